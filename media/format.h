@@ -1,0 +1,65 @@
+/* What a decoder must know before the first packet of a track: codec, size, parameter sets.
+ * Refcounted and immutable after creation. Thread: ref, unref and reading from any thread. */
+#ifndef MEDIA_FORMAT_H
+#define MEDIA_FORMAT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/mem.h"
+
+enum codec {
+    CODEC_NONE,
+    CODEC_H264,
+    CODEC_H265,
+    CODEC_AAC,
+    CODEC_PCMA, /* G.711 A-law, 8 kHz */
+    CODEC_PCMU, /* G.711 mu-law, 8 kHz */
+};
+
+#define FORMAT_CONFIG_MAX_BYTES (16u << 10)
+
+struct format {
+    struct refcount refs;
+    enum codec codec;
+    uint32_t timescale;       /* ticks per second of packet times: 90000 for video, sample rate for audio */
+    int width, height;        /* after cropping; 0 = unknown (unreadable SPS is not fatal) */
+    int sample_rate;          /* audio */
+    int channels;             /* audio */
+    int reorder_frames;       /* video: most pictures that may be output late; 0 = no B-frames */
+    double fps;               /* from VUI timing; 0 = unknown; never trusted for time */
+    char codec_string[32];    /* RFC 6381: "avc1.640028", "hvc1.1.6.L120.90", "mp4a.40.2", "alaw", "ulaw" */
+    size_t config_size;       /* avcC / hvcC record without box header, or AudioSpecificConfig; may be 0 */
+    uint8_t *config;
+};
+
+static inline bool codec_is_video(enum codec c)
+{
+    return c == CODEC_H264 || c == CODEC_H265;
+}
+const char *codec_name(enum codec c); /* "h264", "h265", "aac", "pcma", "pcmu", "none" */
+
+/* From raw parameter sets (NAL units without start code). vps is ignored for H.264. Fails with
+ * ERR_PARSE only when sps or pps (and vps for H.265) is missing; an SPS that cannot be read gives
+ * size 0. */
+struct nal_span {
+    const uint8_t *p;
+    size_t n;
+};
+int format_create_video(enum codec codec, struct nal_span vps, struct nal_span sps,
+                        struct nal_span pps, struct format **out);
+int format_create_audio(enum codec codec, int sample_rate, int channels, const uint8_t *config,
+                        size_t config_size, struct format **out);
+
+/* From a stored decoder configuration record (avcC, hvcC or AudioSpecificConfig). */
+int format_create_config(enum codec codec, const uint8_t *config, size_t config_size, int width,
+                         int height, int sample_rate, int channels, struct format **out);
+
+struct format *format_ref(struct format *f);
+void format_unref(struct format **f);
+
+/* Same codec and the same bytes of configuration. */
+bool format_eq(const struct format *a, const struct format *b);
+
+#endif
