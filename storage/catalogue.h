@@ -1,0 +1,38 @@
+/* The catalogue: everything Rookery remembers besides pictures, in one SQLite database (WAL).
+ *
+ * One writer thread applies jobs in batches, one transaction per batch, one savepoint per job: a job
+ * that fails undoes only itself. Readers use a small set of read-only connections.
+ * Thread: functions that block are for pool and test threads, never for a loop.
+ * Durability: a write is durable when catalogue_write returns or `done` fires (synchronous=FULL).
+ * SQL lives in storage/db*.c only. */
+#ifndef STORAGE_CATALOGUE_H
+#define STORAGE_CATALOGUE_H
+
+#include "base/err.h"
+#include "base/loop.h"
+
+struct catalogue;
+struct db; /* a connection inside a job; see db.h */
+
+typedef int catalogue_fn(struct db *db, void *ctx, struct err *err);
+typedef void catalogue_done_fn(void *ctx, const struct err *err);
+
+/* Opens or creates data_dir/catalog.db, takes the directory's lock, migrates the schema, starts the
+ * writer. ERR_BUSY: another server holds the directory. */
+int catalogue_open(const char *data_dir, const struct clock *clock, struct catalogue **out,
+                   struct err *err);
+void catalogue_close(struct catalogue **c); /* applies what was posted */
+
+/* Blocks until durable; returns the job's result. */
+int catalogue_write(struct catalogue *c, catalogue_fn *fn, void *ctx, struct err *err);
+
+/* [any] Never blocks: applies fn later, then posts done to home. Either may be NULL, not fn. Bound:
+ * CATALOGUE_MAX_POSTED jobs; above it ERR_BUSY is returned and nothing was taken. */
+#define CATALOGUE_MAX_POSTED 65536
+int catalogue_post(struct catalogue *c, catalogue_fn *fn, void *ctx, struct loop *home,
+                   catalogue_done_fn *done);
+
+/* Runs fn in the calling thread on a read-only connection with one consistent snapshot. Blocks. */
+int catalogue_read(struct catalogue *c, catalogue_fn *fn, void *ctx, struct err *err);
+
+#endif

@@ -1,0 +1,116 @@
+/* Recordings: volumes, recorders, the index, the reader.
+ *
+ * See docs/design/0002-recording-lifecycle.md for invariants and procedures.
+ * Thread: storage_open/close from the main thread; the rest as marked. */
+#ifndef STORAGE_STORAGE_H
+#define STORAGE_STORAGE_H
+
+#include "base/err.h"
+#include "base/loop.h"
+#include "media/hub.h"
+#include "media/source.h"
+#include "storage/catalogue.h"
+
+struct storage;
+
+#define STORAGE_MAX_VOLUMES 64
+
+struct volume_config {
+    const char *path;
+    int64_t reserve_bytes; /* keep so much free; used when reserve_percent is 0 */
+    double reserve_percent;
+};
+
+struct storage_params {
+    struct catalogue *catalogue;
+    const struct clock *clock;
+    const struct volume_config *volumes;
+    size_t n_volumes;
+    int retention_days;          /* 0 = 90 */
+    int64_t segment_us;          /* 0 = 10 minutes */
+    int64_t segment_max_bytes;   /* 0 = 512 MiB */
+    int64_t sync_interval_us;    /* fdatasync at least so often; 0 = 5 s */
+};
+
+/* Opens the volumes (creating marker files in empty ones), recovers segments a crash left open, starts
+ * one writer thread per volume. */
+int storage_open(const struct storage_params *params, struct storage **out, struct err *err);
+void storage_close(struct storage **s); /* every recorder must be gone */
+
+/* --- recording --- */
+
+struct recorder_status {
+    char camera_id[65];
+    char stream[8];
+    bool is_recording;      /* the newest fragment reached the disk and nothing failed since */
+    int64_t recorded_us;    /* wall clock up to which pictures are on disk and playable; 0 = none */
+    int64_t since_us;
+    uint64_t n_lost_fragments; /* could not be written */
+    char detail[160];       /* why not, when !is_recording; empty = nothing to say */
+};
+
+struct recorder_params {
+    struct hub *hub;        /* a reference is taken; must be called on hub_loop(hub) */
+    struct loop *status_loop;
+    /* On status_loop: when is_recording changes and at most once per second while recording. */
+    void (*status)(void *ctx, const struct recorder_status *st);
+    /* On status_loop, exactly once, after recorder_stop and when the last segment is closed and
+     * indexed. */
+    void (*gone)(void *ctx);
+    void *ctx;
+};
+
+struct recorder;
+
+/* [hub's loop] Attaches to the hub and records until recorder_stop. */
+struct recorder *recorder_start(struct storage *s, const struct recorder_params *params);
+void recorder_stop(struct recorder *r);
+
+/* --- reading; [pool] all of it blocks --- */
+
+struct source *storage_source(struct storage *s); /* lives as long as storage */
+
+struct span_row {
+    int64_t from_us, to_us;
+    int64_t bytes, frames, lost_packets;
+};
+struct gap_row {
+    int64_t from_us, to_us;
+    char cause[24];
+};
+struct recordings {
+    struct span_row *spans;
+    size_t n_spans;
+    struct gap_row *gaps;
+    size_t n_gaps;
+};
+/* Adjacent segments merged; what is being written is included up to its last durable fragment. Gaps
+ * carry the cause known from state rows ("unknown" otherwise). */
+int storage_recordings(struct storage *s, const char *camera_id, const char *stream,
+                       int64_t from_us, int64_t to_us, struct recordings *out, struct err *err);
+void recordings_fini(struct recordings *r);
+
+struct volume_status {
+    char path[512];
+    int64_t total_bytes, free_bytes, reserve_bytes, used_bytes;
+    bool is_ok;
+    char detail[160];
+};
+size_t storage_volumes(struct storage *s, struct volume_status *out, size_t cap); /* [any] */
+
+/* --- index maintenance; nothing may be recording; [main, blocks] --- */
+
+struct index_report {
+    uint64_t n_segments, n_files, n_bytes;
+    uint64_t n_adopted;   /* files without a row, now indexed (rebuild) or found (check) */
+    uint64_t n_missing;   /* rows without a file */
+    uint64_t n_mismatch;  /* size or times differ */
+    uint64_t n_bad_files; /* cannot be read as segments */
+};
+typedef void index_problem_fn(void *ctx, const char *path, const char *what);
+int storage_index_check(struct storage *s, bool is_deep, index_problem_fn *fn, void *ctx,
+                        struct index_report *out, struct err *err);
+int storage_index_rebuild(struct storage *s, index_problem_fn *fn, void *ctx,
+                          struct index_report *out, struct err *err);
+
+#endif
