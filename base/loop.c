@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include <event2/event.h>
@@ -66,7 +67,7 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
     (void)fd;
     (void)what;
     struct loop *loop = ctx;
-    loop->timer_event_due_us = INT64_MAX;
+    loop->timer_fd_due_us = INT64_MAX;
 }
 
 struct loop *loop_create(const struct loop_params *params)
@@ -75,7 +76,7 @@ struct loop *loop_create(const struct loop_params *params)
     loop->clock = params && params->clock ? params->clock : clock_system();
     loop->is_clock_steady = loop->clock == clock_system();
     str_copy(loop->name, sizeof loop->name, params && params->name ? params->name : "loop");
-    loop->timer_event_due_us = INT64_MAX;
+    loop->timer_fd_due_us = INT64_MAX;
     pthread_mutex_init(&loop->lock, NULL);
     signal(SIGPIPE, SIG_IGN);
 
@@ -89,8 +90,14 @@ struct loop *loop_create(const struct loop_params *params)
     if (loop->mail_fd < 0)
         give_up("mailbox");
     loop->mail_event = event_new(loop->base, loop->mail_fd, EV_READ | EV_PERSIST, on_mail, loop);
-    loop->timer_event = event_new(loop->base, -1, 0, on_timer, loop);
-    if (!loop->mail_event || !loop->timer_event || event_add(loop->mail_event, NULL) < 0)
+    loop->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    if (loop->timer_fd < 0)
+        give_up("timer");
+    /* Edge-triggered: an expiry needs no read, setting it anew clears it. */
+    loop->timer_event =
+        event_new(loop->base, loop->timer_fd, EV_READ | EV_PERSIST | EV_ET, on_timer, loop);
+    if (!loop->mail_event || !loop->timer_event || event_add(loop->mail_event, NULL) < 0 ||
+        event_add(loop->timer_event, NULL) < 0)
         give_up("events");
     return loop;
 }
@@ -111,6 +118,7 @@ void loop_destroy(struct loop **loopp)
     event_free(loop->timer_event);
     event_base_free(loop->base);
     close(loop->mail_fd);
+    close(loop->timer_fd);
     pthread_mutex_destroy(&loop->lock);
     free(loop->posted.list);
     free(loop->running.list);
@@ -145,17 +153,20 @@ void loop_defer(struct loop *loop, loop_fn *fn, void *ctx)
     calls_add(&loop->deferred, fn, ctx);
 }
 
-/* Makes libevent wake up no later than the next deadline. It may wake earlier for one that was
- * disarmed meanwhile, which costs less than moving its timer at every re-arm. */
-static void arm_timer_event(struct loop *loop)
+/* Makes the loop wake up no later than the next deadline. It may wake earlier for one that was
+ * disarmed meanwhile, which costs less than moving the descriptor's expiry at every re-arm. A
+ * descriptor of our own, because libevent's timeouts are as coarse as the kernel's tick. */
+static void arm_timer_fd(struct loop *loop)
 {
     int64_t due_us = loop__next_due_us(loop);
-    if (due_us >= loop->timer_event_due_us)
+    if (due_us >= loop->timer_fd_due_us)
         return;
-    int64_t wait_us = MAX(due_us - loop_mono_us(loop), 0);
-    struct timeval tv = {wait_us / US_PER_S, wait_us % US_PER_S};
-    event_add(loop->timer_event, &tv);
-    loop->timer_event_due_us = due_us;
+    int64_t wait_us = MAX(due_us - loop_mono_us(loop), 1);
+    struct itimerspec spec = {
+        .it_value = {wait_us / US_PER_S, wait_us % US_PER_S * 1000},
+    };
+    timerfd_settime(loop->timer_fd, 0, &spec, NULL);
+    loop->timer_fd_due_us = due_us;
 }
 
 void loop_turn(struct loop *loop, bool is_blocking)
@@ -164,7 +175,7 @@ void loop_turn(struct loop *loop, bool is_blocking)
     loop->is_mono_fresh = false;
     bool has_work = loop->deferred.n > 0 || loop__next_due_us(loop) <= loop_mono_us(loop);
     if (!has_work && is_blocking)
-        arm_timer_event(loop);
+        arm_timer_fd(loop);
     loop->is_mono_fresh = false;
     event_base_loop(loop->base, EVLOOP_ONCE | (has_work || !is_blocking ? EVLOOP_NONBLOCK : 0));
     loop__run_timers(loop);

@@ -34,6 +34,7 @@ struct loop {
     struct event *mail_event;
     struct event *timer_event;
     int mail_fd;
+    int timer_fd;
     char name[16];
 
     /* the loop's thread only */
@@ -41,7 +42,7 @@ struct loop {
     struct calls deferred;
     struct calls deferred_running;
     struct timer_heap timers;
-    int64_t timer_event_due_us; /* INT64_MAX = not pending */
+    int64_t timer_fd_due_us; /* INT64_MAX = not pending */
     int64_t mono_us;
     bool is_mono_fresh;
     uint8_t *scratch;
