@@ -1,0 +1,29 @@
+#!/usr/bin/env python3
+"""Lists functions declared in a layer's header that nothing but their own file mentions."""
+import re
+import subprocess
+import sys
+from collections import Counter
+
+FILES = subprocess.run(["git", "ls-files", "--", "*.c", "*.h"], capture_output=True, text=True,
+                       check=True).stdout.split()
+WORD = re.compile(r"[A-Za-z_]\w+")
+COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.S)
+DECLARATION = re.compile(r"^(?!static|typedef|#)[\w\s\*]+?\b([a-z]\w+)\([^;{]*\)[^;{]*;", re.M)
+LAYERS = ("base/", "net/", "media/", "ingest/", "analysis/", "storage/", "delivery/", "server/")
+
+texts = {}
+for name in FILES:
+    with open(name, encoding="utf-8", errors="replace") as f:
+        texts[name] = COMMENT.sub(" ", f.read())
+uses = {name: Counter(WORD.findall(text)) for name, text in texts.items()}
+
+dead = []
+for header in (n for n in FILES if n.endswith(".h") and n.startswith(LAYERS)):
+    own = {header, header[:-2] + ".c"}
+    for name in DECLARATION.findall(texts[header]):
+        if not any(uses[other][name] for other in FILES if other not in own):
+            # A name its own .c uses twice or more is at least internal; declared publicly it is dead.
+            dead.append(f"{header}: {name} is used nowhere else")
+print("\n".join(sorted(set(dead))), end="")
+sys.exit(0)
