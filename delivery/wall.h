@@ -15,7 +15,7 @@
 #define WALL_MAX_TILES   100
 
 struct wall;
-struct ws; /* net/http.h */
+struct http_request; /* net/http.h */
 
 /* What a stream's state is, in the words of the API. */
 struct wall_state {
@@ -78,8 +78,12 @@ struct wall *wall_create(const struct wall_params *params);
 void wall_stop(struct wall *wall, loop_fn *done, void *ctx);
 void wall_stats(const struct wall *wall, struct wall_stats *out);
 
-/* Takes over a WebSocket whose handshake is done. `user` stays valid until conn_closed. */
-void wall_accept(struct wall *wall, struct ws *ws, void *user);
+/* Upgrades the request (which must have passed sign-in and, with a cookie, the Origin check) and
+ * serves the connection. Ends the request in every case: 400 or 426 when it is no upgrade to
+ * WALL_SUBPROTOCOL. `user` is the wall's until conn_closed, which comes also when that fails. The
+ * HTTP server pings: give it ws_ping_ms = WALL_PING_MS. */
+#define WALL_PING_MS 10000
+void wall_accept(struct wall *wall, struct http_request *req, void *user);
 
 /* [any] A stream's state changed: told to the tiles that show it; tiles that wait for a hub ask
  * resolve again. `state` is copied. */
