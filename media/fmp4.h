@@ -23,11 +23,11 @@ struct fmp4_sample {
     uint32_t duration; /* ticks of its timescale */
 };
 
-/* prft (producer reference time: wall clock of the first video sample, or audio without video), moof
- * with one traf per track that has samples, and the mdat header; the payloads follow in the order
- * given: all video samples, then all audio samples. `out` gets everything but the payloads, so that
- * they can be written or sent by reference. sequence counts fragments from 1. dts are written as
- * tfdt, base_dts is subtracted first. */
+/* prft (producer reference time: wall clock of the first video sample, or audio without video),
+ * moof with one traf per track that has samples, and the mdat header; the payloads follow in the
+ * order given: all video samples, then all audio samples. `out` gets everything but the payloads,
+ * so that they can be written or sent by reference. sequence counts fragments from 1. dts are
+ * written as tfdt, base_dts is subtracted first. */
 struct fmp4_fragment {
     uint32_t sequence;
     const struct fmp4_sample *video;
@@ -63,13 +63,13 @@ struct fmp4_read_sample {
     bool is_key;
     uint32_t size, duration;
     int32_t pts_offset;
-    int64_t dts;      /* ticks, tfdt based */
-    uint64_t offset;  /* from the start of the fragment (its prft or moof box) */
+    int64_t dts;     /* ticks, tfdt based */
+    uint64_t offset; /* from the start of the fragment (its prft or moof box) */
 };
 struct fmp4_read_fragment {
-    int64_t wall_us;      /* from prft; 0 when absent */
+    int64_t wall_us; /* from prft; 0 when absent */
     uint32_t sequence;
-    uint64_t size;        /* bytes of prft + moof + mdat */
+    uint64_t size;                    /* bytes of prft + moof + mdat */
     struct fmp4_read_sample *samples; /* owned */
     size_t n_samples;
     size_t cap_samples;
@@ -78,10 +78,16 @@ void fmp4_read_fragment_fini(struct fmp4_read_fragment *f);
 
 /* The boxes in front of the payloads of one fragment, starting at a prft or moof (other top-level
  * boxes such as free, styp, sidx are skipped into `size`). `n` need not contain the mdat payload.
- * Returns 1 when read, 0 when more bytes are needed (*out_need: at least so many), ERR_EOF at mfra or
- * the end, ERR_PARSE when it is no fragment. Samples are bounded to 100,000 per fragment. */
-int fmp4_read_fragment(const uint8_t *p, size_t n, struct fmp4_read_fragment *out,
-                       size_t *out_need, struct err *err);
+ * Returns 1 when read, 0 when more bytes are needed (*out_need: at least so many), ERR_EOF at mfra
+ * or the end, ERR_PARSE when it is no fragment. Samples are bounded to 100,000 per fragment. */
+int fmp4_read_fragment(const uint8_t *p, size_t n, struct fmp4_read_fragment *out, size_t *out_need,
+                       struct err *err);
+
+/* The seek table: `p` holds the last bytes of a file. 1 with *entries owned by the caller (free), 0
+ * when more bytes are needed (*out_need: at least so many of the tail), ERR_NOT_FOUND when the file
+ * does not end with one. *out_size: bytes of the mfra box. */
+int fmp4_read_mfra(const uint8_t *p, size_t n, struct fmp4_seek_entry **entries, size_t *n_entries,
+                   size_t *out_size, size_t *out_need);
 
 /* A top-level box header: 1 read, 0 more bytes needed, ERR_PARSE. size 0 (to the end) is given as
  * UINT64_MAX. */
@@ -98,11 +104,11 @@ int fmp4_read_box(const uint8_t *p, size_t n, struct fmp4_box *out);
 
 /* ftyp + moov of a plain MP4 whose mdat follows: sample tables for samples laid out back to back in
  * the order given (video and audio interleaved as recorded), an edit list that starts presentation
- * exactly `trim_start_us` after the first video sample and lasts `duration_us`. Writes also the mdat
- * header. Several formats per track become several sample entries. */
+ * exactly `trim_start_us` after the first video sample and lasts `duration_us`. Writes also the
+ * mdat header. Several formats per track become several sample entries. */
 struct fmp4_clip_sample {
     bool is_video, is_key;
-    uint16_t format;   /* index into formats */
+    uint16_t format; /* index into formats */
     uint32_t size, duration;
     int32_t pts_offset;
 };
@@ -112,7 +118,8 @@ struct fmp4_clip {
     const struct fmp4_clip_sample *samples;
     size_t n_samples;
     int64_t trim_start_us, duration_us;
-    int64_t wall_us; /* creation_time */
+    int64_t audio_start_us; /* first audio sample after (< 0: before) the first video sample */
+    int64_t wall_us;        /* creation_time */
 };
 int fmp4_write_clip_header(const struct fmp4_clip *clip, struct buf *out);
 
