@@ -1,0 +1,124 @@
+// What the player needs from an init segment: the video track's timescale and decoder configuration.
+// ISO/IEC 14496-12 (boxes), 14496-15 (avcC, hvcC).
+
+export interface VideoTrack {
+  readonly timescale: number;
+  readonly width: number;
+  readonly height: number;
+  /** Codec string as browsers want it, e.g. avc1.64001F. */
+  readonly codec: string;
+  /** Content of avcC or hvcC: what VideoDecoder calls `description`. */
+  readonly description: Uint8Array;
+}
+
+interface Box {
+  readonly type: string;
+  readonly start: number;
+  readonly end: number;
+}
+
+const VISUAL_ENTRY_BYTES = 78;
+
+function* boxes(data: DataView, start: number, end: number): Generator<Box> {
+  let at = start;
+  while (at + 8 <= end) {
+    let size = data.getUint32(at);
+    let header = 8;
+    if (size === 1 && at + 16 <= end) {
+      size = Number(data.getBigUint64(at + 8));
+      header = 16;
+    } else if (size === 0) {
+      size = end - at;
+    }
+    if (size < header || at + size > end) return;
+    const type = String.fromCharCode(
+      data.getUint8(at + 4),
+      data.getUint8(at + 5),
+      data.getUint8(at + 6),
+      data.getUint8(at + 7),
+    );
+    yield { type, start: at + header, end: at + size };
+    at += size;
+  }
+}
+
+function child(data: DataView, parent: Box | null, type: string, skip = 0): Box | null {
+  if (!parent) return null;
+  for (const box of boxes(data, parent.start + skip, parent.end)) if (box.type === type) return box;
+  return null;
+}
+
+function handlerOf(data: DataView, mdia: Box | null): string {
+  const hdlr = child(data, mdia, 'hdlr');
+  if (!hdlr || hdlr.start + 12 > hdlr.end) return '';
+  return String.fromCharCode(...[8, 9, 10, 11].map((i) => data.getUint8(hdlr.start + i)));
+}
+
+function timescaleOf(data: DataView, mdia: Box | null): number {
+  const mdhd = child(data, mdia, 'mdhd');
+  if (!mdhd || mdhd.end - mdhd.start < 24) return 0;
+  return data.getUint32(mdhd.start + (data.getUint8(mdhd.start) === 1 ? 20 : 12));
+}
+
+const hex2 = (n: number) => n.toString(16).toUpperCase().padStart(2, '0');
+
+export function avcCodecString(avcc: Uint8Array): string {
+  return `avc1.${hex2(avcc[1] ?? 0)}${hex2(avcc[2] ?? 0)}${hex2(avcc[3] ?? 0)}`;
+}
+
+/** ISO/IEC 14496-15 annex E: profile, reversed compatibility flags, tier and level, constraint bytes. */
+export function hevcCodecString(hvcc: Uint8Array, entry = 'hvc1'): string {
+  const general = hvcc[1] ?? 0;
+  const space = ['', 'A', 'B', 'C'][general >> 6] ?? '';
+  let compatibility = 0;
+  for (let bit = 0; bit < 32; bit++) {
+    const byte = hvcc[2 + (bit >> 3)] ?? 0;
+    if (byte & (0x80 >> (bit & 7))) compatibility += 2 ** bit;
+  }
+  const tier = general & 0x20 ? 'H' : 'L';
+  const constraints = Array.from(hvcc.subarray(6, 12));
+  while (constraints.length > 0 && constraints[constraints.length - 1] === 0) constraints.pop();
+  const tail = constraints.map((b) => `.${b.toString(16).toUpperCase()}`).join('');
+  const profile = `${space}${general & 0x1f}`;
+  return `${entry}.${profile}.${compatibility.toString(16).toUpperCase()}.${tier}${hvcc[12] ?? 0}${tail}`;
+}
+
+function trackOf(bytes: Uint8Array, data: DataView, trak: Box): VideoTrack | null {
+  const mdia = child(data, trak, 'mdia');
+  if (handlerOf(data, mdia) !== 'vide') return null;
+  const stbl = child(data, child(data, mdia, 'minf'), 'stbl');
+  const stsd = child(data, stbl, 'stsd');
+  if (!stsd) return null;
+  for (const entry of boxes(data, stsd.start + 8, stsd.end)) {
+    if (entry.end - entry.start < VISUAL_ENTRY_BYTES) continue;
+    const config =
+      child(data, entry, 'avcC', VISUAL_ENTRY_BYTES) ??
+      child(data, entry, 'hvcC', VISUAL_ENTRY_BYTES);
+    if (!config) continue;
+    const description = bytes.slice(config.start, config.end);
+    return {
+      timescale: timescaleOf(data, mdia) || 90000,
+      width: data.getUint16(entry.start + 24),
+      height: data.getUint16(entry.start + 26),
+      codec:
+        config.type === 'avcC'
+          ? avcCodecString(description)
+          : hevcCodecString(description, entry.type),
+      description,
+    };
+  }
+  return null;
+}
+
+/** Null when the bytes hold no H.264 or H.265 video track. */
+export function parseInit(bytes: Uint8Array): VideoTrack | null {
+  const data = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const moov = child(data, { type: '', start: 0, end: bytes.byteLength }, 'moov');
+  if (!moov) return null;
+  for (const box of boxes(data, moov.start, moov.end)) {
+    if (box.type !== 'trak') continue;
+    const track = trackOf(bytes, data, box);
+    if (track) return track;
+  }
+  return null;
+}
