@@ -11,7 +11,10 @@
 
 #ifndef __cplusplus
 #pragma GCC poison strcpy strcat strncpy strncat sprintf vsprintf strtok atoi atol gets tmpnam mktemp
-#pragma GCC poison gmtime localtime ctime asctime rand srand
+#pragma GCC poison gmtime localtime ctime asctime
+/* Not poisoned: OpenSSL's headers name parameters so. */
+extern int rand(void) __attribute__((error("use RAND_bytes")));
+extern void srand(unsigned) __attribute__((error("use RAND_bytes")));
 #ifndef ROOKERY_ALLOW_TIME
 #pragma GCC poison sleep usleep
 #endif

@@ -1,0 +1,261 @@
+#include "net/url.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
+/* A % that starts no escape stands for itself. False when it does not fit or holds a NUL. */
+static bool percent_decode(struct span s, char *dst, size_t cap)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < s.n; i++) {
+        char c = s.p[i];
+        if (c == '%' && s.n - i > 2 && hex_digit(s.p[i + 1]) >= 0 && hex_digit(s.p[i + 2]) >= 0) {
+            c = (char)(hex_digit(s.p[i + 1]) << 4 | hex_digit(s.p[i + 2]));
+            i += 2;
+        }
+        if (c == 0 || n + 1 >= cap)
+            return false;
+        dst[n++] = c;
+    }
+    dst[n] = 0;
+    return true;
+}
+
+static const char *find_any(struct span s, const char *set)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        if (s.p[i] && strchr(set, s.p[i]))
+            return s.p + i;
+    }
+    return NULL;
+}
+
+static const char *find_last(struct span s, char c)
+{
+    return s.n > 0 ? memrchr(s.p, c, s.n) : NULL;
+}
+
+static struct span between(const char *begin, const char *end)
+{
+    return (struct span){begin, (size_t)(end - begin)};
+}
+
+bool url_split_host_port(struct span text, char *host, size_t host_cap, uint16_t *out_port)
+{
+    struct span name = text;
+    struct span port = {0};
+    bool has_port = false;
+    if (text.n > 0 && text.p[0] == '[') {
+        const char *end = memchr(text.p, ']', text.n);
+        if (!end)
+            return false;
+        name = between(text.p + 1, end);
+        port = between(end + 1, text.p + text.n);
+        if (port.n > 0 && port.p[0] != ':')
+            return false;
+        has_port = port.n > 0;
+    } else {
+        const char *colon = text.n > 0 ? memchr(text.p, ':', text.n) : NULL;
+        if (colon) {
+            name = between(text.p, colon);
+            port = between(colon, text.p + text.n);
+            has_port = true;
+        }
+    }
+    if (has_port && port.n > 1) { /* "host:" is a host without a port */
+        uint64_t v = 0;
+        port = (struct span){port.p + 1, port.n - 1};
+        if (port.p[0] < '0' || port.p[0] > '9' || port.p[port.n - 1] < '0' || !span_u64(port, &v) ||
+            v == 0 || v > UINT16_MAX)
+            return false;
+        *out_port = (uint16_t)v;
+    }
+    if (name.n == 0 || !span_copy(name, host, host_cap))
+        return false;
+    for (const char *p = host; *p; p++) {
+        if ((unsigned char)*p <= ' ' || *p == 0x7f || strchr("/\\?#@[]<>\"", *p))
+            return false;
+    }
+    return true;
+}
+
+static bool is_host_port(struct span s)
+{
+    char host[URL_HOST_BYTES];
+    uint16_t port = 0;
+    return url_split_host_port(s, host, sizeof host, &port);
+}
+
+static bool is_numeric_host_port(struct span s)
+{
+    char host[URL_HOST_BYTES];
+    uint16_t port = 0;
+    uint8_t raw[16];
+    return url_split_host_port(s, host, sizeof host, &port) &&
+           (inet_pton(AF_INET, host, raw) == 1 || inet_pton(AF_INET6, host, raw) == 1);
+}
+
+/* The @ that ends the credentials, or NULL. Normally it is the last one before the first '/' or
+ * '?'. A password with a slash moves that border: then an @ further on is taken if a numeric host
+ * follows it, or if what stands before the border cannot be a host. */
+static const char *find_credentials_end(struct span rest)
+{
+    const char *border = find_any(rest, "/?");
+    struct span authority = between(rest.p, border ? border : rest.p + rest.n);
+    const char *at = find_last(authority, '@');
+    if (!border)
+        return at;
+    bool is_plain = at ? is_host_port(between(at + 1, border)) : is_host_port(authority);
+    const char *query = memchr(border, '?', (size_t)(rest.p + rest.n - border));
+    const char *limit = is_plain && query ? query : rest.p + rest.n;
+    for (const char *p = limit; (p = find_last(between(border, p), '@'));) {
+        struct span head = between(rest.p, p);
+        struct span tail = between(p + 1, rest.p + rest.n);
+        const char *end = find_any(tail, "/?");
+        struct span host = between(tail.p, end ? end : tail.p + tail.n);
+        bool is_fit = is_plain ? is_numeric_host_port(host) : is_host_port(host);
+        /* A whole address inside a path (a proxy's) is not a password. */
+        if (is_fit && head.n > 0 && !memmem(head.p, head.n, "://", 3) &&
+            memchr(head.p, ':', head.n))
+            return p;
+    }
+    return at;
+}
+
+static int parse_credentials(struct span s, struct url *out)
+{
+    struct span user;
+    if (!span_cut(&s, ':', &user))
+        return 0;
+    if (!percent_decode(user, out->user, sizeof out->user) ||
+        !percent_decode(s, out->password, sizeof out->password))
+        return ERR_TOO_BIG;
+    return 0;
+}
+
+static bool has_control_bytes(struct span s)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        if ((unsigned char)s.p[i] < ' ' || s.p[i] == 0x7f)
+            return true;
+    }
+    return false;
+}
+
+static bool take_scheme(struct span *rest, bool *out_is_tls)
+{
+    *out_is_tls = span_istarts(*rest, "rtsps://");
+    if (!*out_is_tls && !span_istarts(*rest, "rtsp://"))
+        return false;
+    size_t n = *out_is_tls ? 8 : 7;
+    *rest = (struct span){rest->p + n, rest->n - n};
+    return true;
+}
+
+int url_parse(const char *text, struct url *out, struct err *err)
+{
+    *out = (struct url){.port = RTSP_PORT};
+    struct span rest = span_trim(span_of(text));
+    if (!take_scheme(&rest, &out->is_tls)) {
+        if (rest.n > 0 && memmem(rest.p, rest.n, "://", 3))
+            return err_text(err, ERR_UNSUPPORTED, "address must start with rtsp:// or rtsps://");
+        return err_text(err, ERR_PARSE, "not an address: it must start with rtsp://");
+    }
+    if (has_control_bytes(rest))
+        return err_text(err, ERR_PARSE, "address holds control characters");
+    out->port = out->is_tls ? RTSPS_PORT : RTSP_PORT;
+
+    const char *at = find_credentials_end(rest);
+    if (at) {
+        if (parse_credentials(between(rest.p, at), out) < 0)
+            return err_text(err, ERR_TOO_BIG, "user or password in address is too long");
+        rest = between(at + 1, rest.p + rest.n);
+    }
+    const char *border = find_any(rest, "/?");
+    struct span host = between(rest.p, border ? border : rest.p + rest.n);
+    struct span path = between(host.p + host.n, rest.p + rest.n);
+    uint16_t port = 0;
+    if (!url_split_host_port(host, out->host, sizeof out->host, &port))
+        return err_text(err, ERR_PARSE, "address has no valid host and port");
+    if (port) {
+        out->port = port;
+        out->has_port = true;
+    }
+    if (!span_copy(path, out->path, sizeof out->path))
+        return err_text(err, ERR_TOO_BIG, "path in address is longer than %d bytes",
+                        URL_PATH_BYTES - 1);
+    return 0;
+}
+
+/* "rtsp://", credentials, host and port. */
+static void print_origin(const struct url *u, const char *credentials, struct buf *out)
+{
+    bool is_v6 = strchr(u->host, ':') != NULL;
+    buf_printf(out, "%s://%s%s%s%s", u->is_tls ? "rtsps" : "rtsp", credentials, is_v6 ? "[" : "",
+               u->host, is_v6 ? "]" : "");
+    if (u->has_port || u->port != (u->is_tls ? RTSPS_PORT : RTSP_PORT))
+        buf_printf(out, ":%u", u->port);
+}
+
+static bool give(struct buf *b, char *dst, size_t cap)
+{
+    bool is_ok = !b->is_failed && str_copy(dst, cap, buf_cstr(b));
+    buf_fini(b);
+    if (!is_ok && cap > 0)
+        dst[0] = 0;
+    return is_ok;
+}
+
+bool url_print(const struct url *u, char *dst, size_t cap)
+{
+    struct buf b;
+    buf_init(&b, URL_TEXT_BYTES * 2);
+    print_origin(u, "", &b);
+    buf_puts(&b, u->path);
+    return give(&b, dst, cap);
+}
+
+static void percent_encode(const char *s, struct buf *out)
+{
+    for (; *s; s++) {
+        bool is_plain = (*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') ||
+                        (*s >= '0' && *s <= '9') || strchr("-._~!$&'()*+,;=", *s);
+        if (is_plain)
+            buf_put_u8(out, (uint8_t)*s);
+        else
+            buf_printf(out, "%%%02X", (unsigned char)*s);
+    }
+}
+
+bool url_print_full(const struct url *u, char *dst, size_t cap)
+{
+    struct buf credentials;
+    buf_init(&credentials, 0);
+    if (u->user[0] || u->password[0]) {
+        percent_encode(u->user, &credentials);
+        buf_put_u8(&credentials, ':');
+        percent_encode(u->password, &credentials);
+        buf_put_u8(&credentials, '@');
+    }
+    struct buf b;
+    buf_init(&b, 0);
+    print_origin(u, buf_cstr(&credentials), &b);
+    buf_puts(&b, u->path);
+    buf_fini(&credentials);
+    return give(&b, dst, cap);
+}
