@@ -1,10 +1,10 @@
 /* The catalogue: everything Rookery remembers besides pictures, in one SQLite database (WAL).
  *
- * One writer thread applies jobs in batches, one transaction per batch, one savepoint per job: a job
- * that fails undoes only itself. Readers use a small set of read-only connections.
- * Thread: functions that block are for pool and test threads, never for a loop.
- * Durability: a write is durable when catalogue_write returns or `done` fires (synchronous=FULL).
- * SQL lives in storage/db*.c only. */
+ * One writer thread applies jobs in batches, one transaction per batch, one savepoint per job: a
+ * job that fails undoes only itself. Readers use a small set of read-only connections. Thread:
+ * functions that block are for pool and test threads, never for a loop. Durability: a write is
+ * durable when catalogue_write returns or `done` fires (synchronous=FULL). SQL lives in
+ * storage/db*.c only. */
 #ifndef STORAGE_CATALOGUE_H
 #define STORAGE_CATALOGUE_H
 
@@ -23,6 +23,11 @@ int catalogue_open(const char *data_dir, const struct clock *clock, struct catal
                    struct err *err);
 void catalogue_close(struct catalogue **c); /* applies what was posted */
 
+/* For the command line beside a running server: takes no lock and changes no schema.
+ * ERR_UNSUPPORTED when the schema's version is another, ERR_NOT_FOUND without a catalogue. */
+int catalogue_open_shared(const char *data_dir, const struct clock *clock, struct catalogue **out,
+                          struct err *err);
+
 /* Blocks until durable; returns the job's result. */
 int catalogue_write(struct catalogue *c, catalogue_fn *fn, void *ctx, struct err *err);
 
@@ -34,5 +39,8 @@ int catalogue_post(struct catalogue *c, catalogue_fn *fn, void *ctx, struct loop
 
 /* Runs fn in the calling thread on a read-only connection with one consistent snapshot. Blocks. */
 int catalogue_read(struct catalogue *c, catalogue_fn *fn, void *ctx, struct err *err);
+
+/* Writes a consistent copy to a file that must not exist. Blocks. */
+int catalogue_backup(struct catalogue *c, const char *path, struct err *err);
 
 #endif

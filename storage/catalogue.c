@@ -1,0 +1,308 @@
+#include "storage/catalogue.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <semaphore.h>
+#include <stdatomic.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/queue.h"
+#include "storage/db_priv.h"
+#include "storage/db_schema.h"
+#include "storage/dirs.h"
+
+enum { N_READERS = 4, BATCH_MAX = 512 };
+
+struct catalogue {
+    /* set at open, then const */
+    char *path;
+    const struct clock *clock;
+    int lock_fd;
+    struct loop *writer;   /* its thread applies the jobs */
+    struct queue *jobs;    /* struct job */
+    struct queue *readers; /* struct db, idle */
+
+    /* writer only */
+    struct db *db;
+};
+
+struct job {
+    catalogue_fn *fn;
+    void *ctx;
+    struct loop *home;
+    catalogue_done_fn *done;
+    sem_t *finished; /* somebody waits in catalogue_write; then result belongs to it */
+    struct err *result;
+    struct err err; /* code 0 = fine */
+};
+
+/* --- the writer --- */
+
+static void job_report(void *ctx)
+{
+    struct job *job = ctx;
+    job->done(job->ctx, job->err.code != 0 ? &job->err : NULL);
+    free(job);
+}
+
+static void job_finish(struct job *job)
+{
+    if (job->finished != NULL) {
+        *job->result = job->err;
+        sem_post(job->finished);
+        free(job);
+    } else if (job->home != NULL && job->done != NULL) {
+        loop_post(job->home, job_report, job);
+    } else {
+        if (job->err.code != 0)
+            log_error("catalogue", "%s", job->err.msg);
+        free(job);
+    }
+}
+
+/* A job that fails leaves no trace, and the others of its batch stay. */
+static void job_run(struct catalogue *c, struct job *job)
+{
+    int rc = db_exec(c->db, "SAVEPOINT job", &job->err);
+    if (rc < 0)
+        return;
+    err_clear(&job->err);
+    rc = job->fn(c->db, job->ctx, &job->err);
+    if (rc < 0) {
+        if (job->err.code == 0)
+            err_set(&job->err, rc, "catalogue");
+        db_exec(c->db, "ROLLBACK TO job", NULL);
+    } else {
+        err_clear(&job->err);
+    }
+    db_exec(c->db, "RELEASE job", NULL);
+}
+
+static void apply_batch(struct catalogue *c, struct job **batch, size_t n)
+{
+    struct err err;
+    err_clear(&err);
+    int rc = db_exec(c->db, "BEGIN IMMEDIATE", &err);
+    if (rc == 0) {
+        for (size_t i = 0; i < n; i++)
+            job_run(c, batch[i]);
+        rc = db_exec(c->db, "COMMIT", &err);
+        if (rc < 0)
+            db_exec(c->db, "ROLLBACK", NULL);
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (rc < 0)
+            batch[i]->err = err;
+        job_finish(batch[i]);
+    }
+}
+
+static void drain(void *ctx)
+{
+    struct catalogue *c = ctx;
+    struct job *batch[BATCH_MAX];
+    size_t n;
+    do {
+        n = 0;
+        while (n < BATCH_MAX && (batch[n] = queue_pop(c->jobs)) != NULL)
+            n++;
+        if (n > 0)
+            apply_batch(c, batch, n);
+    } while (n == BATCH_MAX);
+}
+
+static bool submit(struct catalogue *c, struct job *job)
+{
+    bool was_empty = false;
+    if (!queue_push(c->jobs, job, 0, &was_empty))
+        return false;
+    if (was_empty)
+        loop_post(c->writer, drain, c);
+    return true;
+}
+
+int catalogue_post(struct catalogue *c, catalogue_fn *fn, void *ctx, struct loop *home,
+                   catalogue_done_fn *done)
+{
+    struct job *job = xmalloc(sizeof *job);
+    *job = (struct job){.fn = fn, .ctx = ctx, .home = home, .done = done};
+    if (submit(c, job))
+        return 0;
+    free(job);
+    return ERR_BUSY;
+}
+
+int catalogue_write(struct catalogue *c, catalogue_fn *fn, void *ctx, struct err *err)
+{
+    assert(!loop_is_current(c->writer) && "a job must not wait for another");
+    struct err result;
+    sem_t finished;
+    sem_init(&finished, 0, 0);
+    struct job *job = xmalloc(sizeof *job);
+    *job = (struct job){.fn = fn, .ctx = ctx, .finished = &finished, .result = &result};
+    if (submit(c, job)) {
+        while (sem_wait(&finished) < 0 && errno == EINTR)
+            continue;
+    } else {
+        free(job);
+        err_text(&result, ERR_BUSY, "the catalogue has too much to write");
+    }
+    sem_destroy(&finished);
+    if (result.code != 0 && err != NULL)
+        *err = result;
+    return result.code;
+}
+
+/* --- readers --- */
+
+int catalogue_read(struct catalogue *c, catalogue_fn *fn, void *ctx, struct err *err)
+{
+    struct db *db = queue_wait(c->readers);
+    int rc = db_exec(db, "BEGIN", err);
+    if (rc == 0) {
+        rc = fn(db, ctx, err);
+        db_exec(db, "ROLLBACK", NULL); /* nothing was written: only ends the snapshot */
+    }
+    queue_push(c->readers, db, 0, NULL);
+    return rc;
+}
+
+int catalogue_backup(struct catalogue *c, const char *path, struct err *err)
+{
+    struct db *db = queue_wait(c->readers);
+    int rc = -EIO;
+    struct stmt *s = db_stmt(db, "VACUUM INTO ?1", err);
+    if (s != NULL) {
+        stmt_bind_text(s, 1, path);
+        rc = stmt_run(s, err);
+    }
+    queue_push(c->readers, db, 0, NULL);
+    return rc < 0 ? err_wrap(err, rc, "backup to %s", path) : 0;
+}
+
+/* --- open and close --- */
+
+static int take_lock(struct catalogue *c, const char *data_dir, struct err *err)
+{
+    char path[4096], pid[32] = "";
+    snprintf(path, sizeof path, "%s/lock", data_dir);
+    c->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+    if (c->lock_fd < 0)
+        return err_set(err, -errno, "open %s", path);
+    if (flock(c->lock_fd, LOCK_EX | LOCK_NB) < 0) {
+        if (errno != EWOULDBLOCK)
+            return err_set(err, -errno, "lock %s", path);
+        ssize_t n = pread(c->lock_fd, pid, sizeof pid - 1, 0);
+        pid[n > 0 ? strcspn(pid, "\n") : 0] = '\0';
+        return err_text(err, ERR_BUSY,
+                        "another Rookery server (process %s) uses %s: stop it, or give this one "
+                        "another data_dir",
+                        pid[0] != '\0' ? pid : "unknown", data_dir);
+    }
+    int n = snprintf(pid, sizeof pid, "%ld\n", (long)getpid());
+    if (ftruncate(c->lock_fd, 0) < 0 || pwrite(c->lock_fd, pid, (size_t)n, 0) != n)
+        return err_set(err, -errno, "write %s", path);
+    return 0;
+}
+
+static int check_version(struct db *db, struct err *err)
+{
+    struct stmt *s = db_stmt(db, "PRAGMA user_version", err);
+    int rc = s != NULL ? stmt_step(s, err) : -EIO;
+    if (rc < 0)
+        return rc;
+    int64_t version = rc == 1 ? stmt_i64(s, 0) : 0;
+    stmt_done(s);
+    if (version != (int64_t)db_schema_version())
+        return err_text(err, ERR_UNSUPPORTED,
+                        "the catalogue has version %lld and this program needs %zu: start the "
+                        "server of this version once",
+                        (long long)version, db_schema_version());
+    return 0;
+}
+
+static int open_connections(struct catalogue *c, bool is_shared, struct err *err)
+{
+    int rc = db__open(c->path, false, &c->db, err);
+    if (rc == 0)
+        rc = is_shared ? check_version(c->db, err) : db_migrate(c->db, err);
+    for (int i = 0; i < N_READERS && rc == 0; i++) {
+        struct db *db;
+        rc = db__open(c->path, true, &db, err);
+        if (rc == 0)
+            queue_push(c->readers, db, 0, NULL);
+    }
+    return rc;
+}
+
+static int open_catalogue(const char *data_dir, const struct clock *clock, bool is_shared,
+                          struct catalogue **out, struct err *err)
+{
+    int rc = 0;
+    struct catalogue *c = xcalloc(1, sizeof *c);
+    c->lock_fd = -1;
+    c->clock = clock;
+    c->path = xasprintf("%s/catalog.db", data_dir);
+    c->jobs = queue_create(&(struct queue_params){.max_entries = CATALOGUE_MAX_POSTED});
+    c->readers = queue_create(&(struct queue_params){.max_entries = N_READERS});
+    if (is_shared && access(c->path, F_OK) < 0) {
+        rc = err_text(err, ERR_NOT_FOUND, "%s does not exist: start the server once", c->path);
+        goto fail;
+    }
+    if (!is_shared) {
+        rc = dirs_make(data_dir, err);
+        if (rc == 0)
+            rc = take_lock(c, data_dir, err);
+    }
+    if (rc == 0)
+        rc = open_connections(c, is_shared, err);
+    if (rc < 0)
+        goto fail;
+    c->writer = loop_create(&(struct loop_params){.name = "catalogue"});
+    loop_start(c->writer);
+    *out = c;
+    return 0;
+
+fail:
+    catalogue_close(&c);
+    return rc;
+}
+
+int catalogue_open(const char *data_dir, const struct clock *clock, struct catalogue **out,
+                   struct err *err)
+{
+    return open_catalogue(data_dir, clock, false, out, err);
+}
+
+int catalogue_open_shared(const char *data_dir, const struct clock *clock, struct catalogue **out,
+                          struct err *err)
+{
+    return open_catalogue(data_dir, clock, true, out, err);
+}
+
+void catalogue_close(struct catalogue **cp)
+{
+    struct catalogue *c = *cp;
+    if (c == NULL)
+        return;
+    if (c->writer != NULL) {
+        loop_stop(c->writer);
+        loop_join(c->writer);
+        drain(c);
+        loop_destroy(&c->writer);
+    }
+    struct db *db;
+    while ((db = queue_pop(c->readers)) != NULL)
+        db__close(&db);
+    db__close(&c->db); /* last, so that it checkpoints the log away */
+    queue_destroy(&c->readers);
+    queue_destroy(&c->jobs);
+    if (c->lock_fd >= 0)
+        close(c->lock_fd);
+    free(c->path);
+    FREE(cp);
+}
