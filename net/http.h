@@ -20,13 +20,14 @@
 #include "net/conn.h"
 #include "net/socket.h"
 
-#define HTTP_HEADER_MAX_BYTES  (16u << 10)
-#define HTTP_BODY_MAX_DEFAULT  (8u << 20)
-#define HTTP_MAX_HEADERS       64
-#define HTTP_MAX_SEGMENTS      16
-#define HTTP_MAX_QUERY         64
-#define HTTP_PENDING_MAX_BYTES (64u << 20) /* a stream that ignores http_pending is cut off here   \
-                                            */
+#define HTTP_HEADER_MAX_BYTES (16u << 10)
+#define HTTP_BODY_MAX_DEFAULT (8u << 20)
+#define HTTP_MAX_HEADERS      64
+#define HTTP_MAX_SEGMENTS     16
+#define HTTP_MAX_QUERY        64
+#define HTTP_PENDING_MAX_BYTES                                                                     \
+    (64u << 20) /* a stream that ignores http_pending is cut off here                              \
+                 */
 
 enum http_method {
     HTTP_OTHER,

@@ -84,7 +84,7 @@ struct rtsp_item {
 };
 
 struct rtsp_parser {
-    uint64_t channels[4]; /* bit set = frames on it are plausible */
+    uint64_t channels[4]; /* bit set = frames on it are expected */
     bool is_lost;         /* framing is lost: looking for the next sure item */
     bool takes_partial;
     size_t n_scanned; /* bytes of an unfinished header block already searched */
@@ -93,13 +93,14 @@ struct rtsp_parser {
     uint64_t n_runts;
 };
 
-/* Channels 0-15 are plausible at first. */
+/* Channels 0-15 are expected at first. */
 void rtsp_parser_init(struct rtsp_parser *p);
 
-/* From now on only channels named by such calls are plausible. */
+/* Only these channels, named by the answers to SETUP, are searched for when framing is lost. In
+ * step, frames on 0-15 are given out as well: some cameras send streams nobody set up. */
 void rtsp_parser_only_channels(struct rtsp_parser *p, const uint8_t *channels, size_t n);
 
-/* Also makes frames on this channel plausible. */
+/* Also expects frames on this channel. */
 void rtsp_parser_add_channel(struct rtsp_parser *p, uint8_t channel);
 
 /* Takes one item from the front of the bytes received and not yet consumed. Returns the bytes

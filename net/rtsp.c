@@ -1,0 +1,441 @@
+#include "net/rtsp.h"
+
+#include <string.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+
+static const char *const method_names[RTSP_METHODS] = {
+    "?",        "OPTIONS",       "DESCRIBE",      "SETUP",    "PLAY",   "PAUSE",
+    "TEARDOWN", "GET_PARAMETER", "SET_PARAMETER", "ANNOUNCE", "RECORD", "REDIRECT",
+};
+
+const char *rtsp_method_name(enum rtsp_method method)
+{
+    return method_names[method];
+}
+
+enum rtsp_method rtsp_method_of(struct span name)
+{
+    for (int i = 1; i < RTSP_METHODS; i++) {
+        if (span_eq(name, method_names[i]))
+            return (enum rtsp_method)i;
+    }
+    return RTSP_UNKNOWN_METHOD;
+}
+
+bool rtsp_get_next(const struct rtsp_message *m, const char *name, size_t *pos, struct span *out)
+{
+    for (; *pos < m->n_headers; (*pos)++) {
+        if (span_ieq(m->headers[*pos].name, name)) {
+            *out = m->headers[(*pos)++].value;
+            return true;
+        }
+    }
+    *out = span_of("");
+    return false;
+}
+
+bool rtsp_get(const struct rtsp_message *m, const char *name, struct span *out)
+{
+    size_t pos = 0;
+    return rtsp_get_next(m, name, &pos, out);
+}
+
+bool rtsp_list_has(struct span list, enum rtsp_method method)
+{
+    struct span item;
+    while (span_cut(&list, ',', &item)) {
+        if (span_ieq(span_trim(item), method_names[method]))
+            return true;
+    }
+    return false;
+}
+
+void rtsp_parser_init(struct rtsp_parser *p)
+{
+    *p = (struct rtsp_parser){.channels = {0xffff}};
+}
+
+void rtsp_parser_add_channel(struct rtsp_parser *p, uint8_t channel)
+{
+    p->channels[channel >> 6] |= UINT64_C(1) << (channel & 63);
+}
+
+void rtsp_parser_only_channels(struct rtsp_parser *p, const uint8_t *channels, size_t n)
+{
+    memset(p->channels, 0, sizeof p->channels);
+    for (size_t i = 0; i < n; i++)
+        rtsp_parser_add_channel(p, channels[i]);
+}
+
+void rtsp_parser_take_partial(struct rtsp_parser *p)
+{
+    p->takes_partial = true;
+}
+
+/* In step, a low channel nobody asked for is just an unwanted stream; out of step it is more likely
+ * to be chance. */
+static bool is_channel(const struct rtsp_parser *p, uint8_t channel, bool is_strict)
+{
+    return (channel < 16 && !is_strict) || (p->channels[channel >> 6] >> (channel & 63) & 1);
+}
+
+/* What stands at the front of some bytes. */
+enum look {
+    LOOK_GARBAGE,
+    LOOK_SHORT, /* too few bytes to tell */
+    LOOK_BLANK, /* CR or LF */
+    LOOK_FRAME,
+    LOOK_RUNT, /* a frame too short for RTP or RTCP */
+    LOOK_REQUEST,
+    LOOK_RESPONSE,
+    LOOK_HTTP,
+};
+
+/* An RTP and RTCP packet begins with version 2 and has at least 8 bytes. */
+#define FRAME_MIN_BYTES 8
+
+static enum look look_at_frame(const struct rtsp_parser *p, const uint8_t *d, size_t n,
+                               bool is_strict)
+{
+    if (n < 4)
+        return n >= 2 && !is_channel(p, d[1], is_strict) ? LOOK_GARBAGE : LOOK_SHORT;
+    if (!is_channel(p, d[1], is_strict))
+        return LOOK_GARBAGE;
+    if (get_be16(d + 2) < FRAME_MIN_BYTES)
+        return LOOK_RUNT;
+    if (n < 5)
+        return LOOK_SHORT;
+    return (d[4] & 0xc0) == 0x80 ? LOOK_FRAME : LOOK_GARBAGE;
+}
+
+static enum look look_at_word(const uint8_t *d, size_t n, const char *word, enum look is_it)
+{
+    size_t n_word = strlen(word);
+    if (memcmp(d, word, MIN(n, n_word)) != 0)
+        return LOOK_GARBAGE;
+    return n < n_word ? LOOK_SHORT : is_it;
+}
+
+static enum look look_at_method(const uint8_t *d, size_t n)
+{
+    for (int i = 1; i < RTSP_METHODS; i++) {
+        size_t n_name = strlen(method_names[i]);
+        if (memcmp(d, method_names[i], MIN(n, n_name)) != 0)
+            continue;
+        if (n <= n_name)
+            return LOOK_SHORT;
+        if (d[n_name] == ' ')
+            return LOOK_REQUEST;
+    }
+    return LOOK_GARBAGE;
+}
+
+static enum look look_at(const struct rtsp_parser *p, const uint8_t *d, size_t n, bool is_strict)
+{
+    if (n == 0)
+        return LOOK_SHORT;
+    if (d[0] == '$')
+        return look_at_frame(p, d, n, is_strict);
+    if (d[0] == '\r' || d[0] == '\n')
+        return LOOK_BLANK;
+    if (d[0] < 'A' || d[0] > 'Z')
+        return LOOK_GARBAGE;
+    enum look l = look_at_word(d, n, "RTSP/", LOOK_RESPONSE);
+    if (l == LOOK_GARBAGE)
+        l = look_at_word(d, n, "HTTP/", LOOK_HTTP);
+    return l == LOOK_GARBAGE ? look_at_method(d, n) : l;
+}
+
+static enum look look(const struct rtsp_parser *p, const uint8_t *d, size_t n)
+{
+    return look_at(p, d, n, false);
+}
+
+/* The token of a request whose method we do not know: "FOO rtsp://… RTSP/1.0". */
+static bool is_foreign_request(const uint8_t *d, size_t n)
+{
+    size_t i = 0;
+    while (i < n && i < 32 && ((d[i] >= 'A' && d[i] <= 'Z') || d[i] == '_' || d[i] == '-'))
+        i++;
+    if (i < 3 || i >= n || d[i] != ' ')
+        return false;
+    const uint8_t *eol = memchr(d, '\n', MIN(n, 4096u));
+    return eol && memmem(d, (size_t)(eol - d), " RTSP/1.", 8);
+}
+
+static size_t give_error(struct rtsp_item *out, int code, const char *text, size_t n)
+{
+    out->kind = RTSP_ERROR;
+    out->code = code;
+    out->text = text;
+    return n;
+}
+
+/* After a loss: a frame is believed when what follows it looks right too. */
+static enum look look_sure(const struct rtsp_parser *p, const uint8_t *d, size_t n)
+{
+    enum look l = look_at(p, d, n, true);
+    if (l == LOOK_RUNT || l == LOOK_BLANK)
+        return LOOK_GARBAGE;
+    if (l != LOOK_FRAME)
+        return l;
+    size_t end = 4 + (size_t)get_be16(d + 2);
+    if (n < end)
+        return LOOK_SHORT;
+    if (n == end)
+        return l;
+    return look(p, d + end, n - end) == LOOK_GARBAGE ? LOOK_GARBAGE : l;
+}
+
+/* Passes over what makes no sense, up to the next sure item or to where more bytes must decide. */
+static size_t skip_garbage(struct rtsp_parser *p, const uint8_t *d, size_t n, size_t from,
+                           struct rtsp_item *out)
+{
+    size_t i = from;
+    for (; i < n; i++) {
+        enum look l = look_sure(p, d + i, n - i);
+        if (l == LOOK_FRAME || l == LOOK_REQUEST || l == LOOK_RESPONSE || l == LOOK_SHORT)
+            break;
+    }
+    if (i == 0)
+        return 0;
+    out->kind = RTSP_SKIPPED;
+    out->is_new_loss = !p->is_lost;
+    out->n_skipped = i;
+    p->n_losses += !p->is_lost;
+    p->n_skipped_bytes += i;
+    p->is_lost = true;
+    p->n_scanned = 0;
+    return i;
+}
+
+/* A runt is believed when the frame behind it, if there is one yet, looks right. */
+static size_t take_runt(struct rtsp_parser *p, const uint8_t *d, size_t n, struct rtsp_item *out)
+{
+    size_t end = 4 + (size_t)get_be16(d + 2);
+    if (n < end)
+        return 0;
+    if (n > end && look(p, d + end, n - end) == LOOK_GARBAGE)
+        return skip_garbage(p, d, n, 1, out);
+    p->n_runts++;
+    out->kind = RTSP_NONE;
+    return end;
+}
+
+/* End of the header block: behind the empty line. 0 = not there yet; *out_is_bad: it holds bytes
+ * that no header has. */
+static size_t find_header_end(struct rtsp_parser *p, const uint8_t *d, size_t n, bool *out_is_bad)
+{
+    size_t limit = MIN(n, RTSP_HEADER_MAX_BYTES);
+    *out_is_bad = false;
+    for (size_t i = p->n_scanned; i < limit; i++) {
+        if (d[i] == '\n' && i > 0) {
+            bool is_empty_line =
+                d[i - 1] == '\n' || (i > 1 && d[i - 1] == '\r' && d[i - 2] == '\n');
+            if (is_empty_line)
+                return i + 1;
+        } else if (d[i] < ' ' && d[i] != '\r' && d[i] != '\t' && d[i] != '\n') {
+            *out_is_bad = true;
+            return 0;
+        }
+    }
+    p->n_scanned = limit;
+    return 0;
+}
+
+static bool parse_status_line(struct span line, struct rtsp_message *m)
+{
+    struct span version;
+    struct span status;
+    uint64_t code = 0;
+    span_cut(&line, ' ', &version);
+    line = span_trim(line);
+    if (!span_cut(&line, ' ', &status) || !span_u64(status, &code) || code < 100 || code > 999)
+        return false;
+    m->status = (int)code;
+    m->reason = span_trim(line);
+    return true;
+}
+
+static bool parse_request_line(struct span line, struct rtsp_message *m)
+{
+    struct span name;
+    if (!span_cut(&line, ' ', &name))
+        return false;
+    m->method = rtsp_method_of(name);
+    /* The URI ends at the last blank: some hold blanks themselves. */
+    line = span_trim(line);
+    const char *blank = line.n > 0 ? memrchr(line.p, ' ', line.n) : NULL;
+    if (!blank)
+        return false;
+    struct span version = {blank + 1, (size_t)(line.p + line.n - blank - 1)};
+    m->uri = span_trim((struct span){line.p, (size_t)(blank - line.p)});
+    return span_istarts(version, "RTSP/") && m->uri.n > 0;
+}
+
+static void parse_headers(struct span block, struct rtsp_message *m)
+{
+    struct span line;
+    while (span_line(&block, &line)) {
+        struct span name;
+        struct span value = line;
+        if (line.n == 0 || line.p[0] == ' ' || line.p[0] == '\t' || !span_cut(&value, ':', &name) ||
+            name.n == line.n)
+            continue;
+        if (m->n_headers == RTSP_MAX_HEADERS)
+            return;
+        m->headers[m->n_headers++] = (struct rtsp_header){span_trim(name), span_trim(value)};
+    }
+}
+
+/* Where the body really ends, given what Content-Length claims. Cameras claim too little: then text
+ * goes on where a frame or message should begin. */
+static size_t corrected_body_end(const struct rtsp_parser *p, const uint8_t *d, size_t n,
+                                 size_t begin, size_t claimed_end)
+{
+    if (claimed_end >= n || look(p, d + claimed_end, n - claimed_end) != LOOK_GARBAGE)
+        return claimed_end;
+    /* Only text is taken for a cut description. */
+    if (d[claimed_end] < ' ' || d[claimed_end] > '~' || begin == claimed_end)
+        return claimed_end;
+    size_t end = claimed_end;
+    size_t limit = MIN(n, begin + RTSP_BODY_MAX_BYTES);
+    while (end < limit && (d[end] >= ' ' || d[end] == '\r' || d[end] == '\n' || d[end] == '\t')) {
+        bool is_line_start = d[end - 1] == '\n';
+        enum look l = is_line_start || d[end] == '$' ? look(p, d + end, n - end) : LOOK_GARBAGE;
+        if (l == LOOK_FRAME || l == LOOK_REQUEST || l == LOOK_RESPONSE)
+            break;
+        end++;
+    }
+    return end;
+}
+
+/* 0 = more bytes are needed. */
+static size_t take_body(struct rtsp_parser *p, const uint8_t *d, size_t n, size_t begin,
+                        struct rtsp_item *out)
+{
+    struct rtsp_message *m = &out->message;
+    struct span value;
+    uint64_t n_body = 0;
+    if (!rtsp_get(m, "Content-Length", &value) || !span_u64(value, &n_body))
+        n_body = 0;
+    if (n_body > RTSP_BODY_MAX_BYTES)
+        return give_error(out, ERR_TOO_BIG, "message body is larger than 64 KiB", n);
+    size_t end = begin + (size_t)n_body;
+    if (end > n) {
+        if (!p->takes_partial)
+            return 0;
+        end = n;
+    }
+    if (n_body > 0)
+        end = corrected_body_end(p, d, n, begin, end);
+    struct span body = {(const char *)d + begin, end - begin};
+    while (body.n > 0 && (body.p[0] == '\r' || body.p[0] == '\n')) {
+        body.p++;
+        body.n--;
+    }
+    m->body = body;
+    return end;
+}
+
+static size_t take_message(struct rtsp_parser *p, const uint8_t *d, size_t n, bool is_response,
+                           struct rtsp_item *out)
+{
+    bool is_bad = false;
+    size_t n_head = find_header_end(p, d, n, &is_bad);
+    if (is_bad)
+        return skip_garbage(p, d, n, 1, out);
+    if (n_head == 0) {
+        if (n >= RTSP_HEADER_MAX_BYTES)
+            return give_error(out, ERR_TOO_BIG, "message header is larger than 16 KiB", n);
+        return 0;
+    }
+    struct rtsp_message *m = &out->message;
+    *m = (struct rtsp_message){.cseq = -1};
+    struct span block = {(const char *)d, n_head};
+    struct span line = {0};
+    span_line(&block, &line);
+    if (!(is_response ? parse_status_line(line, m) : parse_request_line(line, m)))
+        return skip_garbage(p, d, n, 1, out);
+    parse_headers(block, m);
+    struct span value;
+    int64_t cseq = 0;
+    if (rtsp_get(m, "CSeq", &value) && span_i64(value, &cseq) && cseq >= 0)
+        m->cseq = cseq;
+
+    out->kind = is_response ? RTSP_RESPONSE : RTSP_REQUEST;
+    size_t used = take_body(p, d, n, n_head, out);
+    if (used == 0) {
+        p->n_scanned = n_head - 1; /* finds the same end again at once */
+        return 0;
+    }
+    p->n_scanned = 0;
+    p->is_lost = false;
+    p->takes_partial = false;
+    return used;
+}
+
+static size_t take_blanks(const uint8_t *d, size_t n, struct rtsp_item *out)
+{
+    size_t i = 0;
+    while (i < n && (d[i] == '\r' || d[i] == '\n'))
+        i++;
+    out->kind = RTSP_NONE;
+    return i;
+}
+
+static size_t parse_slowly(struct rtsp_parser *p, const uint8_t *d, size_t n, struct rtsp_item *out)
+{
+    switch (look(p, d, n)) {
+    case LOOK_SHORT:
+        return 0;
+    case LOOK_BLANK:
+        return take_blanks(d, n, out);
+    case LOOK_FRAME: /* incomplete */
+        return 0;
+    case LOOK_RUNT:
+        return take_runt(p, d, n, out);
+    case LOOK_REQUEST:
+        return take_message(p, d, n, false, out);
+    case LOOK_RESPONSE:
+        return take_message(p, d, n, true, out);
+    case LOOK_HTTP:
+        return give_error(out, ERR_PROTOCOL, "peer speaks HTTP, not RTSP", n);
+    case LOOK_GARBAGE:
+        break;
+    }
+    if (is_foreign_request(d, n))
+        return take_message(p, d, n, false, out);
+    return skip_garbage(p, d, n, 1, out);
+}
+
+size_t rtsp_parse(struct rtsp_parser *p, const uint8_t *d, size_t n, struct rtsp_item *out)
+{
+    out->kind = RTSP_NONE;
+    if (n == 0)
+        return 0;
+    if (p->is_lost) {
+        size_t skipped = skip_garbage(p, d, n, 0, out);
+        if (skipped > 0)
+            return skipped;
+        if (look_sure(p, d, n) == LOOK_SHORT)
+            return 0;
+    }
+    if (d[0] == '$' && n >= 4 + FRAME_MIN_BYTES && is_channel(p, d[1], false) &&
+        (d[4] & 0xc0) == 0x80) {
+        size_t len = get_be16(d + 2);
+        if (len >= FRAME_MIN_BYTES) {
+            if (n < 4 + len)
+                return 0;
+            p->is_lost = false;
+            out->kind = RTSP_FRAME;
+            out->channel = d[1];
+            out->payload = d + 4;
+            out->payload_len = len;
+            return 4 + len;
+        }
+    }
+    return parse_slowly(p, d, n, out);
+}
