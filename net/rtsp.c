@@ -153,16 +153,23 @@ static enum look look(const struct rtsp_parser *p, const uint8_t *d, size_t n)
     return look_at(p, d, n, false);
 }
 
-/* The token of a request whose method we do not know: "FOO rtsp://… RTSP/1.0". */
-static bool is_foreign_request(const uint8_t *d, size_t n)
+/* A request whose method we do not know: "FOO rtsp://… RTSP/1.0". Only looked for in step. */
+static enum look look_at_foreign_request(const uint8_t *d, size_t n)
 {
+    enum { TOKEN_MAX = 32, LINE_MAX = 512 };
     size_t i = 0;
-    while (i < n && i < 32 && ((d[i] >= 'A' && d[i] <= 'Z') || d[i] == '_' || d[i] == '-'))
+    while (i < n && i < TOKEN_MAX && ((d[i] >= 'A' && d[i] <= 'Z') || d[i] == '_' || d[i] == '-'))
         i++;
-    if (i < 3 || i >= n || d[i] != ' ')
-        return false;
-    const uint8_t *eol = memchr(d, '\n', MIN(n, 4096u));
-    return eol && memmem(d, (size_t)(eol - d), " RTSP/1.", 8);
+    if (i == n)
+        return n < TOKEN_MAX ? LOOK_SHORT : LOOK_GARBAGE;
+    if (i < 3 || d[i] != ' ')
+        return LOOK_GARBAGE;
+    while (i < n && i < LINE_MAX && d[i] >= ' ' && d[i] < 0x7f)
+        i++;
+    if (i == n)
+        return n < LINE_MAX ? LOOK_SHORT : LOOK_GARBAGE;
+    bool is_line_end = d[i] == '\r' || d[i] == '\n';
+    return is_line_end && memmem(d, i, " RTSP/1.", 8) ? LOOK_REQUEST : LOOK_GARBAGE;
 }
 
 static size_t give_error(struct rtsp_item *out, int code, const char *text, size_t n)
@@ -406,9 +413,10 @@ static size_t parse_slowly(struct rtsp_parser *p, const uint8_t *d, size_t n, st
     case LOOK_GARBAGE:
         break;
     }
-    if (is_foreign_request(d, n))
+    enum look l = p->is_lost ? LOOK_GARBAGE : look_at_foreign_request(d, n);
+    if (l == LOOK_REQUEST)
         return take_message(p, d, n, false, out);
-    return skip_garbage(p, d, n, 1, out);
+    return l == LOOK_SHORT ? 0 : skip_garbage(p, d, n, 1, out);
 }
 
 size_t rtsp_parse(struct rtsp_parser *p, const uint8_t *d, size_t n, struct rtsp_item *out)
