@@ -1,10 +1,11 @@
 /* Watches one stream for motion: key frames of a hub go to the worker, results become events.
  *
  * At most one key frame per second and one under way per camera; others are left out and counted.
- * It is no viewer: it makes no on-demand stream run. Thread: belongs to the loop of its worker;
- * events arrive on `home`. Lifetime: motion_watch_stop asks, then `gone` fires exactly once on
- * `home` and the watch is freed. When the hub closes, gone fires by itself. An open event is closed
- * first. */
+ * It is no viewer: it makes no on-demand stream run.
+ * Thread: belongs to the loop of its worker; events arrive on `home`.
+ * Lifetime: motion_watch_stop asks, then `gone` fires exactly once on `home`, after the last event
+ * (an open one is closed), and the watch is freed. A watch whose hub closed rests until it is
+ * stopped. */
 #ifndef ANALYSIS_MOTION_WATCH_H
 #define ANALYSIS_MOTION_WATCH_H
 
@@ -29,7 +30,6 @@ struct motion_watch_stats {
     uint64_t n_keys, n_analysed, n_left_out, n_failed;
 };
 
-/* [worker's loop] */
 struct motion_watch *motion_watch_start(const struct motion_watch_params *params);
 void motion_watch_stop(struct motion_watch *w);
 void motion_watch_stats(const struct motion_watch *w, struct motion_watch_stats *out);
