@@ -18,7 +18,7 @@ struct tls;
 
 /* A piece to write. With release it is taken by reference: release(ctx) is called exactly once, on
  * the loop, when the bytes are no longer needed (also when the connection is gone). Without, it is
- * copied. */
+ * copied. release must not touch the connection. */
 struct conn_part {
     const void *data;
     size_t n;
@@ -48,8 +48,8 @@ struct conn *conn_create(const struct conn_params *params);
 /* Closes now, drops what was not sent, releases every part. NULL inside is accepted. */
 void conn_close(struct conn **c);
 
-/* Sends what is pending, then reports closed with ERR_EOF; nothing is read any more. When the peer
- * takes nothing for linger_ms it ends anyway. */
+/* Sends what is pending, waits for the peer to end too, then reports closed with ERR_EOF. No data
+ * are shown any more. Ends after linger_ms in any case. */
 void conn_finish(struct conn *c, int linger_ms);
 
 void conn_write(struct conn *c, const void *data, size_t n);
