@@ -23,14 +23,17 @@ enum codec {
 struct format {
     struct refcount refs;
     enum codec codec;
-    uint32_t timescale;       /* ticks per second of packet times: 90000 for video, sample rate for audio */
-    int width, height;        /* after cropping; 0 = unknown (unreadable SPS is not fatal) */
-    int sample_rate;          /* audio */
-    int channels;             /* audio */
-    int reorder_frames;       /* video: most pictures that may be output late; 0 = no B-frames */
-    double fps;               /* from VUI timing; 0 = unknown; never trusted for time */
-    char codec_string[32];    /* RFC 6381: "avc1.640028", "hvc1.1.6.L120.90", "mp4a.40.2", "alaw", "ulaw" */
-    size_t config_size;       /* avcC / hvcC record without box header, or AudioSpecificConfig; may be 0 */
+    uint32_t
+        timescale; /* ticks per second of packet times: 90000 for video, sample rate for audio */
+    int width, height;     /* after cropping; 0 = unknown (unreadable SPS is not fatal) */
+    int sample_rate;       /* audio */
+    int channels;          /* audio */
+    int reorder_frames;    /* video: most pictures that may be output late; 0 = no B-frames */
+    double fps;            /* from VUI timing; 0 = unknown; never trusted for time */
+    char codec_string[32]; /* RFC 6381: "avc1.640028", "hvc1.1.6.L120.90", "mp4a.40.2", "alaw",
+                              "ulaw" */
+    size_t
+        config_size; /* avcC / hvcC record without box header, or AudioSpecificConfig; may be 0 */
     uint8_t *config;
 };
 
@@ -49,6 +52,17 @@ struct nal_span {
 };
 int format_create_video(enum codec codec, struct nal_span vps, struct nal_span sps,
                         struct nal_span pps, struct format **out);
+
+/* The same from any number of parameter sets in any order; the first SPS is the one that is read.
+ */
+int format_create_sets(enum codec codec, const struct nal_span *sets, size_t n,
+                       struct format **out);
+
+/* The parameter sets of a video format, pointing into its config; returns how many (0 = none). */
+size_t format_sets(const struct format *f, struct nal_span *sets, size_t cap);
+
+/* sample_rate or channels 0: taken from an AAC config, else 8000 and 1. AAC without config gets the
+ * one that the rate and channels stand for. */
 int format_create_audio(enum codec codec, int sample_rate, int channels, const uint8_t *config,
                         size_t config_size, struct format **out);
 

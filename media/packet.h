@@ -1,8 +1,8 @@
 /* One access unit (video) or one audio frame. Refcounted; immutable once published.
  *
- * Video payload is length-prefixed NAL units (4 bytes, ISO/IEC 14496-15), without parameter sets that
- * equal those of `format`, without access unit delimiters.
- * Thread: ref, unref and reading from any thread. */
+ * Video payload is length-prefixed NAL units (4 bytes, ISO/IEC 14496-15), without parameter sets
+ * that equal those of `format`, without access unit delimiters. Thread: ref, unref and reading from
+ * any thread. */
 #ifndef MEDIA_PACKET_H
 #define MEDIA_PACKET_H
 
@@ -12,17 +12,17 @@
 
 struct packet {
     struct refcount refs;
-    struct format *format;  /* owned reference */
-    int64_t pts;            /* ticks of format->timescale, unwrapped, monotonic per hub epoch with dts */
-    int64_t dts;            /* strictly increasing per track within an epoch */
-    int64_t wall_us;        /* server wall clock of this picture: arrival steered by the timeline */
-    int64_t arrival_mono_us;/* when its last byte was read */
-    uint32_t seq;           /* counts packets of the hub and track, without holes when nothing was lost */
+    struct format *format; /* owned reference */
+    int64_t pts;     /* ticks of format->timescale, unwrapped, monotonic per hub epoch with dts */
+    int64_t dts;     /* strictly increasing per track within an epoch */
+    int64_t wall_us; /* server wall clock of this picture: arrival steered by the timeline */
+    int64_t arrival_mono_us; /* when its last byte was read */
+    uint32_t seq; /* counts packets of the hub and track, without holes when nothing was lost */
     bool is_video;
-    bool is_key;            /* IDR/CRA/BLA: decodable from here with format */
-    bool is_discontinuity;  /* something is missing or time jumped before this packet */
-    uint32_t lost_before;   /* RTP packets known lost since the previous packet of the track */
-    size_t size;            /* bytes of payload */
+    bool is_key;           /* IDR/CRA/BLA: decodable from here with format */
+    bool is_discontinuity; /* something is missing or time jumped before this packet */
+    uint32_t lost_before;  /* RTP packets known lost since the previous packet of the track */
+    size_t size;           /* bytes of payload */
     size_t capacity;
     uint8_t data[];
 };
@@ -32,7 +32,14 @@ struct packet {
 struct packet *packet_create(size_t capacity) __attribute__((warn_unused_result));
 
 /* Makes room for n more bytes; may move *pkt. False above the bound (the packet stays). */
-bool packet_reserve(struct packet **pkt, size_t n);
+bool packet_grow(struct packet **pkt, size_t n);
+static inline bool packet_reserve(struct packet **pkt, size_t n)
+{
+    return n <= (*pkt)->capacity - (*pkt)->size || packet_grow(pkt, n);
+}
+
+/* Gives room that is not used back, when it is much; may move *pkt. Before publishing only. */
+void packet_trim(struct packet **pkt);
 
 struct packet *packet_ref(struct packet *pkt);
 void packet_unref(struct packet **pkt);
