@@ -15,15 +15,15 @@ struct sdp_media {
     bool is_video, is_audio;
     bool is_sendonly;
     int payload_type;
-    enum codec codec;              /* CODEC_NONE = not one we can carry; name tells which */
-    char name[32];                 /* encoding name as given, e.g. "H264", "JPEG" */
+    enum codec codec; /* CODEC_NONE = not one we can carry; name tells which */
+    char name[32];    /* encoding name as given, e.g. "H264", "JPEG" */
     uint32_t clock_rate;
     int channels;
     char control[SDP_MAX_CONTROL]; /* as written; empty = none */
     /* H.264/H.265: usable parameter sets out of the description; only a hint */
-    struct format *format;         /* may be NULL: taken in-band later. Audio: complete or NULL */
+    struct format *format; /* may be NULL: taken in-band later. Audio: complete or NULL */
     int aac_size_length, aac_index_length, aac_index_delta_length; /* RFC 3640; 0 = not given */
-    int max_don_diff;              /* H.265 sprop-max-don-diff */
+    int max_don_diff;                                              /* H.265 sprop-max-don-diff */
 };
 
 struct sdp {
