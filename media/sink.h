@@ -22,9 +22,9 @@ struct sink_ops {
 struct sink {
     const struct sink_ops *ops;
     bool wants_audio;
-    bool keys_only;   /* video key frames only */
-    bool is_viewer;   /* counts as demand: an on-demand stream runs while it has one */
-    bool is_live;     /* somebody watches now: latency matters more than batching */
+    bool keys_only; /* video key frames only */
+    bool is_viewer; /* counts as demand: an on-demand stream runs while it has one */
+    bool is_live;   /* somebody watches now: latency matters more than batching */
 
     /* hub's own */
     struct sink *next, *prev;
