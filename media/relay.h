@@ -1,5 +1,6 @@
 /* Carries the packets of one hub to one other loop: a sink on the hub's side, a bounded queue, and
- * one wake-up per batch on the far side. One relay per (hub, far loop), shared by all viewers there.
+ * one wake-up per batch on the far side. One relay per (hub, far loop), shared by all viewers
+ * there.
  *
  * Thread: created, used and stopped on the far loop. Attaching to the hub happens by message.
  * Lifetime: relay_stop asks; `gone` fires exactly once on the far loop, then the relay is freed.
@@ -16,15 +17,15 @@
 struct relay;
 
 struct relay_params {
-    struct hub *hub;   /* a reference is taken */
+    struct hub *hub; /* a reference is taken */
     struct loop *far;
     bool wants_audio;
     bool keys_only;
     bool is_viewer;
     bool is_live;
-    void (*push)(void *ctx, struct packet *pkt);          /* the packet is borrowed */
-    void (*source_changed)(void *ctx, bool is_up);        /* may be NULL */
-    void (*gone)(void *ctx);                              /* after relay_stop or hub_close */
+    void (*push)(void *ctx, struct packet *pkt);   /* the packet is borrowed */
+    void (*source_changed)(void *ctx, bool is_up); /* may be NULL */
+    void (*gone)(void *ctx);                       /* after relay_stop or hub_close */
     void *ctx;
 };
 
