@@ -3,7 +3,8 @@
  *
  * Access units end by quirks H1-H6: timestamp change, marker after a VCL NAL, or the first slice of
  * a new picture; parameter sets in front belong to the next one.
- * Thread: belongs to its owner. Bounds: PACKET_MAX_BYTES per access unit, 16 KiB per parameter set. */
+ * Thread: belongs to its owner. Bounds: PACKET_MAX_BYTES per access unit, 16 KiB per parameter set.
+ */
 #ifndef MEDIA_DEPAY_H
 #define MEDIA_DEPAY_H
 
