@@ -15,6 +15,28 @@ void user_row_fini(struct user_row *r)
     *r = (struct user_row){0};
 }
 
+int db_accounts_revision(struct db *db, int64_t *out, struct err *err)
+{
+    struct stmt *s =
+        db_stmt(db, "SELECT CAST(value AS INTEGER) FROM settings WHERE key = 'accounts'", err);
+    if (s == NULL)
+        return -EIO;
+    int rc = stmt_step(s, err);
+    *out = rc == 1 ? stmt_i64(s, 0) : 0;
+    stmt_done(s);
+    return rc < 0 ? rc : 0;
+}
+
+/* Tells other processes, which watch the number. */
+static int raise_revision(struct db *db, struct err *err)
+{
+    struct stmt *s = db_stmt(db,
+                             "INSERT INTO settings(key, value) VALUES('accounts', '1')"
+                             " ON CONFLICT(key) DO UPDATE SET value = CAST(value AS INTEGER) + 1",
+                             err);
+    return s == NULL ? -EIO : stmt_run(s, err);
+}
+
 int db_users_count(struct db *db, int64_t *out, struct err *err)
 {
     struct stmt *s = db_stmt(db, "SELECT count(*) FROM users", err);
@@ -93,7 +115,7 @@ int db_user_add(struct db *db, const struct user_row *r, struct err *err)
     int rc = stmt_run(s, err);
     if (rc == ERR_CONFLICT)
         return err_text(err, rc, "user %s exists already", r->name);
-    return rc;
+    return rc < 0 ? rc : raise_revision(db, err);
 }
 
 static int end_sessions(struct db *db, const char *user, struct err *err)
@@ -119,7 +141,8 @@ int db_user_set_hash(struct db *db, const char *name, const char *hash, int64_t 
         return rc;
     if (db_changes(db) == 0)
         return err_text(err, ERR_NOT_FOUND, "there is no user %s", name);
-    return end_sessions(db, name, err);
+    rc = end_sessions(db, name, err);
+    return rc < 0 ? rc : raise_revision(db, err);
 }
 
 static int other_admins(struct db *db, const char *name, struct err *err)
@@ -155,7 +178,7 @@ int db_user_delete(struct db *db, const char *name, struct err *err)
         stmt_bind_text(s, 1, name);
         rc = stmt_run(s, err);
     }
-    return rc;
+    return rc < 0 ? rc : raise_revision(db, err);
 }
 
 int db_session_add(struct db *db, const struct session_row *r, struct err *err)
@@ -256,7 +279,8 @@ int db_token_add(struct db *db, const struct token_row *r, struct err *err)
     stmt_bind_text(s, 3, r->user);
     stmt_bind_text(s, 4, r->name);
     stmt_bind_i64(s, 5, r->created_us);
-    return stmt_run(s, err);
+    int rc = stmt_run(s, err);
+    return rc < 0 ? rc : raise_revision(db, err);
 }
 
 int db_tokens_load(struct db *db, struct token_row **out, size_t *out_n, struct err *err)
@@ -305,5 +329,5 @@ int db_token_delete(struct db *db, const char *user, const char *id, struct err 
     int rc = stmt_run(s, err);
     if (rc == 0 && db_changes(db) == 0)
         return err_text(err, ERR_NOT_FOUND, "there is no token %s", id);
-    return rc;
+    return rc < 0 ? rc : raise_revision(db, err);
 }

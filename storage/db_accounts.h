@@ -21,6 +21,9 @@ struct user_row {
 };
 void user_row_fini(struct user_row *r);
 
+/* Rises with every change of users or tokens by any process; sign-ins do not count. */
+int db_accounts_revision(struct db *db, int64_t *out, struct err *err);
+
 int db_users_count(struct db *db, int64_t *out, struct err *err);
 int db_user_get(struct db *db, const char *name, struct user_row *out, struct err *err);
 int db_users_list(struct db *db, struct user_row **out, size_t *out_n, struct err *err);
