@@ -3,16 +3,20 @@
  *
  * A packager belongs to one (hub, loop); it owns the relay between them and keeps the fragments of
  * the current group of pictures, so that a new viewer has a picture at once. The table makes a
- * packager for its first viewer and lets it go PACKAGER_LINGER_MS after the last one. Video is
- * H.264 or H.265, audio AAC; other tracks are left out (browsers cannot play them). Thread:
- * everything belongs to the table's loop; fragment ref, unref and reading from any thread. */
+ * packager for its first viewer and lets it go PACKAGER_LINGER_MS after the last one.
+ * Video is H.264 or H.265, audio AAC; other tracks are left out (browsers cannot play them). Times
+ * are carried on one axis per packager that begins near 0 and moves forward whatever the source
+ * does. Thread: everything belongs to the table's loop; fragment ref, unref and reading from any
+ * thread. Bound: PACKAGER_GOP_MAX_BYTES and HUB_GOP_MAX_PACKETS are kept; of a longer group the key
+ * frame alone, and who comes then goes on at the next one. */
 #ifndef DELIVERY_PACKAGER_H
 #define DELIVERY_PACKAGER_H
 
 #include "media/hub.h"
 #include "media/packet.h"
 
-#define PACKAGER_LINGER_MS 5000
+#define PACKAGER_LINGER_MS     5000
+#define PACKAGER_GOP_MAX_BYTES (16u << 20)
 
 /* A piece of fragmented MP4: `head` followed by the payload of `pkt`. Refcounted, immutable. */
 struct fragment {
@@ -60,7 +64,8 @@ struct viewer {
     /* packager's own */
     struct packager *packager;
     struct viewer *next, *prev;
-    bool needs_key, needs_init;
+    bool needs_key;
+    uint32_t init_id; /* the init segment it has; 0 = none */
 };
 
 struct packager_table;
@@ -75,8 +80,5 @@ void packager_attach(struct packager_table *t, struct hub *hub, struct viewer *v
 
 /* No callback comes after it. Harmless when not attached. */
 void packager_detach(struct viewer *v);
-
-/* Makes the viewer go on at the next key frame; how a slow one drops. */
-void packager_skip_to_key(struct viewer *v);
 
 #endif

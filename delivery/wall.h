@@ -1,9 +1,9 @@
 /* The wall protocol (docs/wall-protocol.md): one WebSocket per page, live and recorded tiles.
  *
  * Policy comes from outside: every subscription asks `resolve` of the host, the one choke point,
- * and every view that begins or ends is reported so that it can be audited. Thread: a wall and its
- * connections belong to one loop, except functions marked [any]. Lifetime: wall_stop closes every
- * connection, then `done` fires once and the wall is freed. */
+ * and every view that begins or ends is reported so that it can be audited.
+ * Thread: a wall and its connections belong to one loop, except functions marked [any].
+ * Lifetime: wall_stop closes every connection, then `done` fires once and the wall is freed. */
 #ifndef DELIVERY_WALL_H
 #define DELIVERY_WALL_H
 
