@@ -1,0 +1,57 @@
+/* Shared by client.c, client_media.c and client_rtsp.c only. */
+#ifndef RIG_CLIENT_PRIV_H
+#define RIG_CLIENT_PRIV_H
+
+#include "client.h"
+#include "net/rtsp.h"
+
+enum client_state { CLIENT_INIT, CLIENT_READY, CLIENT_PLAYING };
+
+struct client_track {
+    bool is_setup, is_udp;
+    bool needs_key;
+    uint8_t channel; /* of RTP; the next one is RTCP */
+    struct address rtp, rtcp;
+    uint32_t n_packets, n_bytes;
+};
+
+struct client {
+    struct camsim *sim;
+    struct camera *camera; /* NULL until known */
+    struct stream *stream; /* of DESCRIBE or SETUP */
+    enum client_state state;
+    int fd;
+    struct address peer;
+    struct watch read_watch, write_watch;
+    bool is_writing; /* write_watch runs */
+    bool is_closing; /* after what is pending went out */
+    bool is_closed;  /* memory waits for the end of the dispatch */
+    bool is_delayed; /* FAIL_SLOW: input waits for delay_timer */
+    struct buf in, out;
+    struct rtsp_parser parser;
+    struct timer report_timer, delay_timer;
+    int64_t heard_mono_us;
+    char session[17]; /* "" = none yet */
+    char nonce[33];
+    struct client_track tracks[TRACKS];
+    struct client *next, *prev;
+    struct client *next_playing, *prev_playing;
+};
+
+/* [client_rtsp.c] */
+void client__request(struct client *c, const struct rtsp_message *m);
+
+/* [client.c] Sends what is in `out`; may close. */
+void client__flush(struct client *c);
+
+/* Closes when everything pending is out. */
+void client__finish(struct client *c);
+
+/* With a reset instead of an orderly end. */
+void client__reset(struct client *c);
+void client__stop_playing(struct client *c);
+
+/* [client_media.c] */
+void client__send_reports(struct client *c);
+
+#endif
