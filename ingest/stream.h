@@ -2,49 +2,27 @@
  *
  * The state machine of one connection after another: resolve, connect, describe, set up, play, back
  * off; see stream.c for the diagram and what is true in each state.
- * Thread: a stream works on its ingest loop for life. The functions here are called on the home loop
- * (the server's) and cross by message; callbacks fire on the home loop.
- * Lifetime: stream_stop asks (TEARDOWN is sent, at most 1 s); `gone` fires exactly once and the
- * stream is freed. */
+ * Thread: a stream works on its ingest loop for life. The functions here are called on the home
+ * loop (the server's) and cross by message; callbacks fire on the home loop. Lifetime: stream_stop
+ * asks (TEARDOWN is sent, at most 1 s); `gone` fires exactly once and the stream is freed. */
 #ifndef INGEST_STREAM_H
 #define INGEST_STREAM_H
 
 #include "base/loop.h"
 #include "base/pool.h"
+#include "ingest/cause.h"
 #include "media/hub.h"
-
-enum stream_cause {
-    CAUSE_OK,
-    CAUSE_DISABLED,
-    CAUSE_IDLE,        /* on demand and nobody asks */
-    CAUSE_CONNECTING,
-    CAUSE_DNS,
-    CAUSE_REFUSED,
-    CAUSE_UNREACHABLE,
-    CAUSE_TIMEOUT,
-    CAUSE_AUTH,
-    CAUSE_NOT_FOUND,
-    CAUSE_BUSY,
-    CAUSE_PROTOCOL,
-    CAUSE_NO_VIDEO,
-    CAUSE_NO_KEYFRAME,
-    CAUSE_UNSUPPORTED,
-    CAUSE_DISK,
-    CAUSE_INTERNAL,
-    CAUSE_COUNT
-};
-const char *cause_name(enum stream_cause c); /* the contract's word */
 
 enum stream_transport { TRANSPORT_AUTO, TRANSPORT_TCP, TRANSPORT_UDP };
 
 struct stream_config {
     char camera_id[65];
-    char name[8];         /* "main" or "sub" */
-    char url[1024];       /* rtsp://…; credentials inside are used when username is empty */
+    char name[8];   /* "main" or "sub" */
+    char url[1024]; /* rtsp://…; credentials inside are used when username is empty */
     char username[128];
     char password[256];
     enum stream_transport transport;
-    bool is_on_demand;    /* runs only while its hub has viewers, and 10 s longer */
+    bool is_on_demand; /* runs only while its hub has viewers, and 10 s longer */
 };
 
 /* A moment's truth about a stream. A plain value. */
@@ -52,19 +30,19 @@ struct stream_status {
     char camera_id[65];
     char name[8];
     enum stream_cause cause;
-    char detail[256];          /* a sentence for a person: the fact and what happens next */
-    bool is_reachable;         /* the peer answered RTSP in this connection */
-    bool is_advancing;         /* whole pictures arrived within the last few seconds */
-    int64_t since_us;          /* wall clock of the last change of cause or of the booleans */
-    int64_t reachable_us;      /* newest evidence; 0 = never */
+    char detail[256];     /* a sentence for a person: the fact and what happens next */
+    bool is_reachable;    /* the peer answered RTSP in this connection */
+    bool is_advancing;    /* whole pictures arrived within the last few seconds */
+    int64_t since_us;     /* wall clock of the last change of cause or of the booleans */
+    int64_t reachable_us; /* newest evidence; 0 = never */
     int64_t advancing_us;
-    int64_t retry_us;          /* wall clock of the next try; 0 = none planned */
+    int64_t retry_us; /* wall clock of the next try; 0 = none planned */
     enum codec codec;
     int width, height;
-    double fps;                /* measured over the last seconds */
+    double fps; /* measured over the last seconds */
     double bitrate_bps;
-    double gop_s;              /* measured length of a group of pictures */
-    double clock_offset_s;     /* camera's clock minus ours, from sender reports */
+    double gop_s;          /* measured length of a group of pictures */
+    double clock_offset_s; /* camera's clock minus ours, from sender reports */
     bool has_clock_offset;
     bool has_audio;
     int n_viewers;
@@ -73,11 +51,12 @@ struct stream_status {
 
 struct stream_params {
     struct loop *home;
-    struct loop *loop;            /* the ingest loop it lives on */
-    struct pool *pool;            /* for name resolution */
+    struct loop *loop;                  /* the ingest loop it lives on */
+    struct pool *pool;                  /* for name resolution */
     const struct stream_config *config; /* copied */
-    uint64_t seed;                /* jitter of the back-off; 0 = from the camera id */
-    /* When cause, detail or a boolean changes (is_change), and every few seconds with fresh figures. */
+    uint64_t seed;                      /* jitter of the back-off; 0 = from the camera id */
+    /* When cause, detail or a boolean changes (is_change), and every few seconds with fresh
+     * figures. */
     void (*status)(void *ctx, const struct stream_status *st, bool is_change);
     void (*gone)(void *ctx);
     void *ctx;
@@ -88,7 +67,8 @@ struct stream;
 struct stream *stream_start(const struct stream_params *params);
 void stream_stop(struct stream *s);
 
-/* New settings: a different url, user or transport reconnects at once (and clears an auth back-off). */
+/* New settings: a different url, user or transport reconnects at once (and clears an auth
+ * back-off). */
 void stream_configure(struct stream *s, const struct stream_config *config);
 
 /* Try now instead of waiting for the back-off. */

@@ -1,0 +1,74 @@
+/* Shared by receiver.c, reorder.c and reports.c. */
+#ifndef INGEST_RECEIVER_PRIV_H
+#define INGEST_RECEIVER_PRIV_H
+
+#include "ingest/receiver.h"
+#include "media/depay.h"
+#include "media/rtp.h"
+#include "media/timeline.h"
+
+struct held {
+    uint8_t *p; /* owned copy of a whole RTP packet; NULL = free */
+    size_t n;
+    uint16_t seq;
+    int64_t mono_us;
+};
+
+/* Packets that came too early, by seq modulo the size. */
+struct reorder {
+    struct held held[RECEIVER_WINDOW];
+    int n_held;
+};
+
+/* What the last sender reports said. */
+struct clock_reports {
+    uint64_t ntp;
+    int64_t mono_us; /* arrival; 0 = none */
+    int n_agreeing;
+};
+
+struct track {
+    struct receiver *r;
+    bool is_open, is_video, is_udp;
+    uint8_t payload_type;
+    struct depay *depay;
+    struct timeline timeline;
+    struct rtp_seq seq;
+    struct reorder reorder;
+    struct clock_reports sr;
+
+    uint32_t ssrc;
+    bool has_ssrc;
+    int64_t heard_mono_us;
+    uint32_t rival; /* another sender, and its packets in a row */
+    int n_rival;
+
+    bool needs_key; /* nothing was published yet */
+    bool is_broken; /* the next packet is discontinuous */
+
+    bool has_last, has_last_key;
+    int64_t last_dts, last_key_pts;
+};
+
+struct receiver {
+    struct receiver_params params;
+    struct track tracks[RECEIVER_TRACKS];
+    int64_t arrival_mono_us, arrival_wall_us;
+    struct format *format; /* of the newest published picture */
+    struct receiver_stats stats;
+    /* of connections and senders that are over */
+    uint64_t n_lost_before, n_damaged_before;
+};
+
+/* receiver.c: the next packet in order. */
+void receiver__deliver(struct track *t, const struct rtp *rtp);
+
+/* reorder.c */
+void receiver__reorder(struct track *t, const struct rtp *rtp, const uint8_t *p, size_t n);
+void receiver__reorder_tick(struct track *t, int64_t mono_us);
+void receiver__reorder_fini(struct reorder *w);
+
+/* reports.c */
+void receiver__rtcp(struct track *t, const uint8_t *p, size_t n);
+
+#endif

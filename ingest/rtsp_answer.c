@@ -1,0 +1,466 @@
+/* What the camera's answers mean, and what is asked next. */
+#include "base/clock.h"
+#include "base/mem.h"
+#include "ingest/rtsp_client_priv.h"
+
+static enum stream_cause cause_of_status(int status)
+{
+    switch (status) {
+    case 401:
+    case 403:
+        return CAUSE_AUTH;
+    case 404:
+    case 410:
+        return CAUSE_NOT_FOUND;
+    case 429:
+    case 453:
+    case 503:
+        return CAUSE_BUSY;
+    case 405:
+    case 406:
+    case 415:
+    case 461:
+    case 501:
+    case 505:
+    case 551:
+        return CAUSE_UNSUPPORTED;
+    default:
+        return CAUSE_PROTOCOL;
+    }
+}
+
+static void fail_by_status(struct rtsp_client *c, int64_t mono_us, const struct rtsp_message *m)
+{
+    c->end.status = m->status;
+    struct span reason = m->reason.n > 0 ? m->reason : span_of(rtsp_reason(m->status));
+    rtsp_client__finish(c, mono_us, RTSP_VERDICT_FAILED, cause_of_status(m->status),
+                        "the camera answered %d %.*s to %s", m->status, (int)MIN(reason.n, 60),
+                        reason.p, rtsp_method_name(c->request.method));
+}
+
+static void redirect(struct rtsp_client *c, int64_t mono_us, const struct rtsp_message *m)
+{
+    struct span location;
+    struct url url;
+    char text[URL_TEXT_BYTES];
+    c->end.status = m->status;
+    if (!rtsp_get(m, "Location", &location) || !span_copy(location, text, sizeof text) ||
+        url_parse(text, &url, NULL) < 0) {
+        rtsp_client__finish(c, mono_us, RTSP_VERDICT_FAILED, CAUSE_PROTOCOL,
+                            "the camera redirects without a usable address");
+        return;
+    }
+    if (c->url.is_tls && !url.is_tls) {
+        rtsp_client__finish(c, mono_us, RTSP_VERDICT_FAILED, CAUSE_PROTOCOL,
+                            "the camera redirects from rtsps to plain rtsp");
+        return;
+    }
+    c->end.url = url;
+    rtsp_client__finish(c, mono_us, RTSP_VERDICT_REDIRECTED, CAUSE_PROTOCOL,
+                        "the camera redirects to %s", url.host);
+}
+
+/* --- 401 --- */
+
+/* The offer to answer next, or NULL: the password is wrong. Quirks A2, A3, A5. */
+static const struct auth_challenge *next_challenge(struct rtsp_client *c,
+                                                   const struct auth_offers *offers)
+{
+    if (c->request.n_signed == 0)
+        return auth_choose(offers, c->request.tried_mask);
+    if (c->request.n_signed >= 2)
+        return NULL;
+    const struct auth_challenge *same = NULL;
+    for (size_t i = 0; i < offers->n && !same; i++)
+        if (offers->list[i].scheme == c->auth.challenge.scheme)
+            same = &offers->list[i];
+    bool is_repeated = !same || auth_is_repeated(&c->auth, same);
+    /* A first answer refused: some offer SHA-256 and fail it. Basic only when nothing else can be
+     * meant, because it shows the password. */
+    const struct auth_challenge *other =
+        auth_choose(offers, c->request.tried_mask | 1u << c->auth.challenge.scheme);
+    if (other && (is_repeated ||
+                  (c->auth.nonce_count <= 1 && !same->is_stale && other->scheme != AUTH_BASIC)))
+        return other;
+    return is_repeated ? NULL : same;
+}
+
+static void give_up_login(struct rtsp_client *c, int64_t mono_us, enum stream_cause cause,
+                          const char *text)
+{
+    if (c->state == RTSP_CLIENT_TEARDOWN) {
+        rtsp_client__enter(c, RTSP_CLIENT_ENDED);
+        return;
+    }
+    if (c->state == RTSP_CLIENT_PLAYING) { /* quirk K4: while media flows nothing is lost */
+        c->request.method = RTSP_UNKNOWN_METHOD;
+        return;
+    }
+    c->end.status = 401;
+    rtsp_client__finish(c, mono_us, RTSP_VERDICT_FAILED, cause, "%s", text);
+}
+
+static void on_challenge(struct rtsp_client *c, int64_t mono_us, const struct rtsp_message *m)
+{
+    struct auth_offers offers = {.n = 0};
+    struct span value;
+    size_t pos = 0;
+    while (rtsp_get_next(m, "WWW-Authenticate", &pos, &value))
+        auth_offers_add(&offers, value);
+    if (!c->user[0] && !c->password[0]) {
+        give_up_login(c, mono_us, CAUSE_AUTH,
+                      "the camera asks for a user and a password, and none is configured");
+        return;
+    }
+    const struct auth_challenge *next = next_challenge(c, &offers);
+    if (next) {
+        if (c->request.n_signed > 0)
+            c->request.tried_mask |= 1u << c->auth.challenge.scheme;
+        auth_start(&c->auth, next);
+        c->has_auth = true;
+        c->was_challenged = true;
+        rtsp_client__ask_again(c, mono_us);
+    } else if (c->request.n_signed == 0) {
+        give_up_login(c, mono_us, CAUSE_UNSUPPORTED,
+                      "the camera asks for a way of login that is not supported");
+    } else {
+        give_up_login(c, mono_us, CAUSE_AUTH, "wrong user or password");
+    }
+}
+
+/* --- OPTIONS and DESCRIBE --- */
+
+static void learn_methods(struct rtsp_client *c, const struct rtsp_message *m)
+{
+    struct span list;
+    if (m->status == 200 && (rtsp_get(m, "Public", &list) || rtsp_get(m, "Allow", &list)))
+        c->has_get_parameter = rtsp_list_has(list, RTSP_GET_PARAMETER);
+}
+
+static bool looks_like_sdp(struct span body)
+{
+    return (body.n > 2 && memcmp(body.p, "v=", 2) == 0) || memmem(body.p, body.n, "m=", 2);
+}
+
+/* Quirk D9: what is sendonly is a backchannel, unless all are. */
+static const struct sdp_media *choose_media(const struct sdp *sdp, bool is_video)
+{
+    bool all_sendonly = true;
+    for (size_t i = 0; i < sdp->n_medias; i++)
+        all_sendonly = all_sendonly && sdp->medias[i].is_sendonly;
+    for (size_t i = 0; i < sdp->n_medias; i++) {
+        const struct sdp_media *m = &sdp->medias[i];
+        bool is_wanted = is_video ? m->is_video && codec_is_video(m->codec)
+                                  : m->is_audio && m->codec != CODEC_NONE && m->format;
+        if (is_wanted && (all_sendonly || !m->is_sendonly))
+            return m;
+    }
+    return NULL;
+}
+
+static void no_video(struct rtsp_client *c, int64_t mono_us)
+{
+    for (size_t i = 0; i < c->sdp->n_medias; i++) {
+        const struct sdp_media *m = &c->sdp->medias[i];
+        if (!m->is_video)
+            continue;
+        rtsp_client__finish(c, mono_us, RTSP_VERDICT_FAILED, CAUSE_UNSUPPORTED,
+                            "the camera sends %s video; H.264 and H.265 are supported",
+                            m->name[0] ? m->name : "unknown");
+        return;
+    }
+    rtsp_client__finish(c, mono_us, RTSP_VERDICT_FAILED, CAUSE_NO_VIDEO,
+                        "the camera offers no video");
+}
+
+static void use_description(struct rtsp_client *c, int64_t mono_us, const struct rtsp_message *m)
+{
+    struct span content_base = {"", 0};
+    struct span content_location = {"", 0};
+    if (!looks_like_sdp(m->body)) {
+        rtsp_client__finish(c, mono_us, RTSP_VERDICT_FAILED, CAUSE_PROTOCOL,
+                            "the camera's answer to DESCRIBE is no session description");
+        return;
+    }
+    rtsp_get(m, "Content-Base", &content_base);
+    rtsp_get(m, "Content-Location", &content_location);
+    url_base(&c->url, content_base, content_location, c->base, sizeof c->base);
+    c->sdp = xcalloc(1, sizeof *c->sdp);
+    sdp_parse(m->body, c->sdp, NULL); /* without a media line it has no video either */
+    const struct sdp_media *video = choose_media(c->sdp, true);
+    const struct sdp_media *audio = choose_media(c->sdp, false);
+    if (!video) {
+        no_video(c, mono_us);
+        return;
+    }
+    c->tracks[c->n_tracks++] = (struct rtsp_client_track){.media = video};
+    if (audio)
+        c->tracks[c->n_tracks++] = (struct rtsp_client_track){.media = audio};
+    rtsp_client__enter(c, RTSP_CLIENT_SETUP);
+    rtsp_client__set_up_next(c, mono_us);
+}
+
+/* --- SETUP --- */
+
+static void play(struct rtsp_client *c, int64_t mono_us)
+{
+    rtsp_client__enter(c, RTSP_CLIENT_PLAY);
+    c->accepts_frames = true; /* quirk K7: media may come before the answer */
+    c->i_track = 0;
+    c->form = CONTROL_APPENDED;
+    rtsp_client__ask(c, mono_us, RTSP_PLAY);
+}
+
+static bool open_ports(struct rtsp_client *c)
+{
+    if (!c->is_udp || c->udp_port[c->i_track] > 0)
+        return true;
+    c->udp_port[c->i_track] = c->ops->open_udp(c->ctx, c->i_track);
+    return c->udp_port[c->i_track] > 0;
+}
+
+void rtsp_client__set_up_next(struct rtsp_client *c, int64_t mono_us)
+{
+    char url[URL_TEXT_BYTES];
+    while (c->form < CONTROL_NONE_LEFT && !rtsp_client__control_url(c, url, sizeof url))
+        c->form++;
+    if (c->form < CONTROL_NONE_LEFT && open_ports(c)) {
+        rtsp_client__ask(c, mono_us, RTSP_SETUP);
+    } else if (c->i_track > 0) { /* audio: video goes on without */
+        c->n_tracks = c->i_track;
+        play(c, mono_us);
+    } else if (c->form < CONTROL_NONE_LEFT) {
+        rtsp_client__finish(c, mono_us, RTSP_VERDICT_FAILED, CAUSE_INTERNAL,
+                            "no pair of UDP ports is free");
+    } else {
+        rtsp_client__finish(c, mono_us, RTSP_VERDICT_FAILED, CAUSE_PROTOCOL,
+                            "the camera's address of the video track is unusable");
+    }
+}
+
+static void learn_session(struct rtsp_client *c, const struct rtsp_message *m)
+{
+    struct span value;
+    struct rtsp_session session;
+    if (!rtsp_get(m, "Session", &value))
+        return;
+    rtsp_session_parse(value, &session);
+    if (!c->session.id[0]) /* quirk P4: the first one wins */
+        str_copy(c->session.id, sizeof c->session.id, session.id);
+    if (session.timeout_s > 0 && (c->timeout_s == 0 || session.timeout_s < c->timeout_s))
+        c->timeout_s = session.timeout_s;
+}
+
+/* Quirks P1, P2, P6, P7: what the camera made of the transport asked for. */
+static void settle_track(struct rtsp_client *c, const struct rtsp_message *m)
+{
+    struct rtsp_client_track *t = &c->tracks[c->i_track];
+    struct rtsp_transport transport = {.is_tcp = !c->is_udp};
+    struct span value;
+    t->is_tcp = !c->is_udp;
+    t->channel[0] = (uint8_t)(2 * c->i_track);
+    t->channel[1] = (uint8_t)(2 * c->i_track + 1);
+    if (rtsp_get(m, "Transport", &value) && rtsp_transport_next(&value, &transport)) {
+        if (transport.has_interleaved) {
+            t->is_tcp = true;
+            t->channel[0] = transport.interleaved[0];
+            t->channel[1] = transport.interleaved[1];
+        }
+        if (transport.has_server_port) {
+            t->server_port[0] = transport.server_port[0];
+            t->server_port[1] = transport.server_port[1];
+        }
+    }
+    if (!t->is_tcp)
+        return;
+    for (int i = 0; i < 2; i++) {
+        c->track_of_channel[t->channel[i]] = (int8_t)c->i_track;
+        rtsp_parser_add_channel(&c->parser, t->channel[i]);
+    }
+}
+
+static void on_setup(struct rtsp_client *c, int64_t mono_us, const struct rtsp_message *m)
+{
+    switch (m->status) {
+    case 200:
+        c->has_session = true;
+        learn_session(c, m);
+        settle_track(c, m);
+        c->request.method = RTSP_UNKNOWN_METHOD;
+        c->i_track++;
+        c->form = CONTROL_APPENDED;
+        if (c->i_track < c->n_tracks)
+            rtsp_client__set_up_next(c, mono_us);
+        else
+            play(c, mono_us);
+        return;
+    case 400:
+    case 404:
+    case 451:
+    case 454: {
+        /* Quirks U2, U4: another reading of the control attribute. */
+        enum control_form before = c->form;
+        char url[URL_TEXT_BYTES];
+        do {
+            c->form++;
+        } while (c->form < CONTROL_NONE_LEFT && !rtsp_client__control_url(c, url, sizeof url));
+        if (c->form < CONTROL_NONE_LEFT) {
+            c->request.method = RTSP_UNKNOWN_METHOD;
+            rtsp_client__ask(c, mono_us, RTSP_SETUP);
+            return;
+        }
+        c->form = before;
+        break;
+    }
+    default:
+        break;
+    }
+    if (c->i_track > 0) {
+        c->request.method = RTSP_UNKNOWN_METHOD;
+        c->n_tracks = c->i_track;
+        play(c, mono_us);
+    } else if (m->status == 461) {
+        c->end.status = 461;
+        rtsp_client__finish(c, mono_us, RTSP_VERDICT_TRANSPORT, CAUSE_UNSUPPORTED,
+                            "the camera refuses to send over %s", c->is_udp ? "UDP" : "TCP");
+    } else {
+        fail_by_status(c, mono_us, m);
+    }
+}
+
+/* --- PLAY and after --- */
+
+void rtsp_client__playing(struct rtsp_client *c, int64_t mono_us)
+{
+    c->request.method = RTSP_UNKNOWN_METHOD;
+    c->keepalive_due_us = mono_us + rtsp_client_keepalive_s(c) * US_PER_S;
+    rtsp_client__enter(c, RTSP_CLIENT_PLAYING);
+}
+
+static void on_play(struct rtsp_client *c, int64_t mono_us, const struct rtsp_message *m)
+{
+    bool is_again = true;
+    learn_session(c, m);
+    if (m->status == 200 && c->is_play_per_track && c->i_track + 1 < c->n_tracks)
+        c->i_track++;
+    else if ((m->status == 459 || m->status == 460) && !c->is_play_per_track)
+        c->is_play_per_track = true; /* quirk K8 */
+    else if (m->status == 457 && !c->is_play_without_range)
+        c->is_play_without_range = true;
+    else
+        is_again = false;
+
+    if (is_again) {
+        c->request.method = RTSP_UNKNOWN_METHOD;
+        rtsp_client__ask(c, mono_us, RTSP_PLAY);
+    } else if (m->status == 200) {
+        rtsp_client__playing(c, mono_us);
+    } else {
+        fail_by_status(c, mono_us, m);
+    }
+}
+
+/* Keepalive answers: never a reason to end (quirks F3, K4). */
+static void while_playing(struct rtsp_client *c, const struct rtsp_message *m)
+{
+    if (c->request.method == RTSP_GET_PARAMETER && m->status != 200)
+        c->memory->no_get_parameter = true;
+    if (c->request.method == RTSP_OPTIONS)
+        learn_methods(c, m);
+    c->request.method = RTSP_UNKNOWN_METHOD;
+}
+
+/* A late answer to an older request. Cameras without sense for CSeq are believed (quirk F3). */
+static bool is_late(const struct rtsp_client *c, const struct rtsp_message *m)
+{
+    return c->state == RTSP_CLIENT_TEARDOWN && m->cseq > 0 && m->cseq < c->request.cseq;
+}
+
+void rtsp_client__answer(struct rtsp_client *c, int64_t mono_us, const struct rtsp_message *m)
+{
+    if (m->status < 200 || c->request.method == RTSP_UNKNOWN_METHOD || is_late(c, m))
+        return;
+    if (m->status == 401) {
+        on_challenge(c, mono_us, m);
+        return;
+    }
+    c->was_challenged = false;
+    bool is_redirect = m->status >= 301 && m->status <= 305;
+    switch (c->state) {
+    case RTSP_CLIENT_OPTIONS: /* quirk U8: whatever it says */
+        if (is_redirect) {
+            redirect(c, mono_us, m);
+            return;
+        }
+        learn_methods(c, m);
+        c->request.method = RTSP_UNKNOWN_METHOD;
+        rtsp_client__enter(c, RTSP_CLIENT_DESCRIBE);
+        rtsp_client__ask(c, mono_us, RTSP_DESCRIBE);
+        break;
+    case RTSP_CLIENT_DESCRIBE:
+        if (is_redirect) {
+            redirect(c, mono_us, m);
+        } else if (m->status != 200) {
+            fail_by_status(c, mono_us, m);
+        } else {
+            c->request.method = RTSP_UNKNOWN_METHOD;
+            use_description(c, mono_us, m);
+        }
+        break;
+    case RTSP_CLIENT_SETUP:
+        if (is_redirect)
+            redirect(c, mono_us, m);
+        else
+            on_setup(c, mono_us, m);
+        break;
+    case RTSP_CLIENT_PLAY:
+        if (is_redirect)
+            redirect(c, mono_us, m);
+        else
+            on_play(c, mono_us, m);
+        break;
+    case RTSP_CLIENT_PLAYING:
+        while_playing(c, m);
+        break;
+    case RTSP_CLIENT_TEARDOWN:
+        rtsp_client__enter(c, RTSP_CLIENT_ENDED);
+        break;
+    case RTSP_CLIENT_ENDED:
+        break;
+    }
+}
+
+void rtsp_client__peer_asks(struct rtsp_client *c, int64_t mono_us, const struct rtsp_message *m)
+{
+    switch (m->method) {
+    case RTSP_OPTIONS:
+    case RTSP_GET_PARAMETER:
+    case RTSP_SET_PARAMETER:
+        rtsp_client__reply(c, m, 200);
+        break;
+    case RTSP_ANNOUNCE:
+        rtsp_client__reply(c, m, 200);
+        rtsp_client__finish(c, mono_us, RTSP_VERDICT_AGAIN, CAUSE_PROTOCOL,
+                            "the camera announced another session description");
+        break;
+    case RTSP_REDIRECT:
+        rtsp_client__reply(c, m, 200);
+        redirect(c, mono_us, m);
+        break;
+    case RTSP_TEARDOWN:
+        rtsp_client__reply(c, m, 200);
+        c->has_session = false;
+        if (c->state != RTSP_CLIENT_TEARDOWN)
+            rtsp_client__finish(c, mono_us, RTSP_VERDICT_FAILED, CAUSE_UNREACHABLE,
+                                "the camera ended the session");
+        break;
+    case RTSP_UNKNOWN_METHOD:
+    case RTSP_DESCRIBE:
+    case RTSP_SETUP:
+    case RTSP_PLAY:
+    case RTSP_PAUSE:
+    case RTSP_RECORD:
+        rtsp_client__reply(c, m, 501);
+        break;
+    }
+}

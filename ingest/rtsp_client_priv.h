@@ -1,0 +1,95 @@
+/* Shared by rtsp_client.c (time, bytes, states), rtsp_request.c (what is asked) and rtsp_answer.c
+ * (what the answers mean). */
+#ifndef INGEST_RTSP_CLIENT_PRIV_H
+#define INGEST_RTSP_CLIENT_PRIV_H
+
+#include "ingest/rtsp_client.h"
+
+/* Which text the control attribute becomes; the next one is tried when the camera does not know the
+ * address (quirks U2, U4). */
+enum control_form { CONTROL_APPENDED, CONTROL_BEFORE_QUERY, CONTROL_VERBATIM, CONTROL_NONE_LEFT };
+
+struct rtsp_request {
+    enum rtsp_method method; /* RTSP_UNKNOWN_METHOD = none in flight */
+    uint32_t cseq;
+    int n_signed;        /* times sent with credentials */
+    unsigned tried_mask; /* login schemes that were refused */
+    int64_t due_us;
+};
+
+struct rtsp_client {
+    /* set at create, then const */
+    struct url url;
+    char user[URL_USER_BYTES];
+    char password[256];
+    bool is_udp;
+    const struct rtsp_client_ops *ops;
+    void *ctx;
+    struct rtsp_memory *memory;
+
+    enum rtsp_client_state state;
+    struct rtsp_client_end end;
+    struct rtsp_parser parser;
+    struct buf out;
+    struct auth auth;
+    bool has_auth;
+    bool was_challenged; /* a 401 has come, and nothing since (quirk U11) */
+    bool has_answered;
+    bool has_taken_partial;
+    uint32_t cseq;
+    struct rtsp_request request;
+
+    struct sdp *sdp;           /* NULL before DESCRIBE is answered */
+    char base[URL_TEXT_BYTES]; /* aggregate URL */
+    struct rtsp_client_track tracks[RTSP_CLIENT_MAX_TRACKS];
+    int n_tracks;
+    int i_track;            /* in SETUP and in PLAY per track */
+    enum control_form form; /* in SETUP */
+    int udp_port[RTSP_CLIENT_MAX_TRACKS];
+    int8_t track_of_channel[256]; /* -1 = not ours */
+    bool is_play_per_track;       /* quirk K8 */
+    bool is_play_without_range;
+    struct rtsp_session session;
+    bool has_session; /* something was set up: TEARDOWN is due */
+    int timeout_s;
+    bool has_get_parameter; /* Public lists it */
+    bool accepts_frames;    /* PLAY was sent */
+    uint64_t n_frames;
+    int64_t keepalive_due_us;
+
+    /* losses of framing within the current minute */
+    int64_t window_us;
+    uint64_t window_losses;
+    uint64_t window_skipped;
+};
+
+/* rtsp_client.c */
+void rtsp_client__enter(struct rtsp_client *c, enum rtsp_client_state next);
+void rtsp_client__finish(struct rtsp_client *c, int64_t mono_us, enum rtsp_verdict verdict,
+                         enum stream_cause cause, const char *fmt, ...)
+    __attribute__((format(printf, 5, 6)));
+
+/* How long the camera may take to answer in this state. */
+int rtsp_client__answer_s(const struct rtsp_client *c);
+
+/* rtsp_request.c */
+
+/* Starts a new request of that method. */
+void rtsp_client__ask(struct rtsp_client *c, int64_t mono_us, enum rtsp_method method);
+/* Sends the request in flight once more, signed anew. */
+void rtsp_client__ask_again(struct rtsp_client *c, int64_t mono_us);
+/* The URL to SETUP the current track in the current form; false when that form is none of its own.
+ */
+bool rtsp_client__control_url(const struct rtsp_client *c, char *dst, size_t cap);
+/* Answers a request of the camera (quirk K9). */
+void rtsp_client__reply(struct rtsp_client *c, const struct rtsp_message *m, int status);
+
+/* rtsp_answer.c */
+void rtsp_client__answer(struct rtsp_client *c, int64_t mono_us, const struct rtsp_message *m);
+void rtsp_client__peer_asks(struct rtsp_client *c, int64_t mono_us, const struct rtsp_message *m);
+/* Goes on from SETUP of the current track, or to PLAY. */
+void rtsp_client__set_up_next(struct rtsp_client *c, int64_t mono_us);
+/* PLAY is answered, or frames prove it. */
+void rtsp_client__playing(struct rtsp_client *c, int64_t mono_us);
+
+#endif

@@ -1,0 +1,260 @@
+/* The sockets of a stream: names, connecting, reading in place, writing.
+ *
+ * Reading: one read per readiness into the loop's scratch, behind the few bytes that were left over
+ * (a partial item); parsed there, copied once into packets. Nothing is allocated but these.
+ *
+ * Batching: while nobody watches live, a TCP socket wakes the loop only when BATCH_BYTES are there
+ * (SO_RCVLOWAT), and the tick reads what has come at least every BATCH_MS: recording costs a
+ * fraction of the wake-ups and stays at most that much behind. The kernel wakes earlier when its
+ * buffer runs short, so the camera is never held back. As soon as somebody watches, every byte
+ * wakes the loop. */
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "ingest/stream_priv.h"
+
+#define BATCH_BYTES     (64 << 10)
+#define PARTIAL_MAX     (2 * RTSP_INPUT_BYTES)
+#define KEEPALIVE_S     10
+#define USER_TIMEOUT_MS 10000
+
+/* --- names and connecting --- */
+
+static void on_resolved(void *ctx, const struct err *err, const struct address *list, size_t n)
+{
+    struct stream *s = ctx;
+    s->resolve = NULL;
+    if (err) {
+        stream__fail(s, err->code == ERR_BUSY ? CAUSE_INTERNAL : CAUSE_DNS, "%s", err->msg);
+        return;
+    }
+    s->n_addresses = MIN(n, ARRAY_LEN(s->list));
+    memcpy(s->list, list, s->n_addresses * sizeof *list);
+    s->i_address = 0;
+    stream__connect(s);
+}
+
+void stream__resolve(struct stream *s)
+{
+    s->resolve = resolve_start(s->loop, s->pool, s->url.host, s->url.port, on_resolved, s);
+}
+
+static void connect_failed(struct stream *s, int rc)
+{
+    char peer[ADDRESS_TEXT_BYTES];
+    address_print(&s->list[s->i_address], peer, sizeof peer);
+    if (s->i_address + 1 < s->n_addresses) {
+        s->i_address++;
+        stream__connect(s);
+        return;
+    }
+    enum stream_cause cause = cause_of_code(rc);
+    if (cause == CAUSE_REFUSED)
+        stream__fail(s, cause, "connection refused by %s", peer);
+    else if (cause == CAUSE_TIMEOUT)
+        stream__fail(s, cause, "no answer from %s", peer);
+    else
+        stream__fail(s, cause, "cannot connect to %s: %s", peer, strerror(-rc));
+}
+
+static void on_readable(void *ctx, int fd, short what)
+{
+    (void)fd;
+    (void)what;
+    stream__read(ctx);
+}
+
+static void begin_handshake(struct stream *s)
+{
+    bool has_own = s->config.username[0] != 0;
+    struct rtsp_client_params params = {
+        .url = &s->url,
+        .user = has_own ? s->config.username : s->url.user,
+        .password = has_own ? s->config.password : s->url.password,
+        .is_udp = s->is_udp,
+        .memory = &s->memory,
+        .ops = &stream__client_ops,
+        .ctx = s,
+    };
+    socket_set_nodelay(s->fd);
+    socket_set_keepalive(s->fd, KEEPALIVE_S);
+    socket_set_user_timeout(s->fd, USER_TIMEOUT_MS);
+    s->client = rtsp_client_create(&params);
+    stream__enter(s, STREAM_HANDSHAKE);
+    watch_start(&s->reader, s->loop, s->fd, WATCH_READ, on_readable, s);
+    rtsp_client_start(s->client, loop_mono_us(s->loop));
+    stream__flush(s);
+}
+
+static void on_connected(void *ctx, int fd, short what)
+{
+    struct stream *s = ctx;
+    (void)what;
+    watch_stop(&s->reader);
+    int rc = socket_connect_result(fd);
+    if (rc < 0)
+        connect_failed(s, rc);
+    else
+        begin_handshake(s);
+}
+
+void stream__connect(struct stream *s)
+{
+    stream__close_connection(s);
+    stream__enter(s, STREAM_CONNECT);
+    int fd = socket_connect(&s->list[s->i_address], NULL);
+    if (fd < 0) {
+        connect_failed(s, fd);
+        return;
+    }
+    s->fd = fd;
+    watch_start(&s->reader, s->loop, s->fd, WATCH_WRITE, on_connected, s);
+}
+
+/* --- writing --- */
+
+static void connection_lost(struct stream *s, int code)
+{
+    char what[160];
+    enum stream_cause cause = CAUSE_UNREACHABLE;
+    if (code == -ETIMEDOUT)
+        cause = CAUSE_TIMEOUT;
+    if (code == ERR_EOF)
+        snprintf(what, sizeof what, "the camera closed the connection");
+    else if (code == -ECONNRESET || code == -EPIPE)
+        snprintf(what, sizeof what, "the camera reset the connection");
+    else
+        snprintf(what, sizeof what, "the connection broke (%s)", strerror(-code));
+    rtsp_client_closed(s->client, cause, what);
+    stream__client_moved(s);
+}
+
+static void on_writable(void *ctx, int fd, short what)
+{
+    (void)fd;
+    (void)what;
+    struct stream *s = ctx;
+    watch_stop(&s->writer);
+    stream__flush(s);
+}
+
+void stream__flush(struct stream *s)
+{
+    struct buf *out = rtsp_client_out(s->client);
+    if (out->len == 0 || s->writer.event)
+        return;
+    ssize_t n = send(s->fd, out->data, out->len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n < 0 && errno != EAGAIN && errno != EINTR)
+        return; /* reading tells why */
+    if (n > 0)
+        buf_consume(out, (size_t)n);
+    if (out->len > 0)
+        watch_start(&s->writer, s->loop, s->fd, WATCH_WRITE, on_writable, s);
+}
+
+/* --- reading --- */
+
+static void on_frame(void *ctx, int track, const uint8_t *p, size_t n)
+{
+    struct stream *s = ctx;
+    if (s->is_receiving)
+        receiver_input(s->receiver, track, p, n);
+}
+
+const struct rtsp_client_ops stream__client_ops = {
+    .frame = on_frame,
+    .open_udp = stream__open_udp,
+};
+
+static void open_receiver(struct stream *s)
+{
+    const struct rtsp_client_track *video = rtsp_client_track(s->client, RECEIVER_VIDEO);
+    const struct sdp_media *audio = rtsp_client_n_tracks(s->client) > 1
+                                        ? rtsp_client_track(s->client, RECEIVER_AUDIO)->media
+                                        : NULL;
+    receiver_arrive(s->receiver, loop_mono_us(s->loop), loop_wall_us(s->loop));
+    if (receiver_open(s->receiver, video->media, audio, !video->is_tcp) == 0)
+        s->is_receiving = true;
+    if (!video->is_tcp)
+        stream__start_udp(s);
+}
+
+/* Offers bytes to the client and keeps what it leaves. */
+static void digest(struct stream *s, const uint8_t *p, size_t n)
+{
+    size_t used = rtsp_client_input(s->client, loop_mono_us(s->loop), p, n);
+    buf_clear(&s->partial);
+    if (used < n)
+        buf_append(&s->partial, p + used, n - used);
+    if (rtsp_client_has_answered(s->client) && !s->status.is_reachable) {
+        stream__set_reachable(s, true);
+        stream__post_status(s, false);
+    }
+    enum rtsp_client_state state = rtsp_client_state(s->client);
+    if (state == RTSP_CLIENT_PLAY && !s->is_receiving)
+        open_receiver(s);
+    if (rtsp_client_out(s->client)->len > 0)
+        stream__flush(s);
+    if (s->state != STREAM_PLAYING || state != RTSP_CLIENT_PLAYING)
+        stream__client_moved(s);
+}
+
+void stream__redigest(struct stream *s)
+{
+    size_t n = s->partial.len;
+    uint8_t *scratch = loop_scratch(s->loop);
+    if (n > 0)
+        memcpy(scratch, s->partial.data, n);
+    digest(s, scratch, n);
+}
+
+void stream__read(struct stream *s)
+{
+    uint8_t *scratch = loop_scratch(s->loop);
+    size_t have = s->partial.len;
+    if (have > 0)
+        memcpy(scratch, s->partial.data, have);
+    ssize_t n = recv(s->fd, scratch + have, LOOP_SCRATCH_BYTES - have, MSG_DONTWAIT);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (n <= 0) {
+        connection_lost(s, n == 0 ? ERR_EOF : -errno);
+        return;
+    }
+    s->bytes_mono_us = loop_mono_us(s->loop);
+    receiver_arrive(s->receiver, s->bytes_mono_us, loop_wall_us(s->loop));
+    digest(s, scratch, have + (size_t)n);
+}
+
+void stream__choose_batching(struct stream *s)
+{
+    bool is_tcp = rtsp_client_track(s->client, RECEIVER_VIDEO)->is_tcp;
+    bool is_batched = is_tcp && s->n_live == 0 && s->is_up;
+    if (s->is_batched == is_batched)
+        return;
+    s->is_batched = is_batched;
+    socket_set_rcvlowat(s->fd, is_batched ? BATCH_BYTES : 1);
+}
+
+void stream__close_connection(struct stream *s)
+{
+    resolve_cancel(&s->resolve);
+    timer_disarm(&s->tick);
+    watch_stop(&s->reader);
+    watch_stop(&s->writer);
+    if (s->client)
+        s->n_resyncs_before += rtsp_client_n_resyncs(s->client);
+    if (s->is_receiving)
+        receiver_close(s->receiver);
+    s->is_receiving = false;
+    s->is_batched = false;
+    rtsp_client_destroy(&s->client);
+    stream__close_udp(s);
+    buf_fini(&s->partial);
+    buf_init(&s->partial, PARTIAL_MAX);
+    if (s->fd >= 0)
+        close(s->fd);
+    s->fd = -1;
+}

@@ -1,0 +1,192 @@
+/* While media flows: publishing, housekeeping once a second, stalls. */
+#include "base/log.h"
+#include "base/mem.h"
+#include "ingest/stream_priv.h"
+#include "media/rtp.h"
+
+#define TICK_US          US_PER_S
+#define BATCH_TICK_US    (250 * US_PER_MS)
+#define REPORT_US        (5 * US_PER_S)
+#define FIGURES_US       (2 * US_PER_S)
+#define STILL_US         (3 * US_PER_S)  /* without pictures: no longer advancing */
+#define STALL_US         (10 * US_PER_S) /* without pictures: connect anew */
+#define STALL_MAX_US     (60 * US_PER_S)
+#define NO_KEY_US        (10 * US_PER_S)
+#define MAX_REPORT_BYTES 128
+
+/* Ticks of all streams of a loop fall on the same instants, so that they share wake-ups. */
+static void arm_tick(struct stream *s)
+{
+    int64_t period_us = s->is_batched ? BATCH_TICK_US : TICK_US;
+    int64_t now_us = loop_mono_us(s->loop);
+    timer_arm_us(&s->tick, period_us - now_us % period_us);
+}
+
+void stream__playing(struct stream *s)
+{
+    int64_t now_us = loop_mono_us(s->loop);
+    stream__enter(s, STREAM_PLAYING);
+    s->playing_mono_us = now_us;
+    s->chores_mono_us = now_us;
+    s->report_mono_us = now_us;
+    s->figures_mono_us = now_us;
+    s->figures_pictures = receiver_stats(s->receiver)->n_pictures;
+    s->figures_bytes = receiver_stats(s->receiver)->n_bytes;
+    s->status.retry_us = 0;
+    if (!s->is_up) {
+        stream__set_cause(s, s->has_failed ? s->status.cause : CAUSE_CONNECTING,
+                          "connected; waiting for the first key frame");
+        stream__post_status(s, false);
+    }
+    arm_tick(s);
+}
+
+static void say_ok(struct stream *s)
+{
+    char detail[sizeof s->status.detail];
+    const struct format *f = receiver_format(s->receiver);
+    bool is_tcp = rtsp_client_track(s->client, RECEIVER_VIDEO)->is_tcp;
+    snprintf(detail, sizeof detail, "receiving %s %dx%d over %s",
+             f->codec == CODEC_H265 ? "H.265" : "H.264", f->width, f->height,
+             is_tcp ? "TCP" : "UDP");
+    s->has_failed = false;
+    stream__set_advancing(s, true);
+    stream__set_cause(s, CAUSE_OK, detail);
+}
+
+/* The first picture of a session, or the first after it stood still. */
+static void advance(struct stream *s)
+{
+    if (s->status.cause != CAUSE_OK)
+        log_info(s->who, "media flows");
+    say_ok(s);
+    stream__post_status(s, true);
+}
+
+void stream__publish(void *ctx, struct packet *pkt)
+{
+    struct stream *s = ctx;
+    if (!s->is_up) {
+        s->is_up = true;
+        s->n_sessions++;
+        hub_set_up(s->hub, true);
+    }
+    hub_publish(s->hub, pkt);
+    if (pkt->is_video && !s->status.is_advancing && s->is_up)
+        advance(s);
+}
+
+/* --- housekeeping --- */
+
+static void send_reports(struct stream *s, int64_t now_us)
+{
+    uint8_t report[MAX_REPORT_BYTES];
+    s->report_mono_us = now_us;
+    for (int t = 0; t < rtsp_client_n_tracks(s->client); t++) {
+        size_t n = receiver_report(s->receiver, t, now_us, report, sizeof report);
+        if (rtsp_client_track(s->client, t)->is_tcp) {
+            if (n > 0)
+                rtsp_client_report(s->client, t, report, n);
+            continue;
+        }
+        stream__punch(s, t);
+        if (n > 0)
+            stream__send_udp_report(s, t, report, n);
+    }
+}
+
+static void figure(struct stream *s, int64_t now_us)
+{
+    const struct receiver_stats *stats = receiver_stats(s->receiver);
+    double span_s = (double)(now_us - s->figures_mono_us) / (double)US_PER_S;
+    double fps = (double)(stats->n_pictures - s->figures_pictures) / span_s;
+    double bps = (double)(stats->n_bytes - s->figures_bytes) * 8 / span_s;
+    /* Smoothed over the last three rounds or so; the first one counts whole. */
+    bool is_first = s->status.fps <= 0;
+    s->status.fps = is_first ? fps : s->status.fps * 0.6 + fps * 0.4;
+    s->status.bitrate_bps = is_first ? bps : s->status.bitrate_bps * 0.6 + bps * 0.4;
+    s->figures_mono_us = now_us;
+    s->figures_pictures = stats->n_pictures;
+    s->figures_bytes = stats->n_bytes;
+    if (s->status.cause == CAUSE_OK)
+        say_ok(s); /* the format may have changed */
+    stream__post_status(s, true);
+}
+
+/* False when the session was given up. */
+static bool is_alive(struct stream *s, int64_t now_us)
+{
+    const struct receiver_stats *stats = receiver_stats(s->receiver);
+    int64_t limit_us = CLAMP(3 * stats->frame_us, STALL_US, STALL_MAX_US);
+    int64_t since_us = MAX(stats->picture_mono_us, s->playing_mono_us);
+    if (now_us - since_us < limit_us)
+        return true;
+    int limit_s = (int)(limit_us / US_PER_S);
+    if (rtsp_client_is_lost(s->client))
+        stream__fail(s, CAUSE_PROTOCOL, "the camera sends bytes that are neither RTSP nor RTP");
+    else if (stats->picture_mono_us > 0)
+        stream__fail(s, CAUSE_TIMEOUT, "no picture for %d s", limit_s);
+    else if (!rtsp_client_track(s->client, RECEIVER_VIDEO)->is_tcp)
+        stream__fail(s, CAUSE_TIMEOUT, "no video over UDP for %d s; a firewall may hold it back",
+                     limit_s);
+    else
+        stream__fail(s, CAUSE_TIMEOUT, "connected, but no video for %d s", limit_s);
+    return false;
+}
+
+static void watch_progress(struct stream *s, int64_t now_us)
+{
+    const struct receiver_stats *stats = receiver_stats(s->receiver);
+    int64_t still_us = MAX(STILL_US, 3 * stats->frame_us);
+    if (s->status.is_advancing && now_us - stats->published_mono_us > still_us) {
+        stream__set_advancing(s, false);
+        stream__set_cause(s, CAUSE_TIMEOUT, "connected, but no new picture; reconnects soon");
+    }
+    /* Groups may be minutes long (quirk H10): said, but no reason to disconnect. */
+    if (stats->published_mono_us == 0 && stats->picture_mono_us > 0 &&
+        now_us - s->playing_mono_us > NO_KEY_US && s->status.cause != CAUSE_NO_KEYFRAME)
+        stream__set_cause(s, CAUSE_NO_KEYFRAME,
+                          stats->has_parameter_sets
+                              ? "connected, but the camera has not sent a key frame yet"
+                              : "connected, but the camera has not sent parameter sets yet");
+}
+
+static void do_chores(struct stream *s, int64_t now_us)
+{
+    s->chores_mono_us = now_us;
+    receiver_tick(s->receiver, now_us);
+    rtsp_client_timeout(s->client, now_us);
+    if (!is_alive(s, now_us))
+        return;
+    if (now_us - s->report_mono_us >= REPORT_US)
+        send_reports(s, now_us);
+    stream__flush(s);
+    watch_progress(s, now_us);
+    if (s->status.is_advancing) {
+        backoff_good(&s->backoff, now_us, s->playing_mono_us);
+        s->n_again = 0;
+    }
+    stream__choose_batching(s);
+    if (now_us - s->figures_mono_us >= FIGURES_US)
+        figure(s, now_us);
+    else
+        stream__post_status(s, false);
+}
+
+void stream__tick(struct stream *s)
+{
+    int64_t now_us = loop_mono_us(s->loop);
+    if (s->state == STREAM_PLAYING) {
+        if (s->is_batched)
+            stream__read(s);
+        if (s->state == STREAM_PLAYING && now_us - s->chores_mono_us >= TICK_US - BATCH_TICK_US / 2)
+            do_chores(s, now_us);
+        if (s->state == STREAM_PLAYING)
+            arm_tick(s);
+        return;
+    }
+    if (!s->client)
+        return;
+    rtsp_client_timeout(s->client, now_us);
+    stream__redigest(s);
+}

@@ -1,0 +1,159 @@
+/* Shared by stream.c (states, decisions), stream_io.c (sockets), stream_udp.c and stream_status.c.
+ */
+#ifndef INGEST_STREAM_PRIV_H
+#define INGEST_STREAM_PRIV_H
+
+#include "base/log.h"
+#include "ingest/backoff.h"
+#include "ingest/receiver.h"
+#include "ingest/rtsp_client.h"
+#include "ingest/stream.h"
+#include "net/resolve.h"
+#include "net/socket.h"
+
+/*            demand / start                                     first picture: cause ok
+ *   IDLE ───────► RESOLVE ─► CONNECT ─► HANDSHAKE ─► PLAYING ──┐
+ *    ▲               ▲  └────────┴──────────┴────┬───────┘     │ stall, close, new settings, stop,
+ *    │               │                           ▼             │ nobody watches
+ *    │               └─────── BACKOFF ◄────── CLOSING ◄────────┘
+ *    └───────────────────────────────────────────┴────► STOPPED
+ *
+ * IDLE       no connection, no timer; waits for a viewer (on demand) or for new settings.
+ * RESOLVE    `resolve` runs.
+ * CONNECT    fd is connecting to list[i_address]; watched for writing.
+ * HANDSHAKE  client talks; fd is watched for reading from here on.
+ * PLAYING    PLAY was answered; ticks; the hub is up from the first published picture on.
+ * CLOSING    TEARDOWN was said; fd and client end within a second, then `after_closing`.
+ * BACKOFF    no connection; `deadline` is armed for the next try.
+ * STOPPED    everything of the loop is released; `gone` is on its way.
+ * In every state but the ones named, fd is -1 and client NULL. */
+enum stream_state {
+    STREAM_IDLE,
+    STREAM_RESOLVE,
+    STREAM_CONNECT,
+    STREAM_HANDSHAKE,
+    STREAM_PLAYING,
+    STREAM_CLOSING,
+    STREAM_BACKOFF,
+    STREAM_STOPPED,
+};
+enum { STREAM_STATES = STREAM_STOPPED + 1 };
+
+/* A pair of UDP sockets of one track: RTP, RTCP. */
+struct udp_pair {
+    int fd[2]; /* -1 = none */
+    struct watch watch[2];
+    struct address source[2]; /* locked by the first packet (quirk P7); len 0 = not yet */
+    struct udp_end {
+        struct stream *s;
+        int track, which;
+    } end[2];
+};
+
+struct stream {
+    /* set at start, then const */
+    struct loop *home;
+    struct loop *loop;
+    struct pool *pool;
+    struct hub *hub; /* owned reference */
+    void (*on_status)(void *ctx, const struct stream_status *st, bool is_change);
+    void (*on_gone)(void *ctx);
+    void *ctx;
+    char who[80]; /* "cam-001/main", for the log */
+
+    /* home loop only */
+    bool is_stopping;
+
+    /* ingest loop only, from here on */
+    struct stream_config config;
+    enum stream_state state;
+    enum stream_state after_closing;
+    struct timer deadline; /* of the state */
+    struct timer tick;     /* HANDSHAKE, CLOSING: the client's; PLAYING: housekeeping */
+    struct timer linger;   /* on demand: nobody watches */
+    struct backoff backoff;
+    int64_t retry_mono_us;
+    struct log_every log_limit;
+
+    /* demand */
+    int n_viewers, n_live;
+
+    /* this try */
+    struct url url; /* where to go; changed by redirects */
+    int n_redirects;
+    int n_again; /* immediate retries in a row */
+    bool is_udp;
+    struct resolve *resolve;
+    struct address list[RESOLVE_MAX_ADDRESSES];
+    size_t n_addresses, i_address;
+
+    /* this connection */
+    int fd;
+    struct watch reader; /* also of CONNECT */
+    struct watch writer; /* only while output waits */
+    struct buf partial;  /* the start of an item whose rest is not here yet */
+    struct rtsp_client *client;
+    struct rtsp_memory memory; /* outlives connections */
+    struct udp_pair udp[RTSP_CLIENT_MAX_TRACKS];
+    struct receiver *receiver; /* lives as long as the stream */
+    bool is_receiving;         /* receiver_open was called */
+    bool is_up;                /* the hub was told */
+    bool is_batched;           /* see stream_io.c */
+    int64_t playing_mono_us;
+    int64_t bytes_mono_us; /* newest bytes of any kind */
+
+    /* housekeeping */
+    int64_t chores_mono_us, report_mono_us, figures_mono_us;
+    uint64_t figures_pictures, figures_bytes;
+    uint64_t n_resyncs_before;
+
+    /* truth */
+    struct stream_status status;
+    struct stream_status posted; /* what the home loop knows */
+    char fact[200];              /* of the last failure, without what happens next */
+    bool has_failed;             /* `cause` stays that of the last failure until media flows */
+    uint64_t n_sessions;         /* that brought media */
+};
+
+/* stream.c */
+void stream__enter(struct stream *s, enum stream_state next);
+/* A try or a session failed: ends it politely, backs off. */
+void stream__fail(struct stream *s, enum stream_cause cause, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Ends the connection politely, then enters `next`. */
+void stream__end(struct stream *s, enum stream_state next);
+/* The client is PLAYING for the first time, tears down, or has ended. */
+void stream__client_moved(struct stream *s);
+
+/* stream_io.c */
+void stream__resolve(struct stream *s);
+void stream__connect(struct stream *s);
+void stream__flush(struct stream *s);
+void stream__read(struct stream *s);
+/* Offers what was left over once more, after the client's time-out. */
+void stream__redigest(struct stream *s);
+/* Chooses between reading at once and in batches. */
+void stream__choose_batching(struct stream *s);
+void stream__close_connection(struct stream *s);
+extern const struct rtsp_client_ops stream__client_ops;
+
+/* stream_udp.c */
+int stream__open_udp(void *ctx, int track);
+void stream__start_udp(struct stream *s);
+void stream__punch(struct stream *s, int track);
+void stream__send_udp_report(struct stream *s, int track, const uint8_t *p, size_t n);
+void stream__close_udp(struct stream *s);
+
+/* stream_play.c */
+void stream__playing(struct stream *s);
+void stream__tick(struct stream *s);
+void stream__publish(void *ctx, struct packet *pkt);
+
+/* stream_status.c */
+void stream__set_cause(struct stream *s, enum stream_cause cause, const char *detail);
+void stream__set_reachable(struct stream *s, bool is_reachable);
+void stream__set_advancing(struct stream *s, bool is_advancing);
+/* Posts to the home loop what changed; figures also without a change. */
+void stream__post_status(struct stream *s, bool with_figures);
+
+#endif

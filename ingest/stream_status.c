@@ -1,0 +1,87 @@
+/* The truth about a stream, and its way to the home loop. */
+#include "base/mem.h"
+#include "base/str.h"
+#include "ingest/stream_priv.h"
+
+struct message {
+    struct stream *s;
+    struct stream_status status;
+    bool is_change;
+};
+
+void stream__set_cause(struct stream *s, enum stream_cause cause, const char *detail)
+{
+    if (s->status.cause != cause)
+        s->status.since_us = loop_wall_us(s->loop);
+    s->status.cause = cause;
+    str_copy(s->status.detail, sizeof s->status.detail, detail);
+}
+
+void stream__set_reachable(struct stream *s, bool is_reachable)
+{
+    int64_t now_us = loop_wall_us(s->loop);
+    if (is_reachable)
+        s->status.reachable_us = now_us;
+    if (s->status.is_reachable == is_reachable)
+        return;
+    s->status.is_reachable = is_reachable;
+    s->status.since_us = now_us;
+}
+
+void stream__set_advancing(struct stream *s, bool is_advancing)
+{
+    if (s->status.is_advancing == is_advancing)
+        return;
+    s->status.is_advancing = is_advancing;
+    s->status.since_us = loop_wall_us(s->loop);
+}
+
+static void on_home(void *ctx)
+{
+    struct message *m = ctx;
+    struct stream *s = m->s;
+    if (!s->is_stopping && s->on_status)
+        s->on_status(s->ctx, &m->status, m->is_change);
+    free(m);
+}
+
+static void fill(struct stream *s)
+{
+    struct stream_status *st = &s->status;
+    const struct receiver_stats *stats = receiver_stats(s->receiver);
+    const struct format *format = receiver_format(s->receiver);
+    st->n_viewers = s->n_viewers;
+    st->n_reconnects = s->n_sessions > 1 ? s->n_sessions - 1 : 0;
+    st->n_lost_packets = stats->n_lost_packets;
+    st->n_damaged = stats->n_damaged;
+    st->n_resyncs = s->n_resyncs_before + (s->client ? rtsp_client_n_resyncs(s->client) : 0);
+    st->gop_s = stats->gop_s;
+    st->has_clock_offset = stats->has_clock_offset;
+    st->clock_offset_s = stats->clock_offset_s;
+    st->has_audio = s->state == STREAM_PLAYING && receiver_has_audio(s->receiver);
+    if (stats->published_wall_us > 0) {
+        st->advancing_us = stats->published_wall_us;
+        st->reachable_us = MAX(st->reachable_us, stats->published_wall_us);
+    }
+    if (format) {
+        st->codec = format->codec;
+        st->width = format->width;
+        st->height = format->height;
+    }
+}
+
+void stream__post_status(struct stream *s, bool with_figures)
+{
+    const struct stream_status *was = &s->posted;
+    fill(s);
+    const struct stream_status *is = &s->status;
+    bool is_change = was->since_us == 0 || was->cause != is->cause ||
+                     was->is_reachable != is->is_reachable ||
+                     was->is_advancing != is->is_advancing || strcmp(was->detail, is->detail) != 0;
+    if (!is_change && !with_figures)
+        return;
+    s->posted = s->status;
+    struct message *m = xmalloc(sizeof *m);
+    *m = (struct message){.s = s, .status = s->status, .is_change = is_change};
+    loop_post(s->home, on_home, m);
+}
