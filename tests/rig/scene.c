@@ -233,20 +233,23 @@ static void draw_tree(const struct scene *s, struct picture *p, double t)
     }
 }
 
+/* In the lower right corner: the upper corners and the lower left are where walls write. */
 static void draw_captions(const struct scene *s, struct picture *p, int64_t wall_us, uint64_t frame)
 {
     int dot = MAX(p->height / 180, 1);
     int margin = 3 * dot;
-    char text[64];
+    int line = 11 * dot;
+    char text[96];
     time_t seconds = (time_t)(wall_us / US_PER_S);
     struct tm tm;
     localtime_r(&seconds, &tm);
     size_t n = strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &tm);
-    snprintf(text + n, sizeof text - n, ".%d", (int)(wall_us / 100000 % 10));
-    picture_text(p, p->width - picture_text_width(dot, text) - margin, margin, dot, text);
-    picture_text(p, margin, margin, dot, s->label);
-    snprintf(text, sizeof text, "#%06llu", (unsigned long long)frame);
-    picture_text(p, margin, p->height - 11 * dot - margin, dot, text);
+    snprintf(text + n, sizeof text - n, ".%d #%06llu", (int)(wall_us / 100000 % 10),
+             (unsigned long long)frame);
+    picture_text(p, p->width - picture_text_width(dot, text) - margin, p->height - line - margin,
+                 dot, text);
+    picture_text(p, p->width - picture_text_width(dot, s->label) - margin,
+                 p->height - 2 * line - margin, dot, s->label);
 }
 
 void scene_draw(const struct scene *s, struct picture *p, int64_t wall_us, uint64_t frame)

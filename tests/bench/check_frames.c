@@ -1,0 +1,181 @@
+/* Proves from the recordings alone that no picture was lost, doubled or put in the wrong order: the
+ * slices of every recorded access unit are looked up in the table the simulator wrote, and must be
+ * the loop's pictures k, k+1, k+2 … in a circle.
+ * usage: check_frames IDENTITY_FILE DIRECTORY…   one directory per camera stream, searched for
+ * *.mp4 */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "media/fmp4.h"
+#include "rig/vcl.h"
+
+#define MAX_UNITS  200000
+#define MAX_FILES  100000
+#define PATH_BYTES 1024
+
+struct table {
+    uint64_t *identity;
+    size_t n;
+};
+
+/* What is known of one camera so far. */
+struct tally {
+    uint64_t n_frames, n_missing, n_doubled, n_unknown, n_breaks, n_bytes;
+    size_t expected; /* next place in the loop */
+    bool has_started;
+};
+
+struct paths {
+    char **list;
+    size_t n;
+};
+
+static int read_table(const char *path, struct table *t)
+{
+    FILE *f = fopen(path, "r");
+    size_t index;
+    if (!f)
+        return -errno;
+    t->identity = xmalloc(MAX_UNITS * sizeof *t->identity);
+    t->n = 0;
+    while (t->n < MAX_UNITS &&
+           fscanf(f, "%zu %" SCNx64 " %*u %*d", &index, &t->identity[t->n]) == 2)
+        t->n++;
+    fclose(f);
+    return t->n > 0 ? 0 : ERR_PARSE;
+}
+
+static void find_files(const char *dir, struct paths *out)
+{
+    DIR *d = opendir(dir);
+    struct dirent *e;
+    if (!d)
+        return;
+    while ((e = readdir(d))) {
+        if (e->d_name[0] == '.' || out->n >= MAX_FILES)
+            continue;
+        char *path = xasprintf("%s/%s", dir, e->d_name);
+        if (str_ends(path, ".mp4")) {
+            out->list = xrealloc(out->list, (out->n + 1) * sizeof *out->list);
+            out->list[out->n++] = path;
+            continue;
+        }
+        find_files(path, out);
+        free(path);
+    }
+    closedir(d);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void count_frame(const struct table *t, uint64_t identity, struct tally *tally)
+{
+    tally->n_frames++;
+    if (tally->has_started && t->identity[tally->expected] == identity) {
+        tally->expected = (tally->expected + 1) % t->n;
+        return;
+    }
+    size_t k = 0;
+    while (k < t->n && t->identity[k] != identity)
+        k++;
+    if (k == t->n) {
+        tally->n_unknown++;
+        return;
+    }
+    if (tally->has_started) {
+        size_t jump = (k + t->n - tally->expected) % t->n;
+        tally->n_breaks++;
+        if (jump < t->n / 2)
+            tally->n_missing += jump;
+        else
+            tally->n_doubled += t->n - jump;
+    }
+    tally->has_started = true;
+    tally->expected = (k + 1) % t->n;
+}
+
+static int check_bytes(const uint8_t *p, size_t n, const struct table *t, struct tally *tally,
+                       struct err *err)
+{
+    struct fmp4_init init = {0};
+    struct fmp4_read_fragment f = {0};
+    size_t at = 0;
+    int rc = fmp4_read_init(p, n, &init, &at, err);
+    while (rc >= 0 && at < n) {
+        size_t need = 0;
+        rc = fmp4_read_fragment(p + at, n - at, &f, &need, err);
+        if (rc <= 0 || f.size > n - at)
+            break;
+        for (size_t i = 0; i < f.n_samples; i++) {
+            const struct fmp4_read_sample *s = &f.samples[i];
+            if (s->is_video && init.video)
+                count_frame(t, vcl_hash(init.video->codec, p + at + s->offset, s->size), tally);
+        }
+        at += f.size;
+    }
+    fmp4_read_fragment_fini(&f);
+    fmp4_init_fini(&init);
+    return rc == ERR_EOF ? 0 : rc;
+}
+
+static int check_file(const char *path, const struct table *t, struct tally *tally)
+{
+    struct stat st;
+    struct err err = {0};
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return -errno;
+    int rc = 0;
+    if (st.st_size > 0) {
+        uint8_t *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+        rc = p == MAP_FAILED ? -errno : check_bytes(p, (size_t)st.st_size, t, tally, &err);
+        if (p != MAP_FAILED)
+            munmap(p, (size_t)st.st_size);
+    }
+    close(fd);
+    if (rc < 0)
+        fprintf(stderr, "%s: %s\n", path, err.msg[0] ? err.msg : err_name(rc));
+    tally->n_bytes += (uint64_t)st.st_size;
+    return rc;
+}
+
+int main(int argc, char **argv)
+{
+    struct table table;
+    bool is_bad = false;
+    if (argc < 3) {
+        fprintf(stderr, "usage: check_frames IDENTITY_FILE DIRECTORY...\n");
+        return 2;
+    }
+    if (read_table(argv[1], &table) < 0) {
+        fprintf(stderr, "check_frames: %s cannot be read\n", argv[1]);
+        return 2;
+    }
+    for (int i = 2; i < argc; i++) {
+        struct paths paths = {0};
+        struct tally tally = {0};
+        find_files(argv[i], &paths);
+        qsort(paths.list, paths.n, sizeof *paths.list, by_name);
+        for (size_t k = 0; k < paths.n; k++) {
+            is_bad = check_file(paths.list[k], &table, &tally) < 0 || is_bad;
+            free(paths.list[k]);
+        }
+        printf("%s files=%zu frames=%" PRIu64 " missing=%" PRIu64 " doubled=%" PRIu64
+               " unknown=%" PRIu64 " breaks=%" PRIu64 " bytes=%" PRIu64 "\n",
+               argv[i], paths.n, tally.n_frames, tally.n_missing, tally.n_doubled, tally.n_unknown,
+               tally.n_breaks, tally.n_bytes);
+        is_bad = is_bad || tally.n_frames == 0 || tally.n_breaks > 0 || tally.n_unknown > 0;
+        free(paths.list);
+    }
+    free(table.identity);
+    return is_bad ? 1 : 0;
+}
