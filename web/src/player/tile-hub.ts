@@ -72,6 +72,7 @@ export class TileHub {
   }
 
   remove(player: TilePlayer): void {
+    if (this.isLarge(player)) this.large = null;
     player.destroy();
     this.players.delete(player.info.tile);
     this.expose();
@@ -82,6 +83,10 @@ export class TileHub {
   enlarge(player: TilePlayer | null): void {
     this.large = player?.info.tile ?? null;
     this.sendLayout();
+  }
+
+  isLarge(player: TilePlayer): boolean {
+    return this.large === player.info.tile;
   }
 
   private readonly visibilityChanged = () => this.sendLayout();

@@ -1,0 +1,141 @@
+// The one way to the server's HTTP API: JSON in and out, problem+json as ApiError, CSRF token, paging.
+
+import type { ImportError, ImportProblem, Problem } from './schema';
+
+const BASE = '/api/v1';
+const PAGE_LIMIT = 5000;
+const PAGES_MOST = 100;
+
+export class ApiError extends Error {
+  constructor(
+    /** HTTP status; 0 = the server did not answer. */
+    readonly status: number,
+    readonly detail: string,
+    readonly retryAfterS: number | null = null,
+    readonly importErrors: ImportError[] = [],
+  ) {
+    super(detail);
+  }
+}
+
+type QueryValue = string | number | boolean | null | undefined;
+export type Query = Record<string, QueryValue>;
+
+export interface RequestOptions {
+  query?: Query;
+  /** Sent as JSON. */
+  body?: unknown;
+  /** Sent as it is, with its type. */
+  raw?: { body: BodyInit; type: string };
+  signal?: AbortSignal;
+}
+
+let csrfToken = '';
+let unauthorized: () => void = () => undefined;
+let serverOffsetMs = 0;
+
+export function setCsrfToken(token: string | null): void {
+  csrfToken = token ?? '';
+}
+
+/** Called when the server no longer knows the session. */
+export function onUnauthorized(callback: () => void): void {
+  unauthorized = callback;
+}
+
+/** Server clock minus ours. */
+export function clockOffsetMs(): number {
+  return serverOffsetMs;
+}
+
+export function learnServerTime(serverMs: number): void {
+  if (Number.isFinite(serverMs)) serverOffsetMs = serverMs - Date.now();
+}
+
+export function apiUrl(path: string, query: Query = {}): string {
+  const search = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) {
+    if (value !== undefined && value !== null && value !== '') search.set(name, String(value));
+  }
+  const text = search.toString();
+  return `${BASE}${path}${text ? `?${text}` : ''}`;
+}
+
+async function problemOf(response: Response): Promise<ApiError> {
+  const retryAfter = Number(response.headers.get('Retry-After') ?? Number.NaN);
+  const retryAfterS = Number.isFinite(retryAfter) ? retryAfter : null;
+  let detail = `${response.status} ${response.statusText}`;
+  let errors: ImportError[] = [];
+  try {
+    const problem = (await response.json()) as Partial<Problem & ImportProblem>;
+    detail = problem.detail ?? problem.title ?? detail;
+    errors = problem.errors ?? [];
+  } catch {
+    // not a problem document (a proxy in between): the status line has to do
+  }
+  return new ApiError(response.status, detail, retryAfterS, errors);
+}
+
+async function send(method: string, path: string, options: RequestOptions): Promise<Response> {
+  const headers: Record<string, string> = { Accept: 'application/json, application/problem+json' };
+  if (method !== 'GET' && csrfToken) headers['X-CSRF-Token'] = csrfToken;
+  let body: BodyInit | undefined;
+  if (options.raw) {
+    headers['Content-Type'] = options.raw.type;
+    body = options.raw.body;
+  } else if (options.body !== undefined) {
+    headers['Content-Type'] = 'application/json';
+    body = JSON.stringify(options.body);
+  }
+  let response: Response;
+  try {
+    response = await fetch(apiUrl(path, options.query), {
+      method,
+      headers,
+      body,
+      signal: options.signal,
+      credentials: 'same-origin',
+      cache: 'no-store',
+    });
+  } catch (error) {
+    if (error instanceof DOMException && error.name === 'AbortError') throw error;
+    throw new ApiError(0, '');
+  }
+  if (response.ok) return response;
+  const error = await problemOf(response);
+  if (response.status === 401 && path !== '/session') unauthorized();
+  throw error;
+}
+
+async function json<T>(method: string, path: string, options: RequestOptions = {}): Promise<T> {
+  const response = await send(method, path, options);
+  if (response.status === 204) return undefined as T;
+  return (await response.json()) as T;
+}
+
+export const api = {
+  get: <T>(path: string, query?: Query, signal?: AbortSignal) =>
+    json<T>('GET', path, { query, signal }),
+  post: <T>(path: string, body?: unknown, query?: Query) =>
+    json<T>('POST', path, { body, query }),
+  put: <T>(path: string, body: unknown) => json<T>('PUT', path, { body }),
+  patch: <T>(path: string, body: unknown) => json<T>('PATCH', path, { body }),
+  delete: (path: string) => json<undefined>('DELETE', path),
+  send: <T>(method: string, path: string, options: RequestOptions) =>
+    json<T>(method, path, options),
+
+  /** Every page of a list. */
+  async all<T>(path: string, query: Query = {}): Promise<T[]> {
+    const items: T[] = [];
+    let cursor: string | null = null;
+    for (let page = 0; page < PAGES_MOST; page++) {
+      const answer: { items: T[]; next: string | null } = await json('GET', path, {
+        query: { ...query, limit: PAGE_LIMIT, cursor },
+      });
+      items.push(...answer.items);
+      cursor = answer.next ?? null;
+      if (!cursor) break;
+    }
+    return items;
+  },
+};

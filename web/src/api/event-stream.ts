@@ -1,0 +1,57 @@
+// Server-sent events: states, motion, and the word that the district changed. The browser reconnects by itself.
+
+import { apiUrl, learnServerTime } from './client';
+import type { CameraState, Event as MotionEvent } from './schema';
+
+export interface EventStreamHandlers {
+  state(state: CameraState): void;
+  motion(event: MotionEvent): void;
+  /** The district changed, or events may have been missed: load everything again. */
+  config(): void;
+  /** false while there is no connection. */
+  connected(isConnected: boolean): void;
+}
+
+const RETRY_MS = 3000;
+
+export class EventStream {
+  private source: EventSource | null = null;
+  private timer: ReturnType<typeof setTimeout> | null = null;
+  private hasBeenOpen = false;
+
+  constructor(private readonly handlers: EventStreamHandlers) {}
+
+  open(): void {
+    const source = new EventSource(apiUrl('/events/stream'));
+    this.source = source;
+    const on = <T>(name: string, handle: (data: T) => void) => {
+      source.addEventListener(name, (event) => {
+        try {
+          handle(JSON.parse(event.data as string) as T);
+        } catch {
+          // one unreadable event is not worth the stream
+        }
+      });
+    };
+    on<{ server_time?: string }>('hello', ({ server_time }) => {
+      if (server_time) learnServerTime(Date.parse(server_time));
+      this.handlers.connected(true);
+      if (this.hasBeenOpen) this.handlers.config();
+      this.hasBeenOpen = true;
+    });
+    on<CameraState>('state', this.handlers.state);
+    on<MotionEvent>('motion', this.handlers.motion);
+    on('config', () => this.handlers.config());
+    source.onerror = () => {
+      this.handlers.connected(false);
+      if (source.readyState !== EventSource.CLOSED) return;
+      this.timer = setTimeout(() => this.open(), RETRY_MS);
+    };
+  }
+
+  close(): void {
+    if (this.timer) clearTimeout(this.timer);
+    this.source?.close();
+    this.source = null;
+  }
+}

@@ -1,0 +1,450 @@
+// Generated from docs/openapi.yaml by `npm run gen`; do not edit.
+
+export type Id = string;
+
+export type Time = string;
+
+export type Problem = {
+  type: string;
+  title: string;
+  status: number;
+  detail: string;
+};
+
+export type User = {
+  name: string;
+  role: 'admin';
+  /** A node; empty = the district */ scope: string;
+  created_at?: Time;
+  permissions?: Permission[];
+};
+
+export type Permission = 'view_live' | 'view_recorded' | 'export' | 'view_reports' | 'edit_district' | 'manage_users' | 'manage_system';
+
+export type Session = {
+  user: {
+    name: string;
+    role: 'admin';
+    scope: string;
+    permissions: Permission[];
+  };
+  csrf: string | null;
+  /** Of the district, e.g. Asia/Shanghai */ time_zone?: string;
+  utc_offset_minutes?: number;
+};
+
+export type Token = {
+  id: Id;
+  name: string;
+  created_at: Time;
+  used_at: string | null;
+};
+
+export type Township = {
+  id: Id;
+  name: string;
+  /** how many it has */ institutions: number;
+  cameras: number;
+};
+
+export type TownshipInput = {
+  /** generated when left out */ id?: Id;
+  name?: string;
+};
+
+export type Institution = {
+  id: Id;
+  name: string;
+  type: string;
+  township_id: Id;
+  township_name: string;
+  address: string;
+  contact: string;
+  phone: string;
+  external_id: string;
+  enabled: boolean;
+  /** how many it has */ cameras: number;
+};
+
+export type InstitutionInput = {
+  id?: Id;
+  name?: string;
+  type?: string;
+  township_id?: Id;
+  address?: string;
+  contact?: string;
+  phone?: string;
+  external_id?: string;
+  enabled?: boolean;
+};
+
+export type AreaType = 'entrance' | 'activity' | 'dining' | 'sleeping' | 'outdoor' | 'corridor' | 'kitchen' | 'office' | 'other';
+
+export type Transport = 'auto' | 'tcp' | 'udp';
+
+export type Record = 'main' | 'sub' | 'both' | 'off';
+
+export type Camera = {
+  id: Id;
+  name: string;
+  institution_id: Id;
+  institution_name: string;
+  township_id: Id;
+  area: string;
+  area_type: AreaType;
+  /** without a password */ main_url: string;
+  sub_url: string;
+  username: string;
+  has_password: boolean;
+  transport: Transport;
+  record: Record;
+  on_demand: boolean;
+  /** null = the configured default */ retention_days: number | null;
+  enabled: boolean;
+  state: CameraStateShort;
+};
+
+export type CameraInput = {
+  /** generated when left out */ id?: Id;
+  name?: string;
+  institution_id?: Id;
+  area?: string;
+  area_type?: AreaType;
+  main_url?: string;
+  sub_url?: string;
+  username?: string;
+  password?: string;
+  transport?: Transport;
+  record?: Record;
+  on_demand?: boolean;
+  retention_days?: number | null;
+  enabled?: boolean;
+};
+
+export type Cause = 'ok' | 'disabled' | 'idle' | 'connecting' | 'dns' | 'refused' | 'unreachable' | 'timeout' | 'auth' | 'not_found' | 'busy' | 'protocol' | 'no_video' | 'no_keyframe' | 'unsupported' | 'disk' | 'internal';
+
+export type CameraStateShort = {
+  cause: Cause;
+  detail: string;
+  since: Time;
+  reachable: boolean;
+  advancing: boolean;
+  recording: boolean;
+  has_sub: boolean;
+};
+
+export type CameraState = {
+  camera_id: Id;
+  /** which stream the figures are of */ stream: 'main' | 'sub';
+  cause: Cause;
+  /** a sentence for a person */ detail: string;
+  since: Time;
+  reachable: boolean;
+  reachable_at: string | null;
+  advancing: boolean;
+  advancing_at: string | null;
+  recording: boolean;
+  /** up to when it is on disk and playable */ recorded_at: string | null;
+  /** until the next try */ retry_s: number | null;
+  fps: number | null;
+  bitrate_bps: number | null;
+  codec: 'h264' | 'h265' | null;
+  width: number | null;
+  height: number | null;
+  gop_s: number | null;
+  viewers: number;
+  reconnects: number;
+  lost_packets: number;
+  /** the camera's clock minus ours */ clock_offset_s: number | null;
+  has_audio: boolean;
+  has_sub: boolean;
+};
+
+export type ImportCount = {
+  new: number;
+  changed: number;
+};
+
+export type ImportError = {
+  /** of the file; the header is line 1 */ line: number;
+  /** empty when the whole line is meant */ column: string;
+  reason: string;
+};
+
+export type ImportResult = {
+  rows: number;
+  townships: ImportCount;
+  institutions: ImportCount;
+  cameras: ImportCount;
+  errors: ImportError[];
+  applied: boolean;
+};
+
+export type ImportProblem = {
+  type: string;
+  title: string;
+  status: number;
+  detail: string;
+  errors: ImportError[];
+};
+
+export type Wall = {
+  id: Id;
+  name: string;
+  layout: 1 | 4 | 9 | 16 | 25 | 36 | 64;
+  tiles: (string | null)[];
+};
+
+export type WallInput = {
+  id?: Id;
+  name: string;
+  layout: 1 | 4 | 9 | 16 | 25 | 36 | 64;
+  tiles: (string | null)[];
+};
+
+export type Span = {
+  from: Time;
+  to: Time;
+  bytes: number;
+  frames: number;
+  lost_packets: number;
+};
+
+export type Gap = {
+  from: Time;
+  to: Time;
+  /** a cause of CameraState, or server_down, expired, unknown */ cause: string;
+};
+
+export type Recordings = {
+  spans: Span[];
+  gaps: Gap[];
+};
+
+export type Timeline = {
+  from: Time;
+  to: Time;
+  bucket_s: number;
+  buckets: {
+    recorded: number;
+    motion: number;
+  }[];
+  spans: Span[];
+  gaps: Gap[];
+};
+
+export type Region = {
+  x: number;
+  y: number;
+  w: number;
+  h: number;
+};
+
+export type Event = {
+  id: string;
+  camera_id: Id;
+  camera_name: string;
+  institution_name: string;
+  type: 'motion';
+  from: Time;
+  to: Time;
+  /** still going on */ open: boolean;
+  score: number;
+  region: Region;
+};
+
+export type Rates = {
+  online_rate: number | null;
+  recording_rate: number | null;
+  coverage: number | null;
+  online_s: number;
+  recorded_s: number;
+  known_s: number;
+  expected_s: number;
+};
+
+export type Outage = {
+  camera_id: Id;
+  camera_name: string;
+  from: Time;
+  to: Time;
+  duration_s: number;
+  cause: string;
+  detail: string;
+};
+
+export type UptimeReport = {
+  period: string;
+  from: Time;
+  to: Time;
+  generated_at: Time;
+  time_zone: string;
+  node: {
+    id: string;
+    name: string;
+  };
+  totals: Rates & {
+    cameras: number;
+    outages: number;
+    own_downtime_s: number;
+  };
+  institutions: (Rates & {
+    id: Id;
+    name: string;
+    township_id: Id;
+    township_name: string;
+    cameras: number;
+    outage_count: number;
+    longest_outage_s: number;
+    main_cause: string | null;
+    days: (Rates & {
+      day: string;
+    })[];
+    outages: Outage[];
+  })[];
+};
+
+export type Storage = {
+  volumes: {
+    path: string;
+    total_bytes: number;
+    free_bytes: number;
+    reserve_bytes: number;
+    used_bytes: number;
+    is_ok: boolean;
+    detail: string;
+  }[];
+  segments: number;
+  bytes: number;
+  oldest: string | null;
+};
+
+export type System = {
+  version: string;
+  commit: string;
+  started_at: Time;
+  uptime_s: number;
+  time_zone: string;
+  cameras: number;
+  recording: number;
+  loops: string[];
+  cpu_s: number;
+  rss_bytes: number;
+  viewers: number;
+};
+
+export type SignInAnswer = Session;
+
+export type GetMeAnswer = Session;
+
+export type ListTokensAnswer = {
+  items: Token[];
+  next: string | null;
+};
+
+export type CreateTokenAnswer = {
+  id: Id;
+  token: string;
+};
+
+export type ListUsersAnswer = {
+  items: User[];
+  next: string | null;
+};
+
+export type CreateUserAnswer = User;
+
+export type GetUserAnswer = User;
+
+export type ChangeUserAnswer = User;
+
+export type ListTownshipsAnswer = {
+  items: Township[];
+  next: string | null;
+};
+
+export type CreateTownshipAnswer = Township;
+
+export type GetTownshipAnswer = Township;
+
+export type PutTownshipAnswer = Township;
+
+export type PatchTownshipAnswer = Township;
+
+export type ListInstitutionsAnswer = {
+  items: Institution[];
+  next: string | null;
+};
+
+export type CreateInstitutionAnswer = Institution;
+
+export type GetInstitutionAnswer = Institution;
+
+export type PutInstitutionAnswer = Institution;
+
+export type PatchInstitutionAnswer = Institution;
+
+export type ListCamerasAnswer = {
+  items: Camera[];
+  next: string | null;
+};
+
+export type CreateCameraAnswer = Camera;
+
+export type GetCameraAnswer = Camera;
+
+export type PutCameraAnswer = Camera;
+
+export type PatchCameraAnswer = Camera;
+
+export type ImportDistrictAnswer = ImportResult;
+
+export type ListWallsAnswer = {
+  items: Wall[];
+  next: string | null;
+};
+
+export type CreateWallAnswer = Wall;
+
+export type GetWallAnswer = Wall;
+
+export type PutWallAnswer = Wall;
+
+export type ListStatesAnswer = {
+  items: CameraState[];
+  next: string | null;
+};
+
+export type GetCameraStateAnswer = CameraState;
+
+export type GetRecordingsAnswer = Recordings;
+
+export type GetTimelineAnswer = Timeline;
+
+export type GetDaysAnswer = {
+  days: {
+    day: string;
+    recorded_s: number;
+    gap_s: number;
+    motion_s: number;
+  }[];
+};
+
+export type ListEventsAnswer = {
+  items: Event[];
+  next: string | null;
+};
+
+export type ListReportsAnswer = {
+  items: {
+    period: string;
+    generated_at: Time;
+  }[];
+  next: string | null;
+};
+
+export type GetUptimeAnswer = UptimeReport;
+
+export type GetStorageAnswer = Storage;
+
+export type GetSystemAnswer = System;
