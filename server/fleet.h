@@ -1,0 +1,82 @@
+/* The cameras at work: for each one its streams, recorders and motion watches, and what is true of
+ * it.
+ *
+ * Follows the district: a changed camera is reconfigured, a deleted or disabled one stopped.
+ * Thread: the server's loop. Lifetime: fleet_stop asks, `done` fires when every stream and recorder
+ * is gone and the fleet is freed. */
+#ifndef SERVER_FLEET_H
+#define SERVER_FLEET_H
+
+#include "analysis/worker.h"
+#include "base/pool.h"
+#include "ingest/stream.h"
+#include "media/event.h"
+#include "server/district.h"
+#include "server/secrets.h"
+#include "storage/storage.h"
+
+struct fleet;
+
+/* The truth about a camera, in the contract's words. A plain value. */
+struct camera_state {
+    char camera_id[65];
+    char stream[8]; /* whose figures these are */
+    enum stream_cause cause;
+    char detail[256];
+    int64_t since_us;
+    bool is_reachable, is_advancing, is_recording;
+    bool is_recording_asked;
+    int64_t reachable_us, advancing_us, recorded_us; /* 0 = never */
+    int64_t retry_us;                                /* wall clock; 0 = none planned */
+    double fps, bitrate_bps, gop_s;
+    enum codec codec;
+    int width, height;
+    int n_viewers;
+    uint64_t n_reconnects, n_lost_packets;
+    double clock_offset_s;
+    bool has_clock_offset, has_audio, has_sub;
+};
+
+struct fleet_host {
+    /* A camera's state as the API tells it. */
+    void (*camera_changed)(void *ctx, const struct camera_state *st);
+    /* One stream's state as the wall tells it. */
+    void (*stream_changed)(void *ctx, const char *camera_id, const char *stream,
+                           const struct camera_state *st);
+    void (*event)(void *ctx, const struct event *ev, int64_t id);
+    void *ctx;
+};
+
+struct fleet_params {
+    struct loop *loop;
+    struct loop *const *ingest; /* at least one */
+    int n_ingest;
+    struct pool *pool;
+    struct catalogue *catalogue;
+    struct storage *storage;
+    const struct secrets *secrets;
+    struct worker *motion; /* its loop is `loop`; NULL = no motion */
+    struct fleet_host host;
+};
+
+struct fleet *fleet_create(const struct fleet_params *params);
+void fleet_apply(struct fleet *f, struct district *d);
+void fleet_stop(struct fleet *f, loop_fn *done, void *ctx);
+
+/* False when the camera is not known. */
+bool fleet_state(const struct fleet *f, const char *camera_id, struct camera_state *out);
+/* The state of one of its streams; `stream` "auto": sub where there is one. */
+bool fleet_stream_state(const struct fleet *f, const char *camera_id, const char *stream,
+                        struct camera_state *out);
+/* Borrowed; NULL: not running (disabled, no such stream, unknown). */
+struct hub *fleet_hub(const struct fleet *f, const char *camera_id, const char *stream);
+/* Whether the camera is configured with that stream. */
+bool fleet_has_stream(const struct fleet *f, const char *camera_id, const char *stream);
+
+struct fleet_totals {
+    int n_cameras, n_enabled, n_reachable, n_advancing, n_recording, n_asked;
+    int n_viewers;
+};
+void fleet_totals(const struct fleet *f, struct fleet_totals *out);
+
+#endif
