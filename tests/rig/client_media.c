@@ -102,10 +102,50 @@ static bool has_room(struct client *c, struct client_track *ct, const struct uni
     return true;
 }
 
+static uint64_t ntp_of(int64_t wall_us)
+{
+    uint64_t us = (uint64_t)(wall_us + US_1900_TO_1970);
+    return us / US_PER_S << 32 | (us % US_PER_S << 32) / US_PER_S;
+}
+
+static void send_report(struct client *c, int track)
+{
+    struct loop *loop = c->sim->loop;
+    const struct client_track *ct = &c->tracks[track];
+    const struct track *t = &c->stream->tracks[track];
+    uint8_t frame[FRAME_HEAD_BYTES + 64];
+    struct rtcp_sender_report sr = {.ssrc = t->ssrc,
+                                    .ntp = ntp_of(loop_wall_us(loop)),
+                                    .timestamp = track_timestamp(t)};
+    size_t n = rtcp_print_sender_report(&sr, ct->n_packets, ct->n_bytes, frame + FRAME_HEAD_BYTES,
+                                        64);
+    if (ct->is_udp) {
+        sendto(c->sim->udp_fd[1], frame + FRAME_HEAD_BYTES, n, MSG_DONTWAIT,
+               (const struct sockaddr *)&ct->rtcp.sa, ct->rtcp.len);
+        return;
+    }
+    rtsp_frame_head(frame, (uint8_t)(ct->channel + 1), (uint16_t)n);
+    send_run(c, frame, FRAME_HEAD_BYTES + n);
+}
+
+void client__send_reports(struct client *c)
+{
+    for (int i = 0; i < TRACKS && !c->is_closed; i++) {
+        const struct client_track *ct = &c->tracks[i];
+        if (ct->is_setup && ct->n_packets > 0 && c->out.len < CLIENT_OUT_MAX_BYTES / 2)
+            send_report(c, i);
+    }
+}
+
 void client_send_unit(struct client *c, int track, struct unit *unit)
 {
     struct client_track *ct = &c->tracks[track];
     if (!ct->is_setup || c->is_closing || !has_room(c, ct, unit))
+        return;
+    /* Says from the first packet on how sound and picture belong together. */
+    if (ct->n_packets == 0)
+        send_report(c, track);
+    if (c->is_closed)
         return;
     ct->n_packets += unit->n_packets;
     ct->n_bytes += (uint32_t)unit->n_payload_bytes;
@@ -121,35 +161,6 @@ void client_send_unit(struct client *c, int track, struct unit *unit)
         send_interleaved_lossy(c, unit);
     else
         send_run(c, unit->bytes, unit->size);
-}
-
-static uint64_t ntp_of(int64_t wall_us)
-{
-    uint64_t us = (uint64_t)(wall_us + US_1900_TO_1970);
-    return us / US_PER_S << 32 | (us % US_PER_S << 32) / US_PER_S;
-}
-
-void client__send_reports(struct client *c)
-{
-    struct loop *loop = c->sim->loop;
-    for (int i = 0; i < TRACKS && !c->is_closed; i++) {
-        struct client_track *ct = &c->tracks[i];
-        const struct track *t = &c->stream->tracks[i];
-        if (!ct->is_setup || ct->n_packets == 0 || c->out.len > CLIENT_OUT_MAX_BYTES / 2)
-            continue;
-        uint8_t frame[FRAME_HEAD_BYTES + 64];
-        struct rtcp_sender_report sr = {
-            .ssrc = t->ssrc, .ntp = ntp_of(loop_wall_us(loop)), .timestamp = track_timestamp(t)};
-        size_t n =
-            rtcp_print_sender_report(&sr, ct->n_packets, ct->n_bytes, frame + FRAME_HEAD_BYTES, 64);
-        if (ct->is_udp) {
-            sendto(c->sim->udp_fd[1], frame + FRAME_HEAD_BYTES, n, MSG_DONTWAIT,
-                   (const struct sockaddr *)&ct->rtcp.sa, ct->rtcp.len);
-        } else {
-            rtsp_frame_head(frame, (uint8_t)(ct->channel + 1), (uint16_t)n);
-            send_run(c, frame, FRAME_HEAD_BYTES + n);
-        }
-    }
 }
 
 void client_heard_udp(struct camsim *sim, const struct address *from)
