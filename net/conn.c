@@ -29,6 +29,8 @@ struct conn {
     struct buf in;
     struct evbuffer *out;
     uint64_t n_sent;
+    uint64_t linger_sent; /* n_sent when the linger timer was armed */
+    int linger_ms;
     int broken; /* the code to report; 0 = fine */
     bool is_paused;
     bool is_reading;      /* the watch is on */
@@ -86,7 +88,13 @@ static void fail(struct conn *c, int code)
 
 static void on_linger(void *ctx)
 {
-    fail(ctx, ERR_EOF);
+    struct conn *c = ctx;
+    if (c->n_sent == c->linger_sent) {
+        fail(c, ERR_EOF);
+        return;
+    }
+    c->linger_sent = c->n_sent;
+    timer_arm_ms(&c->linger, c->linger_ms);
 }
 
 struct conn *conn_create(const struct conn_params *params)
@@ -388,12 +396,19 @@ void conn_write_parts(struct conn *c, const struct conn_part *parts, size_t n_pa
     queue_flush(c);
 }
 
+void conn_abort(struct conn *c)
+{
+    fail(c, -ECONNABORTED);
+}
+
 void conn_finish(struct conn *c, int linger_ms)
 {
     if (c->is_finishing || c->broken)
         return;
     c->is_finishing = true;
     update_reading(c);
+    c->linger_ms = linger_ms;
+    c->linger_sent = c->n_sent;
     timer_arm_ms(&c->linger, linger_ms);
     queue_flush(c);
 }

@@ -48,6 +48,9 @@ struct conn *conn_create(const struct conn_params *params);
 /* Closes now, drops what was not sent, releases every part. NULL inside is accepted. */
 void conn_close(struct conn **c);
 
+/* Drops what was not sent; closed follows from the loop with -ECONNABORTED. */
+void conn_abort(struct conn *c);
+
 /* Sends what is pending, waits for the peer to end too, then reports closed with ERR_EOF. No data
  * are shown any more. Ends after linger_ms in any case. */
 void conn_finish(struct conn *c, int linger_ms);

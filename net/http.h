@@ -132,7 +132,7 @@ struct http_file {
     bool allows_gzip;          /* send PATH.gz when it exists and the client accepts it */
 };
 
-/* Answers with a regular file, read on the pool piece by piece, with ETag, Last-Modified,
+/* Answers with a regular file, read on the pool piece by piece, with ETag,
  * If-None-Match and ranges; 404 when there is none. The path is the caller's responsibility: build
  * it with http_safe_join. */
 void http_send_file(struct http_request *req, const struct http_file *file);
@@ -194,8 +194,8 @@ void ws_send_text(struct ws *ws, const char *text, size_t n);
 void ws_send_binary(struct ws *ws, const struct conn_part *parts, size_t n_parts);
 size_t ws_pending(const struct ws *ws);
 
-/* Starts the closing handshake; `closed` follows, at once when the connection is already broken, or
- * within a few seconds. Nothing is delivered meanwhile; sends do nothing. */
+/* Starts the closing handshake; `closed` follows from the loop within a few seconds. Nothing is
+ * delivered meanwhile; sends do nothing. */
 void ws_close(struct ws *ws, int code, const char *reason);
 
 #endif
