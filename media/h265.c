@@ -153,7 +153,8 @@ int h265_read_sps(const uint8_t *nal, size_t n, struct h265_sps *out)
     struct bits b;
     bits_init(&b, nal + 2, n - 2);
     bits_skip(&b, 4);
-    uint32_t max_sub_layer = MIN(bits_u(&b, 3), 6u);
+    uint32_t max_sub_layer = bits_u(&b, 3);
+    max_sub_layer = MIN(max_sub_layer, 6u);
     out->n_temporal_layers = max_sub_layer + 1;
     out->is_temporal_nested = bits_flag(&b);
     read_profile_tier_level(&b, max_sub_layer, out);
