@@ -64,6 +64,9 @@ static void set_options(AVCodecContext *av, const struct encoder_params *params)
     av_opt_set(av->priv_data, "preset", params->is_live ? "ultrafast" : "superfast", 0);
     av_opt_set(av->priv_data, "tune", "zerolatency", 0);
     av_opt_set_int(av->priv_data, "forced-idr", 1, 0);
+    /* Live: constant quality below the rate, since bits spent on a still room cost time as well. */
+    if (params->is_live)
+        av_opt_set_double(av->priv_data, "crf", 25, 0);
     if (params->codec == CODEC_H265)
         av_opt_set(av->priv_data, "x265-params",
                    "log-level=none:pools=none:frame-threads=1:repeat-headers=0:scenecut=0:info=0",
@@ -87,7 +90,7 @@ static int open_av(struct encoder *e, const struct encoder_params *params, struc
     av->framerate = (AVRational){params->fps_milli, 1000};
     av->gop_size = params->gop;
     av->max_b_frames = 0;
-    av->bit_rate = params->bitrate_bps;
+    av->bit_rate = params->is_live ? 0 : params->bitrate_bps;
     av->rc_max_rate = params->bitrate_bps * 3 / 2;
     av->rc_buffer_size = (int)(params->bitrate_bps * 3 / 2);
     av->thread_count = 1;
