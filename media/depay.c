@@ -39,7 +39,6 @@ void depay_destroy(struct depay **dp)
 
 void depay_input(struct depay *d, const struct rtp *rtp, uint32_t lost)
 {
-    d->lost += lost;
     switch (d->codec) {
     case CODEC_H264:
         depay__packet_begin(d, rtp->timestamp, lost);
@@ -52,11 +51,13 @@ void depay_input(struct depay *d, const struct rtp *rtp, uint32_t lost)
         depay__packet_end(d, rtp);
         break;
     case CODEC_AAC:
+        d->lost += lost;
         depay__aac_input(d, rtp, lost);
         break;
     case CODEC_PCMA:
     case CODEC_PCMU:
-        depay__plain_input(d, rtp, lost);
+        d->lost += lost;
+        depay__plain_input(d, rtp);
         break;
     case CODEC_NONE:
         break;

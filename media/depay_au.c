@@ -350,9 +350,11 @@ void depay__packet_begin(struct depay *d, uint32_t timestamp, uint32_t lost)
     if (d->frag.is_open && timestamp != d->frag.timestamp)
         depay__frag_end(d);
     if (d->has_slice && timestamp != d->timestamp) {
-        d->is_marker_proven |= d->is_held;
+        d->is_marker_proven |= d->is_held && lost == 0;
         depay__au_end(d);
     }
+    /* Only now: what was lost came after the unit that has just ended. */
+    d->lost += lost;
 }
 
 void depay__packet_end(struct depay *d, const struct rtp *rtp)

@@ -19,9 +19,8 @@ static void emit_copy(struct depay *d, const uint8_t *p, size_t n, uint32_t time
     depay__emit(d, pkt, d->format, timestamp);
 }
 
-void depay__plain_input(struct depay *d, const struct rtp *rtp, uint32_t lost)
+void depay__plain_input(struct depay *d, const struct rtp *rtp)
 {
-    (void)lost;
     if (rtp->payload_size > 0)
         emit_copy(d, rtp->payload, rtp->payload_size, rtp->timestamp);
 }

@@ -116,7 +116,7 @@ struct nal_info depay__h265_info(const struct depay *d, const uint8_t *p, size_t
 void depay__h264_payload(struct depay *d, const struct rtp *rtp);
 void depay__h265_payload(struct depay *d, const struct rtp *rtp);
 void depay__aac_input(struct depay *d, const struct rtp *rtp, uint32_t lost);
-void depay__plain_input(struct depay *d, const struct rtp *rtp, uint32_t lost);
+void depay__plain_input(struct depay *d, const struct rtp *rtp);
 
 /* Stamps what is common to all codecs and hands the packet out. */
 void depay__emit(struct depay *d, struct packet *pkt, struct format *format, uint32_t timestamp);
