@@ -86,7 +86,8 @@ static void on_push(struct viewer *v, struct fragment *f)
     struct live *live = CONTAINER_OF(v, struct live, viewer);
     if (!live->is_started)
         return;
-    bool fits = http_pending(live->params.req) + fragment_size(f) <= LIVE_PENDING_MAX_BYTES;
+    size_t pending = http_pending(live->params.req);
+    bool fits = pending == 0 || pending + fragment_size(f) <= LIVE_PENDING_MAX_BYTES;
     if (!fits || (live->is_dropping && !f->is_key)) {
         live->is_dropping = true;
         live->stats.n_dropped++;

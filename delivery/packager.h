@@ -16,7 +16,7 @@
 #include "media/packet.h"
 
 #define PACKAGER_LINGER_MS     5000
-#define PACKAGER_GOP_MAX_BYTES (16u << 20)
+#define PACKAGER_GOP_MAX_BYTES (8u << 20)
 
 /* A piece of fragmented MP4: `head` followed by the payload of `pkt`. Refcounted, immutable. */
 struct fragment {
