@@ -54,13 +54,14 @@ void receiver_destroy(struct receiver **rp)
 
 static void stamp(struct track *t, struct packet *pkt, uint32_t timestamp)
 {
-    const struct receiver *r = t->r;
+    /* A unit that only the start of the next one ended was whole with the packet before. */
+    const struct arrival *whole = timestamp == t->timestamp ? &t->r->arrival : &t->heard;
     struct timeline_stamp at =
-        timeline_next(&t->timeline, timestamp, r->arrival_mono_us, r->arrival_wall_us);
+        timeline_next(&t->timeline, timestamp, whole->mono_us, whole->wall_us);
     pkt->pts = at.pts;
     pkt->dts = at.dts;
     pkt->wall_us = at.wall_us;
-    pkt->arrival_mono_us = r->arrival_mono_us;
+    pkt->arrival_mono_us = whole->mono_us;
     pkt->is_discontinuity = pkt->is_discontinuity || at.is_jump || t->is_broken;
     t->is_broken = false;
 }
@@ -106,7 +107,7 @@ static void on_picture(void *ctx, struct packet *pkt, uint32_t timestamp)
     struct track *t = ctx;
     struct receiver *r = t->r;
     r->stats.n_pictures++;
-    r->stats.picture_mono_us = r->arrival_mono_us;
+    r->stats.picture_mono_us = r->arrival.mono_us;
     r->stats.has_parameter_sets = r->stats.has_parameter_sets || pkt->format;
     if (!pkt->format || (t->needs_key && !pkt->is_key)) {
         packet_unref(&pkt);
@@ -178,13 +179,13 @@ bool receiver_has_audio(const struct receiver *r)
 
 void receiver_arrive(struct receiver *r, int64_t mono_us, int64_t wall_us)
 {
-    r->arrival_mono_us = mono_us;
-    r->arrival_wall_us = wall_us;
+    r->arrival = (struct arrival){mono_us, wall_us};
 }
 
 void receiver__deliver(struct track *t, const struct rtp *rtp)
 {
     uint32_t lost = 0;
+    t->timestamp = rtp->timestamp;
     switch (rtp_seq_next(&t->seq, rtp->seq, &lost)) {
     case RTP_IN_ORDER:
     case RTP_AFTER_LOSS:
@@ -209,7 +210,7 @@ static bool is_sender_accepted(struct track *t, const struct rtp *rtp)
     }
     t->n_rival = rtp->ssrc == t->rival ? t->n_rival + 1 : 1;
     t->rival = rtp->ssrc;
-    if (t->r->arrival_mono_us - t->heard_mono_us < SILENT_US && t->n_rival < MAX_RIVAL)
+    if (t->r->arrival.mono_us - t->heard.mono_us < SILENT_US && t->n_rival < MAX_RIVAL)
         return false;
     t->ssrc = rtp->ssrc;
     t->n_rival = 0;
@@ -249,12 +250,12 @@ void receiver_input(struct receiver *r, int i, const uint8_t *p, size_t n)
         r->stats.n_foreign++;
         return;
     }
-    t->heard_mono_us = r->arrival_mono_us;
     r->stats.n_bytes += n;
     if (t->is_udp)
         receiver__reorder(t, &rtp, p, n);
     else
         receiver__deliver(t, &rtp);
+    t->heard = r->arrival;
 }
 
 void receiver_tick(struct receiver *r, int64_t mono_us)

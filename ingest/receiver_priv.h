@@ -27,6 +27,11 @@ struct clock_reports {
     int n_agreeing;
 };
 
+/* When bytes were read. */
+struct arrival {
+    int64_t mono_us, wall_us;
+};
+
 struct track {
     struct receiver *r;
     bool is_open, is_video, is_udp;
@@ -39,8 +44,9 @@ struct track {
 
     uint32_t ssrc;
     bool has_ssrc;
-    int64_t heard_mono_us;
-    uint32_t rival; /* another sender, and its packets in a row */
+    struct arrival heard; /* the newest packet before the one in hand */
+    uint32_t timestamp;   /* of the packet in hand */
+    uint32_t rival;       /* another sender, and its packets in a row */
     int n_rival;
 
     bool needs_key; /* nothing was published yet */
@@ -53,7 +59,7 @@ struct track {
 struct receiver {
     struct receiver_params params;
     struct track tracks[RECEIVER_TRACKS];
-    int64_t arrival_mono_us, arrival_wall_us;
+    struct arrival arrival;
     struct format *format; /* of the newest published picture */
     struct receiver_stats stats;
     /* of connections and senders that are over */

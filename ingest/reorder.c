@@ -57,7 +57,7 @@ static void hold(struct track *t, uint16_t seq, const uint8_t *p, size_t n)
     memcpy(h->p, p, n);
     h->n = n;
     h->seq = seq;
-    h->mono_us = t->r->arrival_mono_us;
+    h->mono_us = t->r->arrival.mono_us;
     t->reorder.n_held++;
 }
 
@@ -74,7 +74,7 @@ void receiver__reorder_tick(struct track *t, int64_t mono_us)
 void receiver__reorder(struct track *t, const struct rtp *rtp, const uint8_t *p, size_t n)
 {
     if (t->reorder.n_held > 0)
-        receiver__reorder_tick(t, t->r->arrival_mono_us);
+        receiver__reorder_tick(t, t->r->arrival.mono_us);
     uint16_t ahead = (uint16_t)(rtp->seq - t->seq.expected);
     while (t->seq.is_started && ahead >= RECEIVER_WINDOW && ahead < 0x8000 &&
            t->reorder.n_held > 0) {

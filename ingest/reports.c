@@ -28,12 +28,12 @@ static void read_clock(struct track *t, uint64_t ntp)
 {
     struct receiver *r = t->r;
     struct clock_reports *sr = &t->sr;
-    int64_t step_us = ntp_step_us(sr->ntp, ntp) - (r->arrival_mono_us - sr->mono_us);
+    int64_t step_us = ntp_step_us(sr->ntp, ntp) - (r->arrival.mono_us - sr->mono_us);
     bool agrees = sr->mono_us > 0 && step_us > -AGREE_US && step_us < AGREE_US;
     sr->n_agreeing = agrees ? sr->n_agreeing + 1 : 0;
     sr->ntp = ntp;
-    sr->mono_us = MAX(r->arrival_mono_us, 1);
-    int64_t off_us = offset_us(ntp, r->arrival_wall_us);
+    sr->mono_us = MAX(r->arrival.mono_us, 1);
+    int64_t off_us = offset_us(ntp, r->arrival.wall_us);
     if (ntp == 0 || off_us > NO_CLOCK_US || off_us < -NO_CLOCK_US) {
         sr->n_agreeing = 0;
         return;
