@@ -12,9 +12,11 @@
 #ifndef __cplusplus
 #pragma GCC poison strcpy strcat strncpy strncat sprintf vsprintf strtok atoi atol gets tmpnam mktemp
 #pragma GCC poison gmtime localtime ctime asctime
+#ifndef __clang__ /* which wants the attribute on the system's own declaration */
 /* Not poisoned: OpenSSL's headers name parameters so. */
 extern int rand(void) __attribute__((error("use RAND_bytes")));
 extern void srand(unsigned) __attribute__((error("use RAND_bytes")));
+#endif
 #ifndef ROOKERY_ALLOW_TIME
 #pragma GCC poison sleep usleep
 #endif

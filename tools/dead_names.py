@@ -9,7 +9,7 @@ FILES = subprocess.run(["git", "ls-files", "--", "*.c", "*.h"], capture_output=T
                        check=True).stdout.split()
 WORD = re.compile(r"[A-Za-z_]\w+")
 COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.S)
-DECLARATION = re.compile(r"^(?!static|typedef|#)[\w\s\*]+?\b([a-z]\w+)\([^;{]*\)[^;{]*;", re.M)
+DECLARATION = re.compile(r"^(?!static|typedef|extern|#|return)\w[ \w\*]*?\b([a-z]\w+)\([^;{]*\)[^;{]*;", re.M)
 LAYERS = ("base/", "net/", "media/", "ingest/", "analysis/", "storage/", "delivery/", "server/")
 
 texts = {}
