@@ -6,12 +6,15 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <arpa/inet.h>
+#include <time.h>
+#include <unistd.h>
 
 #define READ_BYTES      (1u << 20)
 #define KEEPALIVE_S     20

@@ -114,11 +114,10 @@ static void send_report(struct client *c, int track)
     const struct client_track *ct = &c->tracks[track];
     const struct track *t = &c->stream->tracks[track];
     uint8_t frame[FRAME_HEAD_BYTES + 64];
-    struct rtcp_sender_report sr = {.ssrc = t->ssrc,
-                                    .ntp = ntp_of(loop_wall_us(loop)),
-                                    .timestamp = track_timestamp(t)};
-    size_t n = rtcp_print_sender_report(&sr, ct->n_packets, ct->n_bytes, frame + FRAME_HEAD_BYTES,
-                                        64);
+    struct rtcp_sender_report sr = {
+        .ssrc = t->ssrc, .ntp = ntp_of(loop_wall_us(loop)), .timestamp = track_timestamp(t)};
+    size_t n =
+        rtcp_print_sender_report(&sr, ct->n_packets, ct->n_bytes, frame + FRAME_HEAD_BYTES, 64);
     if (ct->is_udp) {
         sendto(c->sim->udp_fd[1], frame + FRAME_HEAD_BYTES, n, MSG_DONTWAIT,
                (const struct sockaddr *)&ct->rtcp.sa, ct->rtcp.len);

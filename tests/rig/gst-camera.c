@@ -1,0 +1,78 @@
+/* An independent camera: GStreamer's RTSP server, which shares no line with the simulator or the
+ * product. Serves rtsp://127.0.0.1:PORT/test: a live x264 picture with a clock, or an MP4 file.
+ * usage: gst-camera PORT [--file F.mp4 h264|h265] [--auth USER PASSWORD] */
+#include <gst/rtsp-server/rtsp-server.h>
+#include <string.h>
+
+static const char live[] =
+    "( videotestsrc is-live=true pattern=ball ! video/x-raw,width=640,height=360,framerate=15/1 ! "
+    "%s x264enc tune=zerolatency speed-preset=ultrafast bitrate=500 key-int-max=30 ! "
+    "rtph264pay name=pay0 pt=96 config-interval=-1 )";
+
+static char *launch_text(const char *file, const char *codec)
+{
+    if (file)
+        return g_strdup_printf("( filesrc location=\"%s\" ! qtdemux ! %sparse ! rtp%spay name=pay0 "
+                               "pt=96 config-interval=-1 )",
+                               file, codec, codec);
+    GstElementFactory *clock = gst_element_factory_find("clockoverlay");
+    char *text = g_strdup_printf(live, clock ? "clockoverlay font-desc=\"Sans 24\" !" : "");
+    if (clock)
+        gst_object_unref(clock);
+    return text;
+}
+
+static void require_password(GstRTSPServer *server, GstRTSPMediaFactory *factory, const char *user,
+                             const char *password)
+{
+    GstRTSPAuth *auth = gst_rtsp_auth_new();
+    GstRTSPToken *token =
+        gst_rtsp_token_new(GST_RTSP_TOKEN_MEDIA_FACTORY_ROLE, G_TYPE_STRING, "viewer", NULL);
+    char *basic = gst_rtsp_auth_make_basic(user, password);
+    gst_rtsp_auth_add_basic(auth, basic, token);
+    gst_rtsp_server_set_auth(server, auth);
+    gst_rtsp_media_factory_add_role(factory, "viewer", GST_RTSP_PERM_MEDIA_FACTORY_ACCESS,
+                                    G_TYPE_BOOLEAN, TRUE, GST_RTSP_PERM_MEDIA_FACTORY_CONSTRUCT,
+                                    G_TYPE_BOOLEAN, TRUE, NULL);
+    g_free(basic);
+    gst_rtsp_token_unref(token);
+    g_object_unref(auth);
+}
+
+int main(int argc, char **argv)
+{
+    gst_init(&argc, &argv);
+    const char *file = NULL;
+    const char *codec = NULL;
+    GstRTSPServer *server = gst_rtsp_server_new();
+    GstRTSPMediaFactory *factory = gst_rtsp_media_factory_new();
+    for (int i = 2; i + 2 < argc; i += 3) {
+        if (strcmp(argv[i], "--file") == 0) {
+            file = argv[i + 1];
+            codec = argv[i + 2];
+        } else if (strcmp(argv[i], "--auth") == 0) {
+            require_password(server, factory, argv[i + 1], argv[i + 2]);
+        }
+    }
+    if (argc < 2 || (argc - 2) % 3 != 0) {
+        g_printerr("usage: gst-camera PORT [--file F.mp4 h264|h265] [--auth USER PASSWORD]\n");
+        return 2;
+    }
+    char *launch = launch_text(file, codec);
+    gst_rtsp_media_factory_set_launch(factory, launch);
+    gst_rtsp_media_factory_set_shared(factory, file == NULL);
+    g_free(launch);
+
+    GstRTSPMountPoints *mounts = gst_rtsp_server_get_mount_points(server);
+    gst_rtsp_mount_points_add_factory(mounts, "/test", factory);
+    g_object_unref(mounts);
+    gst_rtsp_server_set_address(server, "127.0.0.1");
+    gst_rtsp_server_set_service(server, argv[1]);
+    if (gst_rtsp_server_attach(server, NULL) == 0) {
+        g_printerr("gst-camera: port %s is not free\n", argv[1]);
+        return 1;
+    }
+    g_print("ready: rtsp://127.0.0.1:%s/test\n", argv[1]);
+    g_main_loop_run(g_main_loop_new(NULL, FALSE));
+    return 0;
+}
