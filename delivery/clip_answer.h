@@ -18,7 +18,8 @@ struct clip_answer_params {
     struct pool *pool;
     struct clip_params clip; /* strings are copied; source must outlive the answer */
     const char *file_name;   /* for Content-Disposition: attachment; NULL = inline */
-    /* Once, last: bytes sent, and err NULL when everything asked for was sent. May be NULL. */
+    /* Once, last: bytes sent, and err NULL when everything asked for was sent. May be NULL; may
+     * come from within clip_answer_start when the pool is full. */
     void (*closed)(void *ctx, uint64_t n_bytes, const struct err *err);
     void *ctx;
 };
