@@ -110,31 +110,40 @@ static bool is_numeric_host_port(struct span s)
            (inet_pton(AF_INET, host, raw) == 1 || inet_pton(AF_INET6, host, raw) == 1);
 }
 
-/* The @ that ends the credentials, or NULL. Normally it is the last one before the first '/' or
- * '?'. A password with a slash moves that border: then an @ further on is taken if a numeric host
- * follows it, or if what stands before the border cannot be a host. */
-static const char *find_credentials_end(struct span rest)
+/* The last @ between border and limit that may end credentials: a host must follow. */
+static const char *find_late_end(struct span rest, const char *border, const char *limit,
+                                 bool needs_number)
 {
-    const char *border = find_any(rest, "/?");
-    struct span authority = between(rest.p, border ? border : rest.p + rest.n);
-    const char *at = find_last(authority, '@');
-    if (!border)
-        return at;
-    bool is_plain = at ? is_host_port(between(at + 1, border)) : is_host_port(authority);
-    const char *query = memchr(border, '?', (size_t)(rest.p + rest.n - border));
-    const char *limit = is_plain && query ? query : rest.p + rest.n;
     for (const char *p = limit; (p = find_last(between(border, p), '@'));) {
         struct span head = between(rest.p, p);
         struct span tail = between(p + 1, rest.p + rest.n);
         const char *end = find_any(tail, "/?");
         struct span host = between(tail.p, end ? end : tail.p + tail.n);
-        bool is_fit = is_plain ? is_numeric_host_port(host) : is_host_port(host);
+        bool is_fit = needs_number ? is_numeric_host_port(host) : is_host_port(host);
         /* A whole address inside a path (a proxy's) is not a password. */
-        if (is_fit && head.n > 0 && !memmem(head.p, head.n, "://", 3) &&
-            memchr(head.p, ':', head.n))
+        if (is_fit && !memmem(head.p, head.n, "://", 3) && memchr(head.p, ':', head.n))
             return p;
     }
-    return at;
+    return NULL;
+}
+
+/* The @ that ends the credentials, or NULL. Normally it is the last one before the first '/' or
+ * '?'. A password with a slash moves that border: then an @ further on is taken if a numeric host
+ * follows it, or if what stands before the border cannot be a host. */
+static const char *find_credentials_end(struct span rest)
+{
+    const char *end = rest.p + rest.n;
+    const char *border = find_any(rest, "/?");
+    struct span authority = between(rest.p, border ? border : end);
+    const char *at = find_last(authority, '@');
+    if (!border)
+        return at;
+    bool is_plain = at ? is_host_port(between(at + 1, border)) : is_host_port(authority);
+    const char *query = memchr(border, '?', (size_t)(end - border));
+    const char *late = find_late_end(rest, border, query ? query : end, is_plain);
+    if (!late && !is_plain)
+        late = find_late_end(rest, border, end, false);
+    return late ? late : at;
 }
 
 static int parse_credentials(struct span s, struct url *out)
