@@ -90,12 +90,13 @@ static bool is_believable(const struct timeline *t, double delta, int64_t mono_u
 }
 
 /* Stamps that step back a little and return are B-frames, whatever the parameter sets say (H13). */
-static void watch_for_reorder(struct timeline *t, bool had_doubtful)
+static void watch_for_reorder(struct timeline *t, double delta)
 {
-    if (t->reorder_frames > 0 || !had_doubtful || !t->was_only_back)
+    if (t->reorder_frames > 0 || t->n_agreeing == 0 || !t->was_only_back)
         return;
     if (++t->n_back < N_BACK)
         return;
+    t->nominal = delta / (1 + t->n_agreeing);
     t->reorder_frames = HIDDEN_REORDER;
     start_reorder(t, t->position);
     t->origin_mono_us += (int64_t)((double)t->delay * (double)US_PER_S / t->timescale);
@@ -103,7 +104,7 @@ static void watch_for_reorder(struct timeline *t, bool had_doubtful)
 
 static struct step believe(struct timeline *t, uint32_t rtp, double delta, int64_t mono_us)
 {
-    watch_for_reorder(t, t->n_agreeing > 0);
+    watch_for_reorder(t, delta);
     double ticks = MAX(delta - t->owed, 1.0);
     if (t->reorder_frames == 0 && t->owed == 0)
         learn_nominal(t, delta);
@@ -173,8 +174,12 @@ static bool learn_rate(struct timeline *t, double slope)
     t->slopes[0] = slope;
     bool is_early = t->n_windows <= N_EARLY;
     if (!are_alike(t->slopes[0], t->slopes[1]) ||
-        (!is_early && !are_alike(t->slopes[1], t->slopes[2])))
+        (!is_early && !are_alike(t->slopes[1], t->slopes[2]))) {
+        /* Finer, once it is known that the stamps are wrong. */
+        if (t->rate != 1)
+            t->rate /= 1 - CLAMP(slope, -SLOPE_MIN, SLOPE_MIN) / 10;
         return false;
+    }
     slope = (t->slopes[0] + t->slopes[1]) / 2;
     t->rate = CLAMP(t->rate / MAX(1 - slope, 0.05), 0.05, 20.0);
     memset(t->slopes, 0, sizeof t->slopes);
@@ -202,7 +207,8 @@ static bool steer(struct timeline *t, int64_t mono_us)
     bool is_learnt = false, is_jump = false;
     t->n_windows++;
     if (t->has_before && span > 0)
-        is_learnt = learn_rate(t, (w->least - t->before + w->applied) / span);
+        is_learnt =
+            learn_rate(t, (w->least - t->before + w->least_applied - t->before_applied) / span);
     t->slew = 0;
     if (fabs(late_s) > DEAD_ZONE_S) {
         t->slew = CLAMP(late_s / SLEW_TIME_S, -0.2, 0.25);
@@ -214,25 +220,37 @@ static bool steer(struct timeline *t, int64_t mono_us)
     t->has_before = !is_learnt && !is_jump;
     t->before = w->least;
     t->before_mono_us = w->least_mono_us;
+    t->before_applied = w->least_applied;
     *w = (struct timeline_window){.from_mono_us = mono_us, .least = INFINITY};
     return is_jump;
 }
 
-/* Moves the position by a step of RTP ticks. True when the timeline jumped. */
-static bool move(struct timeline *t, double ticks, int64_t mono_us)
+/* Where decoding should be by now. */
+static double arrival_of(const struct timeline *t, int64_t mono_us)
 {
-    struct timeline_window *w = &t->window;
+    return ticks_of(t, mono_us - t->origin_mono_us);
+}
+
+static void move(struct timeline *t, double ticks, int64_t mono_us)
+{
     double plain = ticks * t->rate;
-    double arrival = ticks_of(t, mono_us - t->origin_mono_us) + (double)t->delay;
-    double limit = arrival + MAX_AHEAD_S * t->timescale + (double)t->delay;
+    double limit = arrival_of(t, mono_us) + MAX_AHEAD_S * t->timescale + 2 * (double)t->delay;
     double to = t->position + plain * (1 + t->slew);
     to = MAX(MIN(to, limit), t->position + 1);
-    w->applied += to - t->position - plain;
+    t->applied += to - t->position - plain;
     t->position = to;
+}
+
+/* Notes how late the picture came. True when the timeline jumped. */
+static bool observe(struct timeline *t, int64_t dts, int64_t mono_us)
+{
+    struct timeline_window *w = &t->window;
+    double late = arrival_of(t, mono_us) - (double)dts;
     w->n++;
-    if (arrival - to < w->least) {
-        w->least = arrival - to;
+    if (late < w->least) {
+        w->least = late;
         w->least_mono_us = mono_us;
+        w->least_applied = t->applied;
     }
     int64_t length_us = t->n_windows < N_EARLY ? EARLY_WINDOW_US : WINDOW_US;
     if (w->n < WINDOW_MIN || mono_us - w->from_mono_us < length_us)
@@ -276,7 +294,7 @@ struct timeline_stamp timeline_next(struct timeline *t, uint32_t rtp_timestamp, 
         out.is_jump = step.is_jump;
         position = t->position + step.ticks * t->rate;
         if (step.ticks > 0) {
-            out.is_jump |= move(t, step.ticks, mono_us);
+            move(t, step.ticks, mono_us);
             position = t->position;
         }
     }
@@ -286,6 +304,7 @@ struct timeline_stamp timeline_next(struct timeline *t, uint32_t rtp_timestamp, 
         learn_nominal(t, (double)(out.dts - t->last_dts) / t->rate);
     out.pts = MAX(out.pts, out.dts);
     t->last_dts = out.dts;
+    out.is_jump |= observe(t, out.dts, mono_us);
     out.wall_us = wall_of(t, out.dts, mono_us, wall_us);
     return out;
 }

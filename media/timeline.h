@@ -23,7 +23,7 @@ struct timeline_window {
     int n;        /* pictures */
     double least; /* ticks by which the most punctual picture came after its position */
     int64_t least_mono_us;
-    double applied; /* ticks moved beside the rate */
+    double least_applied; /* `applied` at that moment */
 };
 
 struct timeline {
@@ -50,11 +50,13 @@ struct timeline {
     int64_t delay;          /* ticks of presentation after decoding */
     int64_t wall_offset_us; /* wall minus monotonic */
 
+    double applied; /* ticks moved beside what the rate says, in all */
     struct timeline_window window;
     int n_windows;
     bool has_before;
     double before; /* `least` of the window before */
     int64_t before_mono_us;
+    double before_applied;
     double slopes[3]; /* newest first: how fast RTP time fell behind arrival */
     int n_late;       /* windows in a row that were seconds late */
 
