@@ -71,7 +71,8 @@ class Tile {
     const { length } = this.clip.frames;
     const { piece, pts, frame } = shifted(this.clip, this.next % length, Math.floor(this.next / length));
     const flags = (frame.isKey ? 1 : 0) | (this.isLive ? 0 : 8);
-    const wallUs = this.next * this.frameMs * 1000;
+    const decodeUs = ((frame.decodeTime + Math.floor(this.next / length) * this.clip.total) * 1e6) / TIMESCALE;
+    const wallUs = this.next * this.frameMs * 1000 + (pts * 1e6) / TIMESCALE - decodeUs;
     const { tile, gen } = this;
     const head = header({ kind: 2, flags, tile, gen, wallUs, pts, offset: frame.offset, duration: 0 });
     this.link.send(Buffer.concat([head, piece]));

@@ -3,6 +3,7 @@
 import { mimeOf, type Decoder, type DecoderEvents, type PlayMode } from './decoder';
 import type { MediaHeader } from './media-header';
 import type { VideoTrack } from './mp4';
+import { PlayoutClock } from './playout-clock';
 import { WallTimes } from './wall-times';
 
 const LIVE_TARGET_S = 0.25;
@@ -10,6 +11,11 @@ const LIVE_CHASE_S = 0.5;
 const LIVE_JUMP_S = 1.0;
 const LIVE_KEEP_S = 4;
 const RECORDED_KEEP_S = 20;
+/** Above this the server sends only key frames. */
+const CONTINUOUS_SPEED_MOST = 4;
+const SLIDE_MS = 60;
+const STEPS_MOST = 30;
+const PLEAS_MOST = 16;
 const QUEUE_MOST_BYTES = 32 * 1024 * 1024;
 
 function concat(pieces: Uint8Array[]): Uint8Array {
@@ -38,9 +44,14 @@ export class MseDecoder implements Decoder {
   private needsKey = true;
   private isPlaced = false;
   private isHungry = false;
+  private isShown = false;
+  private pleas = 0;
+  private stepsOwed = 0;
   private mode: PlayMode = { isLive: true, speed: 1, paused: false, fromUs: 0, serial: 0 };
   private readonly times = new WallTimes();
   private readonly timer: ReturnType<typeof setInterval>;
+  private readonly clock = new PlayoutClock();
+  private slideTimer: ReturnType<typeof setInterval> | null = null;
   private watch = 0;
   private lastMediaTime = -1;
   private isDestroyed = false;
@@ -78,16 +89,60 @@ export class MseDecoder implements Decoder {
     const isOther = mode.serial !== this.mode.serial;
     this.mode = mode;
     if (isOther) this.startOver();
-    this.element.playbackRate = mode.isLive ? 1 : mode.speed;
-    if (mode.paused) this.element.pause();
+    const now = performance.now();
+    this.clock.setSpeed(mode.speed, now);
+    this.clock.setPaused(mode.paused, now);
+    this.setPace();
+  }
+
+  /** Key frames only, with holes between: shown one by one instead of played. */
+  private get isSlideShow(): boolean {
+    return !this.mode.isLive && this.mode.speed > CONTINUOUS_SPEED_MOST;
+  }
+
+  private setPace(): void {
+    const { mode, element } = this;
+    element.playbackRate = mode.isLive || this.isSlideShow ? 1 : mode.speed;
+    if (this.slideTimer) clearInterval(this.slideTimer);
+    this.slideTimer = null;
+    if (mode.paused || this.isSlideShow) element.pause();
     else if (this.isPlaced) this.play();
+    if (this.isSlideShow && !mode.paused) {
+      this.clock.reset();
+      this.slideTimer = setInterval(() => this.showSlide(), SLIDE_MS);
+    }
+  }
+
+  private showSlide(): void {
+    const { element, times } = this;
+    if (!this.isPlaced || element.seeking) return;
+    const now = performance.now();
+    if (!this.clock.isAnchored) this.clock.dueIn(times.wallAt(element.currentTime), now);
+    const seconds = times.secondsBefore(this.clock.positionUs(now));
+    if (seconds !== null && seconds > element.currentTime) element.currentTime = seconds + 0.001;
   }
 
   step(): void {
     if (!this.mode.paused) return;
+    this.stepsOwed = Math.min(this.stepsOwed + 1, STEPS_MOST);
+    this.tryStep();
+  }
+
+  private tryStep(): void {
+    if (this.stepsOwed === 0) return;
     const next = this.times.next(this.element.currentTime);
-    if (next !== null) this.element.currentTime = next + 0.001;
-    else this.askForMore();
+    if (next === null) {
+      this.askForMore();
+      return;
+    }
+    this.stepsOwed -= 1;
+    this.goTo(next);
+  }
+
+  private goTo(seconds: number): void {
+    this.isShown = false;
+    this.pleas = 0;
+    this.element.currentTime = seconds + 0.001;
   }
 
   finish(): void {
@@ -105,6 +160,7 @@ export class MseDecoder implements Decoder {
   destroy(): void {
     this.isDestroyed = true;
     clearInterval(this.timer);
+    if (this.slideTimer) clearInterval(this.slideTimer);
     if ('cancelVideoFrameCallback' in this.element)
       this.element.cancelVideoFrameCallback(this.watch);
     this.closeSource();
@@ -159,6 +215,9 @@ export class MseDecoder implements Decoder {
     this.needsKey = true;
     this.isPlaced = false;
     this.isHungry = false;
+    this.isShown = false;
+    this.stepsOwed = 0;
+    this.lastMediaTime = -1;
     this.times.clear();
     if (!this.buffer || this.source?.readyState !== 'open') return;
     try {
@@ -202,6 +261,7 @@ export class MseDecoder implements Decoder {
   private appended(): void {
     if (this.isDestroyed) return;
     this.place();
+    this.tryStep();
     this.flush();
   }
 
@@ -220,11 +280,10 @@ export class MseDecoder implements Decoder {
         if (mode.paused) this.askForMore();
         return;
       }
-      element.currentTime = Math.max(start, at + 0.001);
+      this.goTo(Math.max(start, at));
     }
     this.isPlaced = true;
-    element.playbackRate = mode.isLive ? 1 : mode.speed;
-    if (!mode.paused) this.play();
+    this.setPace();
   }
 
   private play(): void {
@@ -235,11 +294,20 @@ export class MseDecoder implements Decoder {
     const { element } = this;
     const ranges = element.buffered;
     if (!this.isPlaced || ranges.length === 0) return;
-    this.leaveHole(ranges);
+    this.pleadForPicture();
+    if (!this.isSlideShow) this.leaveHole(ranges);
     if (this.mode.isLive) this.chase(ranges.end(ranges.length - 1));
-    if (element.paused && !this.mode.paused) this.play();
+    if (element.paused && !this.mode.paused && !this.isSlideShow) this.play();
     const keep = this.mode.isLive ? LIVE_KEEP_S : RECORDED_KEEP_S;
     if (element.currentTime - ranges.start(0) > keep * 2) this.trim(keep);
+  }
+
+  /** Paused: decoders that reorder hold the wanted picture back until later ones arrive. */
+  private pleadForPicture(): void {
+    if (!this.mode.paused || this.isShown || this.pleas >= PLEAS_MOST) return;
+    this.pleas += 1;
+    this.isHungry = false;
+    this.askForMore();
   }
 
   private leaveHole(ranges: TimeRanges): void {
@@ -286,6 +354,7 @@ export class MseDecoder implements Decoder {
   private shown(mediaTime: number): void {
     if (mediaTime === this.lastMediaTime) return;
     this.lastMediaTime = mediaTime;
+    this.isShown = true;
     this.events.picture(this.times.wallAt(mediaTime));
   }
 

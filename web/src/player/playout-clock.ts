@@ -8,12 +8,16 @@ const LATE_MS = 400;
 export class PlayoutClock {
   private anchorWallUs = 0;
   private anchorMs = 0;
-  private isAnchored = false;
+  private hasAnchor = false;
   private rate = 1;
   private pausedAtUs: number | null = null;
 
   get speed(): number {
     return this.rate;
+  }
+
+  get isAnchored(): boolean {
+    return this.hasAnchor;
   }
 
   get isPaused(): boolean {
@@ -22,7 +26,7 @@ export class PlayoutClock {
 
   /** Forget the position; the next picture is due at once. */
   reset(): void {
-    this.isAnchored = false;
+    this.hasAnchor = false;
     if (this.pausedAtUs !== null) this.pausedAtUs = 0;
   }
 
@@ -40,19 +44,19 @@ export class PlayoutClock {
   setPaused(paused: boolean, nowMs: number): void {
     if (paused === this.isPaused) return;
     if (paused) {
-      this.pausedAtUs = this.isAnchored ? this.positionUs(nowMs) : 0;
+      this.pausedAtUs = this.hasAnchor ? this.positionUs(nowMs) : 0;
     } else {
       const position = this.pausedAtUs ?? 0;
       this.pausedAtUs = null;
       if (position > 0) this.anchor(position, nowMs);
-      else this.isAnchored = false;
+      else this.hasAnchor = false;
     }
   }
 
   /** Milliseconds until the picture is due; 0 or less = show it. Infinity while paused. */
   dueIn(wallUs: number, nowMs: number): number {
     if (this.pausedAtUs !== null) return Infinity;
-    if (!this.isAnchored) {
+    if (!this.hasAnchor) {
       this.anchor(wallUs, nowMs);
       return 0;
     }
@@ -72,6 +76,6 @@ export class PlayoutClock {
   private anchor(wallUs: number, nowMs: number): void {
     this.anchorWallUs = wallUs;
     this.anchorMs = nowMs;
-    this.isAnchored = wallUs > 0;
+    this.hasAnchor = wallUs > 0;
   }
 }

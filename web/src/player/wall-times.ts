@@ -24,6 +24,16 @@ export class WallTimes {
     return null;
   }
 
+  /** Media time of the newest picture not after a wall clock time; null when all are later. */
+  secondsBefore(wallUs: number): number | null {
+    let found: number | null = null;
+    for (const entry of this.entries) {
+      if (entry.wallUs > wallUs) break;
+      found = entry.seconds;
+    }
+    return found;
+  }
+
   /** Media time of the picture after the one shown; null when there is none yet. */
   next(seconds: number): number | null {
     return this.entries[this.indexAt(seconds) + 1]?.seconds ?? null;

@@ -1,0 +1,150 @@
+// The player of the playback page: where the cursor is, how fast it moves, and what the person asks of it.
+
+import { computed, onBeforeUnmount, ref, shallowRef } from 'vue';
+import { serverNow } from '@/ui/now';
+import type { TileInfo } from '@/player/tile-player';
+import { createHub } from '@/wall/hub';
+
+export const SPEEDS = [0.5, 1, 2, 4, 8, 16];
+const REVERSE_MS = 500;
+const REVERSE_WAIT_MS = 2000;
+const FRAME_MS = 40;
+
+export function usePlayback() {
+  const hub = createHub();
+  const player = hub.create();
+  const info = shallowRef<TileInfo>({ ...player.info });
+  const cursorMs = ref<number | null>(null);
+  const isPaused = ref(false);
+  const speed = ref(1);
+  /** 0 = forwards; else how fast backwards. */
+  const reverse = ref(0);
+  let frameMs = FRAME_MS;
+  let reverseTimer: ReturnType<typeof setInterval> | null = null;
+  let soughtAtMs = 0;
+  let hasShown = true;
+
+  const refresh = () => (info.value = { ...player.info });
+  player.onChange = refresh;
+  hub.onTick = () => {
+    refresh();
+    if (player.info.isLive && player.info.wallUs > 0) cursorMs.value = player.info.wallUs / 1000;
+  };
+  player.onPicture = (wallUs) => {
+    const ms = wallUs / 1000;
+    const step = ms - (cursorMs.value ?? ms);
+    if (!isPaused.value && speed.value <= 4 && step > 5 && step < 1000)
+      frameMs = step < frameMs ? step : frameMs * 0.9 + step * 0.1; // late pictures are not slow ones
+    hasShown = true;
+    cursorMs.value = ms;
+  };
+  hub.start();
+
+  function stopReverse(): void {
+    if (reverseTimer) clearInterval(reverseTimer);
+    reverseTimer = null;
+    reverse.value = 0;
+  }
+
+  onBeforeUnmount(() => {
+    stopReverse();
+    hub.stop();
+  });
+
+  function jump(ms: number): void {
+    soughtAtMs = Date.now();
+    hasShown = false;
+    cursorMs.value = ms;
+    player.seek(ms);
+  }
+
+  function open(camera: string, stream: 'main' | 'sub', ms: number): void {
+    stopReverse();
+    speed.value = 1;
+    isPaused.value = false;
+    cursorMs.value = ms;
+    player.show({ camera, stream, atMs: ms, speed: 1, paused: false });
+  }
+
+  function seek(ms: number): void {
+    stopReverse();
+    jump(Math.min(ms, serverNow()));
+  }
+
+  function setPaused(paused: boolean): void {
+    if (info.value.isLive && paused) {
+      seek(cursorMs.value ?? serverNow());
+    }
+    const wasReverse = reverse.value > 0;
+    stopReverse();
+    isPaused.value = paused;
+    player.setSpeed(speed.value, paused);
+    if (wasReverse && !paused && cursorMs.value !== null) jump(cursorMs.value);
+  }
+
+  function setSpeed(next: number): void {
+    stopReverse();
+    speed.value = next;
+    isPaused.value = false;
+    player.setSpeed(next, false);
+  }
+
+  function faster(): void {
+    if (isPaused.value || reverse.value > 0) {
+      setSpeed(1);
+      return;
+    }
+    setSpeed(SPEEDS[Math.min(SPEEDS.indexOf(speed.value) + 1, SPEEDS.length - 1)] ?? 1);
+  }
+
+  /** Backwards by seeking: a picture every half second. */
+  function backwards(): void {
+    const next = Math.min(16, reverse.value === 0 ? 1 : reverse.value * 2);
+    stopReverse();
+    reverse.value = next;
+    isPaused.value = true;
+    player.setSpeed(1, true);
+    speed.value = 1;
+    reverseTimer = setInterval(() => {
+      if (cursorMs.value === null) return;
+      if (!hasShown && Date.now() - soughtAtMs < REVERSE_WAIT_MS) return;
+      jump(cursorMs.value - REVERSE_MS * reverse.value);
+    }, REVERSE_MS);
+  }
+
+  function step(direction: 1 | -1): void {
+    stopReverse();
+    if (!isPaused.value) {
+      isPaused.value = true;
+      player.setSpeed(speed.value, true);
+    }
+    if (direction > 0) player.step();
+    else if (cursorMs.value !== null) jump(cursorMs.value - frameMs);
+  }
+
+  function goLive(): void {
+    stopReverse();
+    speed.value = 1;
+    isPaused.value = false;
+    player.seek('live');
+  }
+
+  return {
+    player,
+    hub,
+    info,
+    cursorMs,
+    isPaused,
+    speed,
+    reverse,
+    isLive: computed(() => info.value.isLive),
+    open,
+    seek,
+    setPaused,
+    setSpeed,
+    faster,
+    backwards,
+    step,
+    goLive,
+  };
+}
