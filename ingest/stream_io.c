@@ -86,6 +86,7 @@ static void begin_handshake(struct stream *s)
     watch_start(&s->reader, s->loop, s->fd, WATCH_READ, on_readable, s);
     rtsp_client_start(s->client, loop_mono_us(s->loop));
     stream__flush(s);
+    stream__client_moved(s); /* arms the time-out */
 }
 
 static void on_connected(void *ctx, int fd, short what)

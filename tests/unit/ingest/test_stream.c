@@ -1,0 +1,574 @@
+#include "ingest/stream.h"
+
+#include "fake_camera.h"
+#include "rig.h"
+
+/* Home and ingest are one loop under a virtual clock; the sockets are real, on loopback. */
+struct rig {
+    struct clock_virtual clock;
+    struct loop *loop;
+    struct fake_camera *cam;
+    struct stream *stream;
+    struct stream_config config;
+    struct stream_status status;
+    int n_changes;
+    bool is_gone;
+    struct sink sink;
+    int n_packets;
+    bool first_was_key;
+    int n_ups, n_downs;
+    bool sink_is_gone;
+};
+
+static void on_status(void *ctx, const struct stream_status *st, bool is_change)
+{
+    struct rig *rig = ctx;
+    assert_false(rig->is_gone);
+    rig->status = *st;
+    rig->n_changes += is_change;
+}
+
+static void on_gone(void *ctx)
+{
+    struct rig *rig = ctx;
+    assert_false(rig->is_gone);
+    rig->is_gone = true;
+    rig->stream = NULL;
+}
+
+static void on_push(struct sink *sink, struct packet *pkt)
+{
+    struct rig *rig = CONTAINER_OF(sink, struct rig, sink);
+    if (rig->n_packets++ == 0)
+        rig->first_was_key = pkt->is_key && pkt->is_video;
+}
+
+static void on_source(struct sink *sink, bool is_up)
+{
+    struct rig *rig = CONTAINER_OF(sink, struct rig, sink);
+    rig->n_ups += is_up;
+    rig->n_downs += !is_up;
+    rig->n_packets = 0;
+}
+
+static void on_sink_gone(struct sink *sink)
+{
+    CONTAINER_OF(sink, struct rig, sink)->sink_is_gone = true;
+}
+
+static const struct sink_ops sink_ops = {
+    .push = on_push, .source_changed = on_source, .gone = on_sink_gone};
+
+/* Lets the sockets speak until `done`, without time passing. */
+#define until(rig, done)                                                                           \
+    do {                                                                                           \
+        long turns_ = 0;                                                                           \
+        while (!(done)) {                                                                          \
+            loop_turn((rig)->loop, false);                                                         \
+            if (++turns_ > 1000000)                                                                \
+                fail_msg("never: %s (%s: %s)", #done, cause_name((rig)->status.cause),             \
+                         (rig)->status.detail);                                                    \
+        }                                                                                          \
+    } while (0)
+
+static void settle(struct rig *rig)
+{
+    for (int i = 0; i < 200; i++)
+        loop_turn(rig->loop, false);
+}
+
+static void pass_ms(struct rig *rig, int64_t ms)
+{
+    while (ms > 0) {
+        int64_t step = MIN(ms, 250);
+        loop_advance(rig->loop, &rig->clock, step * US_PER_MS);
+        settle(rig);
+        ms -= step;
+    }
+}
+
+/* Lets at most max_ms pass until `done`. */
+#define pass_until(rig, max_ms, done)                                                              \
+    do {                                                                                           \
+        for (int64_t left_ = (max_ms); !(done) && left_ > 0; left_ -= 250)                         \
+            pass_ms((rig), 250);                                                                   \
+        until((rig), (done));                                                                      \
+    } while (0)
+
+static void start(struct rig *rig)
+{
+    struct stream_params params = {.home = rig->loop,
+                                   .loop = rig->loop,
+                                   .config = &rig->config,
+                                   .status = on_status,
+                                   .gone = on_gone,
+                                   .ctx = rig,
+                                   .seed = 42};
+    rig->stream = stream_start(&params);
+}
+
+static void start_at(struct rig *rig, enum fake_mode mode)
+{
+    fake_camera_set_mode(rig->cam, mode);
+    start(rig);
+}
+
+static void attach(struct rig *rig, bool is_live)
+{
+    rig->sink = (struct sink){.ops = &sink_ops, .is_viewer = true, .is_live = is_live};
+    hub_attach(stream_hub(rig->stream), &rig->sink, true);
+}
+
+static void await_playing(struct rig *rig)
+{
+    until(rig, fake_camera_counts(rig->cam)->is_playing);
+    until(rig, str_starts(rig->status.detail, "connected; waiting"));
+}
+
+static void pictures(struct rig *rig, int n, bool starts_with_key)
+{
+    for (int i = 0; i < n; i++) {
+        fake_camera_picture(rig->cam, starts_with_key && i == 0);
+        pass_ms(rig, 40);
+    }
+}
+
+static void play(struct rig *rig)
+{
+    start_at(rig, FAKE_OK);
+    await_playing(rig);
+    pictures(rig, 50, true);
+    until(rig, rig->status.cause == CAUSE_OK);
+}
+
+static int n_connections(const struct rig *rig)
+{
+    return fake_camera_counts(rig->cam)->n_connections;
+}
+
+/* --- tests --- */
+
+static void publishes_and_says_ok(void **state)
+{
+    struct rig *rig = *state;
+    start_at(rig, FAKE_OK);
+    attach(rig, true);
+    await_playing(rig);
+    assert_int_equal(rig->status.cause, CAUSE_CONNECTING);
+    assert_true(rig->status.is_reachable);
+    assert_int_equal(rig->n_ups, 0);
+    pictures(rig, 3, false); /* nothing to start from */
+    assert_int_equal(rig->n_packets, 0);
+    assert_false(rig->status.is_advancing);
+    pictures(rig, 4, true);
+    until(rig, rig->status.cause == CAUSE_OK);
+    assert_true(rig->status.is_advancing);
+    assert_int_equal(rig->n_ups, 1);
+    assert_true(rig->first_was_key);
+    assert_string_equal(rig->status.detail, "receiving H.264 640x360 over TCP");
+    for (int i = 0; i < 4; i++)
+        pictures(rig, 25, true);
+    assert_true(rig->status.fps > 20 && rig->status.fps < 30);
+    assert_true(rig->status.bitrate_bps > 50000 && rig->status.bitrate_bps < 75000);
+    assert_true(rig->status.gop_s > 0.95 && rig->status.gop_s < 1.05);
+    assert_int_equal(rig->status.width, 640);
+    assert_int_equal(rig->status.n_viewers, 1);
+    assert_true(rig->status.advancing_us > rig->status.since_us);
+    stream_stop(rig->stream);
+    until(rig, rig->is_gone);
+    assert_int_equal(fake_camera_counts(rig->cam)->n[RTSP_TEARDOWN], 1);
+    assert_true(rig->sink_is_gone);
+    assert_int_equal(rig->n_downs, 1);
+}
+
+static void names_each_cause(void **state)
+{
+    static const struct {
+        enum fake_mode mode;
+        enum stream_cause cause;
+        bool is_reachable;
+        const char *detail;
+    } rows[] = {
+        {FAKE_NOT_FOUND, CAUSE_NOT_FOUND, true, "404 Not Found to DESCRIBE; next try in "},
+        {FAKE_UNAVAILABLE, CAUSE_BUSY, true, "503"},
+        {FAKE_WRONG_PASSWORD, CAUSE_AUTH, true, "wrong user or password; next try in "},
+        {FAKE_FORBIDDEN, CAUSE_AUTH, true, "403 Forbidden"},
+        {FAKE_WEB_SERVER, CAUSE_PROTOCOL, false, "HTTP"},
+        {FAKE_NO_VIDEO, CAUSE_NO_VIDEO, true, "no video"},
+        {FAKE_JPEG, CAUSE_UNSUPPORTED, true, "JPEG"},
+        {FAKE_HANGS_UP, CAUSE_UNREACHABLE, false, "the camera "},
+        {FAKE_REDIRECT, CAUSE_PROTOCOL, true, "redirects"},
+    };
+    struct rig *rig = *state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        rig->is_gone = false;
+        rig->status = (struct stream_status){0};
+        start_at(rig, rows[i].mode);
+        until(rig, rig->status.retry_us > 0);
+        if (rig->status.cause != rows[i].cause || !strstr(rig->status.detail, rows[i].detail))
+            fail_msg("row %zu: %s: %s", i, cause_name(rig->status.cause), rig->status.detail);
+        assert_int_equal(rig->status.is_reachable, rows[i].is_reachable);
+        stream_stop(rig->stream);
+        until(rig, rig->is_gone);
+    }
+}
+
+static void says_when_nobody_listens(void **state)
+{
+    struct rig *rig = *state;
+    fake_camera_listen(rig->cam, false);
+    start(rig);
+    until(rig, rig->status.cause == CAUSE_REFUSED);
+    char text[128];
+    snprintf(text, sizeof text, "connection refused by 127.0.0.1:%d; next try in 1 s",
+             fake_camera_port(rig->cam));
+    assert_string_equal(rig->status.detail, text);
+    assert_false(rig->status.is_reachable);
+    fake_camera_listen(rig->cam, true);
+    pass_ms(rig, 2000);
+    await_playing(rig);
+    assert_int_equal(rig->status.cause, CAUSE_REFUSED); /* until media flows */
+    pictures(rig, 2, true);
+    until(rig, rig->status.cause == CAUSE_OK);
+}
+
+static void refuses_addresses_it_cannot_try(void **state)
+{
+    struct rig *rig = *state;
+    str_copy(rig->config.url, sizeof rig->config.url, "http://127.0.0.1/");
+    start(rig);
+    until(rig, rig->status.cause == CAUSE_UNSUPPORTED);
+    pass_ms(rig, 60000);
+    snprintf(rig->config.url, sizeof rig->config.url, "rtsp://127.0.0.1:%d/x",
+             fake_camera_port(rig->cam));
+    stream_configure(rig->stream, &rig->config);
+    await_playing(rig);
+}
+
+static void gives_up_on_silence(void **state)
+{
+    struct rig *rig = *state;
+    start_at(rig, FAKE_SILENT);
+    until(rig, fake_camera_counts(rig->cam)->n_open == 1);
+    settle(rig);
+    pass_ms(rig, 9000);
+    assert_int_equal(rig->status.cause, CAUSE_CONNECTING);
+    pass_ms(rig, 1500);
+    assert_int_equal(rig->status.cause, CAUSE_TIMEOUT);
+    assert_non_null(strstr(rig->status.detail, "connected, but no answer to OPTIONS within 10 s"));
+    assert_false(rig->status.is_reachable);
+}
+
+static void reconnects_after_a_stall(void **state)
+{
+    struct rig *rig = *state;
+    play(rig);
+    attach(rig, true);
+    pass_ms(rig, 2500);
+    assert_true(rig->status.is_advancing);
+    pass_ms(rig, 2000);
+    assert_false(rig->status.is_advancing);
+    assert_int_equal(rig->status.cause, CAUSE_TIMEOUT);
+    assert_int_equal(n_connections(rig), 1);
+    fake_camera_picture(rig->cam, false); /* it was only slow */
+    until(rig, rig->status.cause == CAUSE_OK);
+    pass_until(rig, 11500, str_starts(rig->status.detail, "no picture for 10 s; next try in "));
+    assert_int_equal(rig->status.cause, CAUSE_TIMEOUT);
+    assert_int_equal(fake_camera_counts(rig->cam)->n[RTSP_TEARDOWN], 1);
+    assert_int_equal(rig->n_downs, 1);
+    pass_ms(rig, 2000);
+    until(rig, fake_camera_counts(rig->cam)->is_playing);
+    settle(rig);
+    pictures(rig, 2, true);
+    until(rig, rig->status.cause == CAUSE_OK);
+    assert_int_equal(rig->status.n_reconnects, 1);
+    assert_int_equal(n_connections(rig), 2);
+}
+
+static void does_not_stall_slow_cameras(void **state)
+{
+    struct rig *rig = *state;
+    start_at(rig, FAKE_OK);
+    await_playing(rig);
+    for (int i = 0; i < 12; i++) {
+        fake_camera_picture(rig->cam, i == 0);
+        pass_ms(rig, i < 2 ? 1000 : 9000); /* the stamps say 40 ms, whatever */
+    }
+    assert_int_equal(n_connections(rig), 1);
+}
+
+static void waits_for_a_key_frame_connected(void **state)
+{
+    struct rig *rig = *state;
+    start_at(rig, FAKE_OK);
+    await_playing(rig);
+    for (int i = 0; i < 15; i++) {
+        pictures(rig, 2, false);
+        pass_ms(rig, 920);
+    }
+    assert_int_equal(rig->status.cause, CAUSE_NO_KEYFRAME);
+    assert_true(rig->status.is_reachable);
+    assert_int_equal(n_connections(rig), 1);
+    pictures(rig, 2, true);
+    until(rig, rig->status.cause == CAUSE_OK);
+}
+
+static void gives_up_on_random_bytes(void **state)
+{
+    struct rig *rig = *state;
+    uint8_t trash[4096];
+    uint32_t x = 1;
+    start_at(rig, FAKE_OK);
+    await_playing(rig);
+    for (int i = 0; i < 400 && rig->status.retry_us == 0; i++) {
+        for (size_t j = 0; j < sizeof trash; j++) {
+            x = x * 1664525 + 1013904223;
+            trash[j] = (uint8_t)(x >> 24);
+        }
+        fake_camera_bytes(rig->cam, trash, sizeof trash);
+        settle(rig);
+    }
+    assert_int_equal(rig->status.cause, CAUSE_PROTOCOL);
+}
+
+static void starts_again_quickly_after_a_reboot(void **state)
+{
+    struct rig *rig = *state;
+    play(rig);
+    fake_camera_listen(rig->cam, false);
+    fake_camera_hang_up(rig->cam);
+    until(rig, rig->status.cause == CAUSE_UNREACHABLE);
+    assert_true(str_starts(rig->status.detail, "the camera closed the connection; next try in "));
+    pass_ms(rig, 60000);
+    assert_int_equal(rig->status.cause, CAUSE_REFUSED);
+    fake_camera_listen(rig->cam, true);
+    fake_camera_set_mode(rig->cam, FAKE_UNAVAILABLE); /* its encoder is not up yet */
+    pass_ms(rig, 10000);
+    assert_int_equal(rig->status.cause, CAUSE_BUSY);
+    fake_camera_set_mode(rig->cam, FAKE_OK);
+    pass_ms(rig, 5000);
+    until(rig, fake_camera_counts(rig->cam)->is_playing);
+}
+
+static void is_careful_with_a_wrong_password(void **state)
+{
+    struct rig *rig = *state;
+    start_at(rig, FAKE_WRONG_PASSWORD);
+    until(rig, rig->status.cause == CAUSE_AUTH);
+    assert_int_equal(fake_camera_counts(rig->cam)->n_signed, 1);
+    pass_ms(rig, 599000);
+    assert_int_equal(n_connections(rig), 1);
+    fake_camera_set_mode(rig->cam, FAKE_OK);
+    str_copy(rig->config.password, sizeof rig->config.password, "right");
+    stream_configure(rig->stream, &rig->config); /* at once */
+    await_playing(rig);
+    assert_int_equal(n_connections(rig), 2);
+}
+
+static void tells_a_limit_from_a_wrong_password(void **state)
+{
+    struct rig *rig = *state;
+    play(rig);
+    fake_camera_set_mode(rig->cam, FAKE_FORBIDDEN);
+    fake_camera_hang_up(rig->cam);
+    pass_ms(rig, 2000);
+    until(rig, rig->status.cause == CAUSE_BUSY);
+    assert_non_null(strstr(rig->status.detail, "limit"));
+    fake_camera_set_mode(rig->cam, FAKE_WRONG_PASSWORD);
+    stream_retry(rig->stream);
+    until(rig, rig->status.cause == CAUSE_AUTH);
+    assert_non_null(strstr(rig->status.detail, "worked before"));
+    int64_t wait_us = rig->status.retry_us - loop_wall_us(rig->loop);
+    assert_true(wait_us > 59 * US_PER_S && wait_us < 120 * US_PER_S);
+}
+
+static void answers_a_challenge_on_the_next_connection(void **state)
+{
+    struct rig *rig = *state;
+    start_at(rig, FAKE_CHALLENGE_AND_CLOSE);
+    await_playing(rig);
+    assert_int_equal(n_connections(rig), 2);
+}
+
+static void retries_when_told(void **state)
+{
+    struct rig *rig = *state;
+    start_at(rig, FAKE_NOT_FOUND);
+    until(rig, rig->status.cause == CAUSE_NOT_FOUND);
+    fake_camera_set_mode(rig->cam, FAKE_OK);
+    stream_retry(rig->stream);
+    await_playing(rig);
+    stream_retry(rig->stream); /* harmless */
+    settle(rig);
+    assert_int_equal(n_connections(rig), 2);
+}
+
+static void falls_back_to_udp(void **state)
+{
+    struct rig *rig = *state;
+    start_at(rig, FAKE_NO_TCP);
+    attach(rig, true);
+    await_playing(rig);
+    assert_int_equal(n_connections(rig), 2);
+    for (int i = 0; i < 5; i++) {
+        fake_camera_picture(rig->cam, i == 0);
+        settle(rig);
+    }
+    until(rig, rig->n_packets == 5);
+    assert_string_equal(rig->status.detail, "receiving H.264 640x360 over UDP");
+
+    rig->config.transport = TRANSPORT_TCP;
+    stream_configure(rig->stream, &rig->config);
+    until(rig, rig->status.cause == CAUSE_UNSUPPORTED);
+}
+
+static void runs_on_demand(void **state)
+{
+    struct rig *rig = *state;
+    rig->config.is_on_demand = true;
+    start_at(rig, FAKE_OK);
+    until(rig, rig->status.cause == CAUSE_IDLE);
+    pass_ms(rig, 5000);
+    assert_int_equal(n_connections(rig), 0);
+    attach(rig, true);
+    await_playing(rig);
+    pictures(rig, 2, true);
+    until(rig, rig->status.cause == CAUSE_OK);
+    hub_detach(stream_hub(rig->stream), &rig->sink);
+    until(rig, rig->sink_is_gone);
+    pictures(rig, 225, false); /* 9 s */
+    assert_int_equal(rig->status.cause, CAUSE_OK);
+    attach(rig, true);
+    hub_detach(stream_hub(rig->stream), &rig->sink);
+    pictures(rig, 225, false);
+    assert_int_equal(rig->status.cause, CAUSE_OK);
+    pictures(rig, 50, false);
+    until(rig, rig->status.cause == CAUSE_IDLE);
+    until(rig, fake_camera_counts(rig->cam)->n_open == 0);
+    assert_int_equal(fake_camera_counts(rig->cam)->n[RTSP_TEARDOWN], 1);
+    assert_int_equal(n_connections(rig), 1);
+}
+
+static void keeps_the_session_alive(void **state)
+{
+    struct rig *rig = *state;
+    play(rig);
+    for (int i = 0; i < 60; i++)
+        pictures(rig, 25, i % 4 == 0);
+    const struct fake_counts *counts = fake_camera_counts(rig->cam);
+    assert_int_equal(counts->n[RTSP_GET_PARAMETER], 2); /* every 25 s of 60 */
+    assert_in_range(counts->n_reports, 11, 12);         /* every 5 s */
+    assert_int_equal(rig->status.cause, CAUSE_OK);
+}
+
+static void batches_reads_only_while_nobody_watches(void **state)
+{
+    struct rig *rig = *state;
+    play(rig);
+    pass_ms(rig, 1000);
+    struct hub_stats stats;
+    hub_stats(stream_hub(rig->stream), &stats);
+    uint64_t before = stats.n_packets;
+    fake_camera_picture(rig->cam, false);
+    settle(rig);
+    hub_stats(stream_hub(rig->stream), &stats);
+    assert_int_equal(stats.n_packets, before); /* it waits for more, or for the tick */
+    pass_ms(rig, 250);
+    hub_stats(stream_hub(rig->stream), &stats);
+    assert_int_equal(stats.n_packets, before + 1);
+    attach(rig, true);
+    for (int i = 0; i < 3; i++) {
+        fake_camera_picture(rig->cam, false);
+        until(rig, (hub_stats(stream_hub(rig->stream), &stats),
+                    stats.n_packets == before + 2 + (uint64_t)i));
+    }
+}
+
+static void stops_in_every_state(void **state)
+{
+    struct rig *rig = *state;
+    for (int turns = 0; turns < 60; turns++) {
+        rig->is_gone = false;
+        start_at(rig, turns % 2 ? FAKE_OK : FAKE_NOT_FOUND);
+        for (int i = 0; i < turns; i++)
+            loop_turn(rig->loop, false);
+        stream_stop(rig->stream);
+        until(rig, rig->is_gone);
+    }
+    rig->is_gone = false;
+    start_at(rig, FAKE_SILENT);
+    until(rig, fake_camera_counts(rig->cam)->n_open == 1);
+    stream_stop(rig->stream);
+    until(rig, rig->is_gone); /* no session: nothing to wait for */
+}
+
+static void stops_within_a_second_when_teardown_is_not_answered(void **state)
+{
+    struct rig *rig = *state;
+    play(rig);
+    fake_camera_set_mode(rig->cam, FAKE_SILENT);
+    stream_stop(rig->stream);
+    settle(rig);
+    assert_false(rig->is_gone);
+    pass_ms(rig, 1000);
+    until(rig, rig->is_gone);
+}
+
+static int setup(void **state)
+{
+    struct rig *rig = xcalloc(1, sizeof *rig);
+    clock_virtual_init(&rig->clock, INT64_C(1800000000) * US_PER_S);
+    rig->loop = loop_create(&(struct loop_params){.clock = &rig->clock.clock});
+    rig->cam = fake_camera_create(rig->loop);
+    str_copy(rig->config.camera_id, sizeof rig->config.camera_id, "cam-1");
+    str_copy(rig->config.name, sizeof rig->config.name, "main");
+    str_copy(rig->config.username, sizeof rig->config.username, "admin");
+    str_copy(rig->config.password, sizeof rig->config.password, "secret");
+    snprintf(rig->config.url, sizeof rig->config.url, "rtsp://127.0.0.1:%d/x",
+             fake_camera_port(rig->cam));
+    *state = rig;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct rig *rig = *state;
+    if (rig->stream) {
+        stream_stop(rig->stream);
+        pass_ms(rig, 2000);
+        until(rig, rig->is_gone);
+    }
+    fake_camera_destroy(&rig->cam);
+    loop_destroy(&rig->loop);
+    free(rig);
+    return 0;
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(publishes_and_says_ok),
+        T(names_each_cause),
+        T(says_when_nobody_listens),
+        T(refuses_addresses_it_cannot_try),
+        T(gives_up_on_silence),
+        T(reconnects_after_a_stall),
+        T(does_not_stall_slow_cameras),
+        T(waits_for_a_key_frame_connected),
+        T(gives_up_on_random_bytes),
+        T(starts_again_quickly_after_a_reboot),
+        T(is_careful_with_a_wrong_password),
+        T(tells_a_limit_from_a_wrong_password),
+        T(answers_a_challenge_on_the_next_connection),
+        T(retries_when_told),
+        T(falls_back_to_udp),
+        T(runs_on_demand),
+        T(keeps_the_session_alive),
+        T(batches_reads_only_while_nobody_watches),
+        T(stops_in_every_state),
+        T(stops_within_a_second_when_teardown_is_not_answered),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
