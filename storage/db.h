@@ -1,5 +1,5 @@
-/* Thin layer over SQLite for the storage/db_*.c files: prepared statements are cached per connection.
- * Thread: a struct db is valid inside the catalogue job that got it. */
+/* Thin layer over SQLite for the storage/db_*.c files: prepared statements are cached per
+ * connection. Thread: a struct db is valid inside the catalogue job that got it. */
 #ifndef STORAGE_DB_H
 #define STORAGE_DB_H
 

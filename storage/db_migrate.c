@@ -115,7 +115,8 @@ static const char *const migrations[] = {
     " ended INTEGER NOT NULL,"
     " PRIMARY KEY(camera, stream, from_us, n)) WITHOUT ROWID;"
 
-    /* Durable before the file exists, deleted by the transaction that inserts the segment. */
+    /* Files that are not settled: being written (durable before the file exists, deleted by the
+     * transaction that inserts the segment) or doomed (deleted when the file is gone). */
     "CREATE TABLE open_segments("
     " camera INTEGER NOT NULL,"
     " stream INTEGER NOT NULL,"
@@ -123,6 +124,7 @@ static const char *const migrations[] = {
     " n INTEGER NOT NULL,"
     " volume INTEGER NOT NULL,"
     " began INTEGER NOT NULL,"
+    " doomed INTEGER NOT NULL DEFAULT 0,"
     " PRIMARY KEY(camera, stream, from_us, n)) WITHOUT ROWID;"
 
     "CREATE TABLE holds("

@@ -7,11 +7,7 @@
 /* The directory and what is missing above it, mode 0750. */
 int dirs_make(const char *path, struct err *err);
 
-/* The same below an open directory, for a relative path; parents only up to the last '/'. New
- * entries are durable when it returns. */
+/* What is missing above a relative path, below an open directory. */
 int dirs_make_parents_at(int dirfd, const char *path, struct err *err);
-
-/* Makes the directory's entries durable. */
-int dirs_sync_at(int dirfd, const char *path);
 
 #endif

@@ -12,6 +12,7 @@
 #include "storage/catalogue.h"
 
 struct storage;
+struct volume_io;
 
 #define STORAGE_MAX_VOLUMES 64
 
@@ -26,14 +27,16 @@ struct storage_params {
     const struct clock *clock;
     const struct volume_config *volumes;
     size_t n_volumes;
-    int retention_days;          /* 0 = 90 */
-    int64_t segment_us;          /* 0 = 10 minutes */
-    int64_t segment_max_bytes;   /* 0 = 512 MiB */
-    int64_t sync_interval_us;    /* fdatasync at least so often; 0 = 5 s */
+    int retention_days;        /* 0 = 90 */
+    int64_t segment_us;        /* 0 = 10 minutes */
+    int64_t segment_max_bytes; /* 0 = 512 MiB */
+    int64_t sync_interval_us;  /* fdatasync at least so often; 0 = 5 s */
+    bool is_reader; /* for the command line beside a server: nothing is written or repaired */
+    const struct volume_io *io; /* NULL = the system's; tests fill and break disks with it */
 };
 
-/* Opens the volumes (creating marker files in empty ones), recovers segments a crash left open, starts
- * one writer thread per volume. */
+/* Opens the volumes (creating marker files in empty ones), recovers segments a crash left open,
+ * starts one writer thread per volume. */
 int storage_open(const struct storage_params *params, struct storage **out, struct err *err);
 void storage_close(struct storage **s); /* every recorder must be gone */
 
@@ -42,15 +45,15 @@ void storage_close(struct storage **s); /* every recorder must be gone */
 struct recorder_status {
     char camera_id[65];
     char stream[8];
-    bool is_recording;      /* the newest fragment reached the disk and nothing failed since */
-    int64_t recorded_us;    /* wall clock up to which pictures are on disk and playable; 0 = none */
+    bool is_recording;   /* the newest fragment reached the disk and nothing failed since */
+    int64_t recorded_us; /* wall clock up to which pictures are on disk and playable; 0 = none */
     int64_t since_us;
     uint64_t n_lost_fragments; /* could not be written */
-    char detail[160];       /* why not, when !is_recording; empty = nothing to say */
+    char detail[160];          /* why not, when !is_recording; empty = nothing to say */
 };
 
 struct recorder_params {
-    struct hub *hub;        /* a reference is taken; must be called on hub_loop(hub) */
+    struct hub *hub; /* a reference is taken; must be called on hub_loop(hub) */
     struct loop *status_loop;
     /* On status_loop: when is_recording changes and at most once per second while recording. */
     void (*status)(void *ctx, const struct recorder_status *st);

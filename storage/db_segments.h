@@ -1,0 +1,85 @@
+/* Rows of recordings: segments, files that are not settled, volumes, the ledger of deletions.
+ * Thread: inside a catalogue job. */
+#ifndef STORAGE_DB_SEGMENTS_H
+#define STORAGE_DB_SEGMENTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "storage/segment.h"
+
+struct db;
+
+struct segment_row {
+    struct segment_id id;
+    int64_t camera; /* key; filled by db_segment_open, and when read */
+    int64_t volume; /* key */
+    int64_t to_us;
+    int64_t bytes, frames, lost_packets;
+    enum segment_edge began, ended;
+    bool is_doomed;   /* of unsettled files */
+    bool is_recorded; /* of what a search finds: has a row in segments */
+};
+
+/* Called per row; < 0 stops and is returned. */
+typedef int segment_row_fn(void *ctx, const struct segment_row *row);
+
+/* The small number of a camera. ERR_NOT_FOUND when it never recorded and !is_created. */
+int db_camera_key(struct db *db, const char *camera_id, bool is_created, int64_t *out,
+                  struct err *err);
+
+/* Finds or makes the volume of this marker, and remembers where it is. */
+int db_volume_put(struct db *db, const char *uuid, const char *path, int64_t *out_key,
+                  struct err *err);
+/* ERR_NOT_FOUND when no volume was ever at this path. */
+int db_volume_find(struct db *db, const char *path, int64_t *out_key, struct err *err);
+
+/* An unsettled file: about to be written. Fills row->camera. */
+int db_segment_open(struct db *db, struct segment_row *row, struct err *err);
+/* Settles it: the finished segment takes its place. Replaces a row of the same name. */
+int db_segment_finish(struct db *db, struct segment_row *row, struct err *err);
+/* Settles it: there is no such file (any more). */
+int db_segment_forget(struct db *db, const struct segment_row *row, struct err *err);
+int db_segments_unsettled(struct db *db, segment_row_fn *fn, void *ctx, struct err *err);
+
+/* Segments that touch [from_us, to_us), in order. */
+int db_segments_in(struct db *db, const char *camera_id, enum stream_kind stream, int64_t from_us,
+                   int64_t to_us, segment_row_fn *fn, void *ctx, struct err *err);
+/* The newest segment that begins at or before `at_us`; ERR_NOT_FOUND. */
+int db_segment_before(struct db *db, const char *camera_id, enum stream_kind stream, int64_t at_us,
+                      struct segment_row *out, struct err *err);
+/* One row by name; ERR_NOT_FOUND. */
+int db_segment_get(struct db *db, const struct segment_id *id, struct segment_row *out,
+                   struct err *err);
+/* All of them, in pages: rows after *after (zero at first), which is moved on. Returns how many. */
+int db_segments_page(struct db *db, struct segment_row *after, size_t limit, segment_row_fn *fn,
+                     void *ctx, struct err *err);
+int db_segments_clear(struct db *db, struct err *err);
+
+/* Removes a row: its file is doomed (stays unsettled until db_segment_forget) and the ledger says
+ * why, joined with what was deleted right before it. */
+int db_segment_doom(struct db *db, const struct segment_row *row, const char *why, int64_t now_us,
+                    struct err *err);
+
+/* Candidates of retention, oldest first per stream, never what is held. Ended before the camera's
+ * own retention_days, or default_days. */
+int db_segments_expired(struct db *db, int64_t now_us, int default_days, size_t limit,
+                        segment_row_fn *fn, void *ctx, struct err *err);
+/* The oldest of one volume over all cameras. */
+int db_segments_oldest(struct db *db, int64_t volume, size_t limit, segment_row_fn *fn, void *ctx,
+                       struct err *err);
+
+/* Numbers for GET /storage: exact, from one pass over the newest counters; may take a second at 20
+ * million rows, so call it rarely. */
+struct segment_totals {
+    int64_t n, bytes, oldest_us;
+};
+int db_segment_totals(struct db *db, struct segment_totals *out, struct err *err);
+
+/* What was deleted of a stream and why, touching [from_us, to_us). */
+typedef int deletion_fn(void *ctx, int64_t from_us, int64_t to_us, const char *why);
+int db_deletions_in(struct db *db, const char *camera_id, enum stream_kind stream, int64_t from_us,
+                    int64_t to_us, deletion_fn *fn, void *ctx, struct err *err);
+
+#endif

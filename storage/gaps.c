@@ -1,0 +1,153 @@
+#include "storage/gaps.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+
+void facts_add(struct facts *f, enum fact_kind kind, int64_t from_us, int64_t to_us,
+               const char *cause)
+{
+    if (to_us <= from_us)
+        return;
+    if (f->n == f->cap) {
+        f->cap = MAX(32, f->cap * 2);
+        f->list = xrealloc(f->list, f->cap * sizeof *f->list);
+    }
+    struct fact *fact = &f->list[f->n++];
+    *fact = (struct fact){.from_us = from_us, .to_us = to_us, .kind = kind};
+    str_copy(fact->cause, sizeof fact->cause, cause);
+}
+
+void facts_fini(struct facts *f)
+{
+    free(f->list);
+    *f = (struct facts){0};
+}
+
+static int by_start(const void *pa, const void *pb)
+{
+    const struct fact *a = pa, *b = pb;
+    return (a->from_us > b->from_us) - (a->from_us < b->from_us);
+}
+
+static bool is_soft(const char *cause)
+{
+    return strcmp(cause, "ok") == 0 || strcmp(cause, "connecting") == 0 || cause[0] == '\0';
+}
+
+/* --- pieces of one gap --- */
+
+struct pieces {
+    struct gap_row *list;
+    size_t n, cap;
+};
+
+static void add_piece(struct pieces *p, int64_t from_us, int64_t to_us, const char *cause)
+{
+    if (to_us <= from_us)
+        return;
+    struct gap_row *last = p->n > 0 ? &p->list[p->n - 1] : NULL;
+    if (last != NULL && last->to_us == from_us && strcmp(last->cause, cause) == 0) {
+        last->to_us = to_us;
+        return;
+    }
+    if (p->n == p->cap) {
+        p->cap = MAX(16, p->cap * 2);
+        p->list = xrealloc(p->list, p->cap * sizeof *p->list);
+    }
+    struct gap_row *g = &p->list[p->n++];
+    *g = (struct gap_row){.from_us = from_us, .to_us = to_us};
+    str_copy(g->cause, sizeof g->cause, cause);
+}
+
+/* The strongest fact at a moment and where it may change next. */
+static const struct fact *fact_at(const struct facts *f, size_t first, int64_t at_us,
+                                  int64_t *until_us)
+{
+    const struct fact *best = NULL;
+    for (size_t i = first; i < f->n; i++) {
+        const struct fact *fact = &f->list[i];
+        if (fact->from_us > at_us) {
+            *until_us = MIN(*until_us, fact->from_us);
+            break;
+        }
+        if (fact->to_us <= at_us)
+            continue;
+        *until_us = MIN(*until_us, fact->to_us);
+        if (best == NULL || fact->kind >= best->kind)
+            best = fact;
+    }
+    return best;
+}
+
+static void cut_gap(const struct facts *f, size_t first, int64_t from_us, int64_t to_us,
+                    struct pieces *out)
+{
+    for (int64_t at_us = from_us; at_us < to_us;) {
+        int64_t until_us = to_us;
+        const struct fact *fact = fact_at(f, first, at_us, &until_us);
+        bool is_told = fact != NULL && !is_soft(fact->cause);
+        add_piece(out, at_us, until_us, is_told ? fact->cause : fact != NULL ? "" : "unknown");
+        at_us = until_us;
+    }
+}
+
+/* A source is known to be down only some seconds after its last picture. */
+static void fill_soft(struct pieces *p)
+{
+    for (size_t i = p->n; i-- > 0;) {
+        struct gap_row *g = &p->list[i];
+        if (g->cause[0] != '\0')
+            continue;
+        const char *cause = "unknown";
+        if (i + 1 < p->n)
+            cause = p->list[i + 1].cause;
+        else if (i > 0 && p->list[i - 1].cause[0] != '\0')
+            cause = p->list[i - 1].cause;
+        str_copy(g->cause, sizeof g->cause, cause);
+    }
+}
+
+static void append_gap(struct recordings *out, const struct gap_row *g)
+{
+    struct gap_row *last = out->n_gaps > 0 ? &out->gaps[out->n_gaps - 1] : NULL;
+    if (last != NULL && last->to_us == g->from_us && strcmp(last->cause, g->cause) == 0) {
+        last->to_us = g->to_us;
+        return;
+    }
+    if ((out->n_gaps & (out->n_gaps - 1)) == 0)
+        out->gaps = xrealloc(out->gaps, MAX(16, out->n_gaps * 2) * sizeof *out->gaps);
+    out->gaps[out->n_gaps++] = *g;
+}
+
+static void label_gap(const struct facts *f, size_t *first, int64_t from_us, int64_t to_us,
+                      struct recordings *out)
+{
+    struct pieces p = {0};
+    /* only a prefix may be skipped: a fact that ends later may have begun earlier */
+    while (*first < f->n && f->list[*first].to_us <= from_us)
+        (*first)++;
+    cut_gap(f, *first, from_us, to_us, &p);
+    fill_soft(&p);
+    for (size_t i = 0; i < p.n; i++)
+        append_gap(out, &p.list[i]);
+    free(p.list);
+}
+
+void gaps_find(const struct span_row *spans, size_t n_spans, struct facts *facts, int64_t from_us,
+               int64_t to_us, struct recordings *out)
+{
+    size_t first = 0;
+    int64_t at_us = from_us;
+    if (facts->n > 0)
+        qsort(facts->list, facts->n, sizeof *facts->list, by_start);
+    for (size_t i = 0; i < n_spans && at_us < to_us; i++) {
+        if (spans[i].from_us > at_us)
+            label_gap(facts, &first, at_us, MIN(spans[i].from_us, to_us), out);
+        at_us = MAX(at_us, spans[i].to_us);
+    }
+    if (at_us < to_us)
+        label_gap(facts, &first, at_us, to_us, out);
+}

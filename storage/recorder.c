@@ -1,0 +1,415 @@
+/* The sink that records: gathers pictures into fragments on the hub's loop and hands each fragment
+ * to the volume's loop. Times are the packets' own, so nothing here reads a clock or arms a timer.
+ */
+#include "storage/storage_priv.h"
+
+#include <assert.h>
+
+#include "base/log.h"
+#include "base/str.h"
+#include "media/hub.h"
+#include "storage/writer.h"
+
+enum {
+    FRAGMENT_MAX_BYTES = 1 << 20,
+    FRAGMENT_MAX_TICKS = 2 * 90000,
+    FRAGMENT_KEY_TICKS = 81000, /* a key frame begins a fragment, but not more often than this */
+    FRAGMENT_MAX_PACKETS = 500, /* per track */
+    DEFAULT_DURATION = 3600,
+};
+
+/* Pictures further apart than this are a hole; media time and wall clock further apart than this
+ * tell that a clock stepped. */
+#define HOLE_US  INT64_C(2000000)
+#define DRIFT_US INT64_C(500000) /* sound is moved back to the pictures */
+
+struct recorder {
+    struct sink sink;
+    struct storage *storage;
+    struct hub *hub;
+    struct recorder_link *link;
+    bool is_detached;
+    bool is_stopping;
+
+    struct format *audio; /* the newest seen; NULL = none yet */
+    enum segment_edge began;
+
+    /* the open segment; writer NULL = waiting for a key frame */
+    struct writer *writer;
+    struct format *video;
+    int64_t from_us;
+    int64_t base_dts;
+    int64_t bytes;
+    uint32_t sequence;
+    bool has_audio;     /* the file has a track for it; known from the first fragment on */
+    bool is_cut_wanted; /* at the next key frame, for another format */
+
+    /* the newest picture of the segment; its duration is known when the next one comes */
+    int64_t last_dts, last_wall_us;
+    uint32_t last_duration;
+    int64_t sent_to_us; /* where the fragments sent so far end */
+
+    /* sound of the segment */
+    bool is_audio_placed;
+    int64_t audio_base_dts, audio_last_dts, audio_end;
+
+    struct fragment *fragment;   /* being gathered; NULL = none */
+    size_t cap_video, cap_audio; /* what the previous one needed */
+};
+
+static int64_t ticks_to_us(int64_t ticks, uint32_t timescale)
+{
+    return ticks / timescale * US_PER_S + ticks % timescale * US_PER_S / timescale;
+}
+
+static int64_t us_to_ticks(int64_t us, uint32_t timescale)
+{
+    return us / US_PER_S * timescale + us % US_PER_S * timescale / US_PER_S;
+}
+
+/* --- fragments --- */
+
+static void lose_fragment(struct recorder *r)
+{
+    if (r->fragment != NULL)
+        atomic_fetch_add(&r->link->n_lost_fragments, 1);
+    fragment_destroy(&r->fragment);
+}
+
+static void close_segment(struct recorder *r, int64_t to_us, enum segment_edge ended)
+{
+    writer_close(&r->writer, MAX(to_us, r->from_us + 1000), ended);
+    format_unref(&r->video);
+    r->is_cut_wanted = false;
+    r->began = ended == SEGMENT_DOWN ? SEGMENT_START : ended;
+}
+
+/* What cannot be written is a counted gap, and the file ends before it. */
+static void shut_out(struct recorder *r, enum recorder_trouble trouble, int64_t now_us)
+{
+    lose_fragment(r);
+    recorder_link_set(r->link, trouble, now_us);
+    if (r->writer != NULL)
+        close_segment(r, r->sent_to_us, SEGMENT_DISK);
+}
+
+/* to_us: where the pictures gathered so far end. */
+static void send_fragment(struct recorder *r, int64_t to_us)
+{
+    struct fragment *f = r->fragment;
+    if (f == NULL)
+        return;
+    f->to_us = MAX(to_us, r->from_us + 1000);
+    f->sequence = ++r->sequence;
+    f->video_base_dts = r->base_dts;
+    f->audio_base_dts = r->audio_base_dts;
+    if (f->n_video > 0)
+        f->video[f->n_video - 1].duration = r->last_duration;
+    if (f->sequence == 1) {
+        f->video_format = format_ref(r->video);
+        f->audio_format = r->audio != NULL ? format_ref(r->audio) : NULL;
+        r->has_audio = r->audio != NULL;
+    }
+    r->cap_video = CLAMP(f->n_video + f->n_video / 4, 16, FRAGMENT_MAX_PACKETS);
+    r->cap_audio = CLAMP(f->n_audio + f->n_audio / 4, 16, FRAGMENT_MAX_PACKETS);
+    if (!writer_send(r->writer, f)) {
+        shut_out(r, RECORDER_SLOW, to_us);
+        return;
+    }
+    r->fragment = NULL;
+    r->sent_to_us = f->to_us;
+}
+
+static void add_sample(struct fmp4_sample **list, size_t *n, size_t *cap, struct packet *pkt,
+                       uint32_t duration)
+{
+    if (*n == *cap) {
+        *cap = MAX(16, *cap * 2);
+        *list = xrealloc(*list, *cap * sizeof **list);
+    }
+    (*list)[(*n)++] = (struct fmp4_sample){.pkt = packet_ref(pkt), .duration = duration};
+}
+
+static struct fragment *need_fragment(struct recorder *r)
+{
+    if (r->fragment == NULL)
+        r->fragment = fragment_create(MAX(r->cap_video, 16), r->audio != NULL ? r->cap_audio : 0);
+    return r->fragment;
+}
+
+static bool is_fragment_due(const struct recorder *r, const struct packet *pkt)
+{
+    const struct fragment *f = r->fragment;
+    if (f == NULL || f->n_video == 0)
+        return false;
+    int64_t age = pkt->dts - f->video[0].pkt->dts;
+    return (pkt->is_key && age >= FRAGMENT_KEY_TICKS) || age >= FRAGMENT_MAX_TICKS ||
+           f->bytes + pkt->size > FRAGMENT_MAX_BYTES || f->n_video >= FRAGMENT_MAX_PACKETS;
+}
+
+/* --- segments --- */
+
+static int64_t expected_us(const struct recorder *r)
+{
+    return r->last_wall_us + ticks_to_us(r->last_duration, r->video->timescale);
+}
+
+/* The wall clock of a picture, unless a step of the clock made it useless for lengths. */
+static int64_t steady_us(const struct recorder *r, const struct packet *pkt)
+{
+    int64_t by_media = r->from_us + ticks_to_us(pkt->dts - r->base_dts, r->video->timescale);
+    int64_t off = pkt->wall_us - by_media;
+    return off > HOLE_US || off < -HOLE_US ? by_media : pkt->wall_us;
+}
+
+static bool is_hole(const struct recorder *r, const struct packet *pkt)
+{
+    int64_t late = pkt->wall_us - expected_us(r);
+    return late > HOLE_US || late < -HOLE_US;
+}
+
+static void end_segment(struct recorder *r, int64_t to_us, enum segment_edge ended)
+{
+    send_fragment(r, to_us);
+    if (r->writer != NULL)
+        close_segment(r, to_us, ended);
+}
+
+static bool open_segment(struct recorder *r, const struct packet *key)
+{
+    struct segment_id id = {.stream = r->link->stream, .from_us = key->wall_us};
+    struct volume *volume = storage__pick_volume(r->storage, r->link->camera_id);
+    bool is_behind = atomic_load(&r->link->queued_bytes) > RECORDER_QUEUE_MAX_BYTES / 2;
+    if (volume == NULL || is_behind) {
+        atomic_fetch_add(&r->link->n_lost_fragments, 1);
+        recorder_link_set(r->link, volume == NULL ? RECORDER_NO_DISK : RECORDER_SLOW, key->wall_us);
+        return false;
+    }
+    int trouble = atomic_load(&r->link->trouble);
+    if (trouble == RECORDER_NO_DISK || trouble == RECORDER_SLOW)
+        recorder_link_set(r->link, RECORDER_WAITING, key->wall_us);
+    atomic_store(&r->link->volume, volume);
+    str_copy(id.camera_id, sizeof id.camera_id, r->link->camera_id);
+    id.n = atomic_fetch_add(&r->storage->next_n, 1);
+    r->writer = writer_create(volume, r->link, &id, r->began);
+    r->video = format_ref(key->format);
+    r->from_us = r->sent_to_us = key->wall_us;
+    r->base_dts = key->dts;
+    r->bytes = 0;
+    r->sequence = 0;
+    r->has_audio = false;
+    r->is_audio_placed = false;
+    r->audio_end = 0;
+    r->last_duration = DEFAULT_DURATION;
+    return true;
+}
+
+/* Whether this picture begins another segment, and why. Only a format or a broken timeline may do
+ * so without a key frame; then pictures are missing until the next one. */
+static bool is_cut(const struct recorder *r, const struct packet *pkt, enum segment_edge *edge)
+{
+    const struct storage *s = r->storage;
+    int64_t media_us = ticks_to_us(pkt->dts - r->base_dts, r->video->timescale);
+    *edge = SEGMENT_HOLE;
+    if (pkt->dts <= r->last_dts || media_us > SEGMENT_LIMIT_US - 60 * US_PER_S)
+        return true;
+    *edge = SEGMENT_FORMAT;
+    if (pkt->format != r->video && !format_eq(pkt->format, r->video))
+        return true;
+    if (!pkt->is_key)
+        return false;
+    if (r->is_cut_wanted)
+        return true;
+    *edge = SEGMENT_HOLE;
+    if (is_hole(r, pkt))
+        return true;
+    *edge = SEGMENT_ROTATED;
+    return media_us >= s->segment_us || r->bytes >= s->segment_max_bytes;
+}
+
+/* Ends what this picture does not belong to. */
+static void cut_before(struct recorder *r, const struct packet *pkt)
+{
+    enum segment_edge edge;
+    bool is_new_segment = is_cut(r, pkt, &edge);
+    int64_t to_us = expected_us(r);
+    if (pkt->dts > r->last_dts && !(is_new_segment && edge == SEGMENT_HOLE)) {
+        r->last_duration = (uint32_t)MIN(pkt->dts - r->last_dts, UINT32_MAX);
+        to_us = steady_us(r, pkt);
+    }
+    if (is_new_segment)
+        end_segment(r, to_us, edge);
+    else if (is_fragment_due(r, pkt))
+        send_fragment(r, to_us);
+    else if (r->fragment != NULL && r->fragment->n_video > 0)
+        r->fragment->video[r->fragment->n_video - 1].duration = r->last_duration;
+    if (r->writer != NULL && pkt->format != r->video) { /* the same in other memory */
+        format_unref(&r->video);
+        r->video = format_ref(pkt->format);
+    }
+}
+
+static void push_video(struct recorder *r, struct packet *pkt)
+{
+    if (r->writer != NULL && atomic_load(&r->writer->is_failed)) {
+        lose_fragment(r);
+        close_segment(r, r->sent_to_us, SEGMENT_DISK);
+    }
+    if (r->writer != NULL)
+        cut_before(r, pkt);
+    if (r->writer == NULL && (!pkt->is_key || pkt->format == NULL || !open_segment(r, pkt)))
+        return;
+    struct fragment *f = need_fragment(r);
+    add_sample(&f->video, &f->n_video, &f->cap_video, pkt, r->last_duration);
+    f->bytes += pkt->size;
+    f->lost_packets += pkt->lost_before;
+    r->bytes += (int64_t)pkt->size;
+    r->last_dts = pkt->dts;
+    r->last_wall_us = pkt->wall_us;
+}
+
+/* --- sound: never stops or delays pictures --- */
+
+static uint32_t audio_duration(const struct packet *pkt)
+{
+    const struct format *f = pkt->format;
+    return f->codec == CODEC_AAC ? 1024 : (uint32_t)(pkt->size / (size_t)MAX(f->channels, 1));
+}
+
+/* Puts sound where its wall clock says, at the start of a fragment, when media time does not tell
+ * or has drifted away. False: this packet cannot be kept. */
+static bool place_audio(struct recorder *r, const struct packet *pkt)
+{
+    uint32_t scale = pkt->format->timescale;
+    int64_t by_wall = us_to_ticks(pkt->wall_us - r->from_us, scale);
+    if (r->is_audio_placed) {
+        int64_t off = by_wall - (pkt->dts - r->audio_base_dts);
+        int64_t bound = us_to_ticks(DRIFT_US, scale);
+        if (off <= bound && off >= -bound && pkt->dts > r->audio_last_dts)
+            return true;
+    }
+    r->is_audio_placed = false;
+    if (r->fragment != NULL && r->fragment->n_audio > 0)
+        return false;
+    if (by_wall < r->audio_end)
+        return false;
+    r->audio_base_dts = pkt->dts - by_wall;
+    r->is_audio_placed = true;
+    return true;
+}
+
+static void note_audio_format(struct recorder *r, const struct packet *pkt)
+{
+    if (r->audio == pkt->format)
+        return;
+    bool is_same = r->audio != NULL && format_eq(r->audio, pkt->format);
+    format_unref(&r->audio);
+    r->audio = format_ref(pkt->format);
+    if (!is_same && r->writer != NULL && r->sequence > 0)
+        r->is_cut_wanted = true;
+}
+
+static void push_audio(struct recorder *r, struct packet *pkt)
+{
+    if (pkt->format == NULL || pkt->format->timescale == 0)
+        return;
+    note_audio_format(r, pkt);
+    bool is_open = r->writer != NULL && !r->is_cut_wanted && (r->sequence == 0 || r->has_audio);
+    if (!is_open || (r->fragment != NULL && r->fragment->n_audio >= FRAGMENT_MAX_PACKETS) ||
+        !place_audio(r, pkt))
+        return;
+    struct fragment *f = need_fragment(r);
+    if (f->n_audio > 0) {
+        int64_t step = pkt->dts - r->audio_last_dts;
+        f->audio[f->n_audio - 1].duration = (uint32_t)MIN(step, UINT32_MAX);
+    }
+    uint32_t duration = audio_duration(pkt);
+    add_sample(&f->audio, &f->n_audio, &f->cap_audio, pkt, duration);
+    f->bytes += pkt->size;
+    f->lost_packets += pkt->lost_before;
+    r->bytes += (int64_t)pkt->size;
+    r->audio_last_dts = pkt->dts;
+    r->audio_end = pkt->dts - r->audio_base_dts + duration;
+}
+
+/* --- sink --- */
+
+static void on_push(struct sink *sink, struct packet *pkt)
+{
+    struct recorder *r = CONTAINER_OF(sink, struct recorder, sink);
+    if (pkt->is_video)
+        push_video(r, pkt);
+    else
+        push_audio(r, pkt);
+}
+
+static void end_all(struct recorder *r, enum segment_edge ended)
+{
+    if (r->writer == NULL) {
+        lose_fragment(r);
+        return;
+    }
+    end_segment(r, expected_us(r), ended);
+}
+
+static void on_source_changed(struct sink *sink, bool is_up)
+{
+    struct recorder *r = CONTAINER_OF(sink, struct recorder, sink);
+    if (!is_up)
+        end_all(r, SEGMENT_DOWN);
+}
+
+static void release(struct recorder *r)
+{
+    registry_stopped(r->storage->registry, r->link);
+    recorder_link_unref(&r->link);
+    format_unref(&r->audio);
+    hub_unref(&r->hub);
+    free(r);
+}
+
+static void on_gone(struct sink *sink)
+{
+    struct recorder *r = CONTAINER_OF(sink, struct recorder, sink);
+    end_all(r, SEGMENT_STOPPED);
+    r->is_detached = true;
+    if (r->is_stopping)
+        release(r);
+}
+
+static const struct sink_ops ops = {
+    .push = on_push, .source_changed = on_source_changed, .gone = on_gone};
+
+struct recorder *recorder_start(struct storage *s, const struct recorder_params *params)
+{
+    struct recorder *r = xcalloc(1, sizeof *r);
+    struct recorder_link *l = xcalloc(1, sizeof *l);
+    refcount_init(&l->refs);
+    l->registry = s->registry;
+    str_copy(l->camera_id, sizeof l->camera_id, hub_camera_id(params->hub));
+    int rc = stream_kind_parse(hub_stream(params->hub), &l->stream);
+    assert(rc == 0);
+    (void)rc;
+    l->status_loop = params->status_loop;
+    l->status = params->status;
+    l->gone = params->gone;
+    l->ctx = params->ctx;
+
+    r->sink = (struct sink){.ops = &ops, .wants_audio = true};
+    r->storage = s;
+    r->hub = hub_ref(params->hub);
+    r->link = l;
+    registry_add(s->registry, l);
+    hub_attach(r->hub, &r->sink, true);
+    return r;
+}
+
+void recorder_stop(struct recorder *r)
+{
+    assert(!r->is_stopping);
+    r->is_stopping = true;
+    if (r->is_detached)
+        release(r);
+    else
+        hub_detach(r->hub, &r->sink);
+}

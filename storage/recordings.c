@@ -1,0 +1,141 @@
+/* What of a stream is recorded: rows of the catalogue and what is being written, merged, with the
+ * gaps between. */
+#include "storage/storage_priv.h"
+
+#include "base/str.h"
+#include "storage/db_segments.h"
+#include "storage/db_states.h"
+#include "storage/found.h"
+#include "storage/gaps.h"
+
+/* Rotation leaves nothing between; rounding of clocks to ticks may leave this. */
+#define ADJACENT_US INT64_C(1000)
+
+/* Pictures newer than this are on their way to the disk: no gap yet. */
+#define PENDING_US INT64_C(10000000)
+
+/* A run that died is noticed by its missing sign of life. */
+#define RUN_ALIVE_US INT64_C(60000000)
+
+struct query {
+    const char *camera_id;
+    enum stream_kind stream;
+    int64_t from_us, to_us, now_us;
+    struct facts facts;
+    int64_t run_end_us; /* of the newest run seen */
+    bool is_run_clean;
+};
+
+static int add_state(void *ctx, const struct state_row *row)
+{
+    struct query *q = ctx;
+    if (row->stream == q->stream)
+        facts_add(&q->facts, FACT_STATE, row->from_us,
+                  row->to_us != 0 ? row->to_us : MAX(q->now_us, row->from_us + 1), row->cause);
+    return 0;
+}
+
+static int add_run(void *ctx, const struct run_row *row)
+{
+    struct query *q = ctx;
+    if (q->run_end_us != 0)
+        facts_add(&q->facts, FACT_STOPPED, q->run_end_us, row->from_us, "server_stopped");
+    q->run_end_us = row->to_us;
+    q->is_run_clean = row->is_clean;
+    return 0;
+}
+
+static int add_deletion(void *ctx, int64_t from_us, int64_t to_us, const char *why)
+{
+    struct query *q = ctx;
+    bool is_ours =
+        strcmp(why, "expired") == 0 || strcmp(why, "space") == 0 || strcmp(why, "missing") == 0;
+    /* who deleted by hand is in the ledger */
+    facts_add(&q->facts, FACT_DELETED, from_us, to_us, is_ours ? why : "deleted");
+    return 0;
+}
+
+static int job_facts(struct db *db, void *ctx, struct err *err)
+{
+    struct query *q = ctx;
+    int rc = db_states_in(db, q->camera_id, q->from_us, q->to_us, add_state, q, err);
+    if (rc >= 0)
+        rc = db_runs_in(db, q->from_us, q->to_us, add_run, q, err);
+    if (rc >= 0)
+        rc = db_deletions_in(db, q->camera_id, q->stream, q->from_us, q->to_us, add_deletion, q,
+                             err);
+    if (rc < 0)
+        return rc;
+    bool is_over = q->is_run_clean || q->now_us - q->run_end_us > RUN_ALIVE_US;
+    if (q->run_end_us != 0 && is_over)
+        facts_add(&q->facts, FACT_STOPPED, q->run_end_us, q->now_us, "server_stopped");
+    return 0;
+}
+
+static void add_span(struct recordings *out, const struct found_segment *f)
+{
+    const struct segment_row *row = &f->row;
+    struct span_row *last = out->n_spans > 0 ? &out->spans[out->n_spans - 1] : NULL;
+    if (last != NULL && row->id.from_us <= last->to_us + ADJACENT_US) {
+        last->to_us = MAX(last->to_us, row->to_us);
+    } else {
+        if ((out->n_spans & (out->n_spans - 1)) == 0)
+            out->spans = xrealloc(out->spans, MAX(16, out->n_spans * 2) * sizeof *out->spans);
+        last = &out->spans[out->n_spans++];
+        *last = (struct span_row){.from_us = row->id.from_us, .to_us = row->to_us};
+    }
+    last->bytes += row->bytes;
+    last->frames += row->frames;
+    last->lost_packets += row->lost_packets;
+}
+
+/* What is on its way to the disk is no gap. */
+static int64_t gaps_until(const struct query *q, const struct found *found)
+{
+    int64_t until_us = MIN(q->to_us, q->now_us);
+    for (size_t i = 0; i < found->n; i++) {
+        const struct found_segment *f = &found->list[i];
+        if (f->is_open && until_us > f->row.to_us && until_us - f->row.to_us < PENDING_US)
+            until_us = f->row.to_us;
+    }
+    return MAX(until_us, q->from_us);
+}
+
+int storage_recordings(struct storage *s, const char *camera_id, const char *stream,
+                       int64_t from_us, int64_t to_us, struct recordings *out, struct err *err)
+{
+    struct query q = {.camera_id = camera_id,
+                      .from_us = from_us,
+                      .to_us = to_us,
+                      .now_us = clock_wall_us(s->clock)};
+    struct found found = {0};
+    *out = (struct recordings){0};
+    int rc = stream_kind_parse(stream != NULL ? stream : "main", &q.stream);
+    if (rc < 0 || to_us <= from_us)
+        return err_text(err, ERR_INVALID,
+                        "a stream is main or sub, and a range ends after it begins");
+    rc = found_search(s, camera_id, q.stream, from_us, to_us, false, &found, err);
+    if (rc >= 0)
+        rc = catalogue_read(s->catalogue, job_facts, &q, err);
+    if (rc == ERR_NOT_FOUND && found.n > 0) /* its first segment is being written */
+        rc = 0;
+    if (rc >= 0) {
+        for (size_t i = 0; i < found.n; i++)
+            add_span(out, &found.list[i]);
+        for (size_t i = 0; i < out->n_spans; i++) {
+            out->spans[i].from_us = MAX(out->spans[i].from_us, from_us);
+            out->spans[i].to_us = MIN(out->spans[i].to_us, to_us);
+        }
+        gaps_find(out->spans, out->n_spans, &q.facts, from_us, gaps_until(&q, &found), out);
+    }
+    facts_fini(&q.facts);
+    found_fini(&found);
+    return rc < 0 ? rc : 0;
+}
+
+void recordings_fini(struct recordings *r)
+{
+    free(r->spans);
+    free(r->gaps);
+    *r = (struct recordings){0};
+}

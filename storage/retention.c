@@ -1,0 +1,151 @@
+/* Deleting: what is older than its camera keeps, and the oldest of a volume that runs out of space.
+ * Held segments are never chosen. A round is bounded, so that stopping and recovery are quick.
+ *
+ * Procedure: 1 one transaction takes the rows away, enters them in the ledger and calls the files
+ * doomed (durable) · 2 the files are unlinked · 3 the doomed rows go. Killed after 1: recovery
+ * unlinks. */
+#include "storage/storage_priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+#include "base/log.h"
+#include "base/str.h"
+#include "storage/db_segments.h"
+
+enum { ROUND_MAX = 256 };
+
+struct round {
+    struct storage *storage;
+    struct volume *volume; /* NULL = by age */
+    const char *why;
+    struct segment_row rows[ROUND_MAX];
+    size_t n;
+    int64_t wanted_bytes; /* stop choosing above it; by space only */
+    int64_t bytes;
+};
+
+static int choose(void *ctx, const struct segment_row *row)
+{
+    struct round *r = ctx;
+    if (r->n == ROUND_MAX || (r->volume != NULL && r->bytes >= r->wanted_bytes))
+        return 0;
+    r->rows[r->n++] = *row;
+    r->bytes += row->bytes;
+    return 0;
+}
+
+static int job_choose(struct db *db, void *ctx, struct err *err)
+{
+    struct round *r = ctx;
+    struct storage *s = r->storage;
+    int64_t now_us = clock_wall_us(s->clock);
+    if (r->volume == NULL)
+        return db_segments_expired(db, now_us, s->retention_days, ROUND_MAX, choose, r, err);
+    return db_segments_oldest(db, atomic_load(&r->volume->key), ROUND_MAX, choose, r, err);
+}
+
+static int job_doom(struct db *db, void *ctx, struct err *err)
+{
+    struct round *r = ctx;
+    int rc = 0;
+    for (size_t i = 0; i < r->n && rc == 0; i++)
+        rc = db_segment_doom(db, &r->rows[i], r->why, clock_wall_us(r->storage->clock), err);
+    return rc;
+}
+
+static int job_forget(struct db *db, void *ctx, struct err *err)
+{
+    struct round *r = ctx;
+    int rc = 0;
+    for (size_t i = 0; i < r->n && rc == 0; i++)
+        if (!r->rows[i].is_doomed) /* stays: its volume is away */
+            rc = db_segment_forget(db, &r->rows[i], err);
+    return rc;
+}
+
+/* Directories of days that are empty now go too; others refuse. */
+static void remove_parents(int dirfd, char *path)
+{
+    for (int level = 0; level < 3; level++) {
+        char *cut = strrchr(path, '/');
+        if (cut == NULL)
+            return;
+        *cut = '\0';
+        if (unlinkat(dirfd, path, AT_REMOVEDIR) < 0)
+            return;
+    }
+}
+
+static void unlink_files(struct round *r)
+{
+    for (size_t i = 0; i < r->n; i++) {
+        char path[SEGMENT_PATH_BYTES];
+        struct segment_row *row = &r->rows[i];
+        struct volume *v = storage__volume(r->storage, row->volume);
+        segment_path(&row->id, path);
+        row->is_doomed = v == NULL || (unlinkat(v->dirfd, path, 0) < 0 && errno != ENOENT);
+        if (row->is_doomed)
+            log_warn(path, "cannot be removed yet");
+        else
+            remove_parents(v->dirfd, path);
+    }
+}
+
+static int delete_chosen(struct round *r, struct err *err)
+{
+    struct catalogue *c = r->storage->catalogue;
+    int rc = catalogue_read(c, job_choose, r, err);
+    if (rc >= 0 && r->n > 0) {
+        rc = catalogue_write(c, job_doom, r, err);
+        if (rc >= 0) {
+            unlink_files(r);
+            rc = catalogue_write(c, job_forget, r, err);
+        }
+        if (rc >= 0)
+            log_info("retention", "deleted %zu segments, %lld MB: %s", r->n,
+                     (long long)(r->bytes >> 20), r->why);
+    }
+    return rc;
+}
+
+static bool run_round(struct storage *s, struct volume *v, const char *why, int64_t wanted_bytes)
+{
+    struct err err = {0};
+    struct round *r = xcalloc(1, sizeof *r);
+    *r = (struct round){.storage = s, .volume = v, .why = why, .wanted_bytes = wanted_bytes};
+    bool has_more = false;
+    if (delete_chosen(r, &err) < 0)
+        log_error("retention", "%s", err.msg);
+    else
+        has_more = r->n == ROUND_MAX || (v != NULL && r->n > 0 && r->bytes < wanted_bytes);
+    if (v != NULL)
+        atomic_store(&v->is_exhausted, r->n == 0);
+    free(r);
+    return has_more;
+}
+
+/* A little more than the reserve, so that the next segment does not call for the next round. */
+static int64_t missing_bytes(struct volume *v)
+{
+    int64_t total, free_bytes, reserve = volume_reserve_bytes(v);
+    if (v->io->space(v->io, v->dirfd, &total, &free_bytes) < 0 || free_bytes >= reserve)
+        return 0;
+    return reserve - free_bytes + MIN(reserve / 20, INT64_C(1) << 30) + 1;
+}
+
+bool storage__retain(struct storage *s)
+{
+    bool has_more = run_round(s, NULL, "expired", 0);
+    for (size_t i = 0; i < s->n_volumes && !atomic_load(&s->is_closing); i++) {
+        struct volume *v = s->volumes[i];
+        if (atomic_load(&v->key) == 0)
+            continue;
+        int64_t wanted = missing_bytes(v);
+        if (wanted > 0)
+            has_more |= run_round(s, v, "space", wanted);
+        else
+            atomic_store(&v->is_exhausted, false);
+    }
+    return has_more && !atomic_load(&s->is_closing);
+}

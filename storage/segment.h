@@ -1,0 +1,92 @@
+/* A segment: one fragmented MP4 file of one stream of one camera. What it is called, what closes
+ * it, and how it is read back. Writing is volume.c's.
+ *
+ * Layout: init (ftyp, moov), fragments ([uuid loss] prft moof mdat)…, and when it was closed in
+ * good order uuid end, mfra. Thread: pure functions, or blocking reads for pool and volume threads.
+ */
+#ifndef STORAGE_SEGMENT_H
+#define STORAGE_SEGMENT_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "media/fmp4.h"
+
+#define SEGMENT_PATH_BYTES 160
+
+/* No segment is longer, whatever is configured: queries look back so far and no further. */
+#define SEGMENT_LIMIT_US (INT64_C(3600) * 1000000)
+
+enum stream_kind { STREAM_MAIN, STREAM_SUB };
+const char *stream_kind_name(enum stream_kind kind);            /* "main", "sub" */
+int stream_kind_parse(const char *name, enum stream_kind *out); /* ERR_INVALID */
+
+/* Why a segment began or ended. Stored: never renumber. */
+enum segment_edge {
+    SEGMENT_START = 0,   /* recording was switched on, or the source came up */
+    SEGMENT_ROTATED = 1, /* time or bytes; nothing is missing between */
+    SEGMENT_FORMAT = 2,  /* codec parameters changed, or sound began */
+    SEGMENT_HOLE = 3,    /* pictures were missing, or the clock stepped */
+    SEGMENT_DOWN = 4,    /* the source went away */
+    SEGMENT_STOPPED = 5, /* recording was switched off, or the server stopped */
+    SEGMENT_DISK = 6,    /* could not be written */
+    SEGMENT_CRASH = 7,   /* recovered after a crash */
+};
+
+struct segment_id {
+    char camera_id[65];
+    enum stream_kind stream;
+    int64_t from_us;
+    int64_t n; /* makes the name unique */
+};
+
+/* "<camera>/<stream>/YYYY/MM/DD/HHMMSS.mmm-<n>.mp4" (UTC); dst holds SEGMENT_PATH_BYTES. */
+char *segment_path(const struct segment_id *id, char *dst);
+
+/* The reverse; from_us comes back with milliseconds only. ERR_PARSE for what is no segment's path.
+ */
+int segment_path_parse(const char *path, struct segment_id *out);
+
+/* --- our own boxes --- */
+
+struct segment_end {
+    int64_t from_us, to_us;
+    uint64_t frames, lost_packets;
+    enum segment_edge began, ended;
+};
+void segment_write_loss(uint32_t lost_packets, struct buf *out);
+int segment_write_end(const struct segment_end *end, const struct fmp4_seek_entry *seeks,
+                      size_t n_seeks, struct buf *out);
+
+/* --- reading --- */
+
+struct segment_reader {
+    struct fmp4_init init;
+    struct fmp4_read_fragment fragment; /* of the latest segment_reader_next */
+    uint64_t fragment_at;
+    uint32_t lost_packets; /* before this fragment */
+    uint64_t init_size;
+    uint64_t next_at;
+
+    /* private */
+    int fd; /* borrowed */
+    uint64_t limit;
+    uint8_t *window;
+    size_t window_bytes;
+};
+
+/* Reads the init segment of the first `limit` bytes. segment_reader_fini in every case. */
+int segment_reader_init(struct segment_reader *r, int fd, uint64_t limit, struct err *err);
+void segment_reader_fini(struct segment_reader *r);
+
+/* 1 = a whole fragment, 0 = the end: next_at tells where whole fragments end; < 0 read error. */
+int segment_reader_next(struct segment_reader *r, struct err *err);
+
+/* Goes to a moof named by the seek table. */
+void segment_reader_seek(struct segment_reader *r, uint64_t moof_offset);
+
+/* What stands at the end of a closed file: 1, 0 = it was not closed in good order. *seeks is the
+ * caller's to free; both outputs may be NULL. */
+int segment_read_end(int fd, uint64_t file_bytes, struct segment_end *out,
+                     struct fmp4_seek_entry **seeks, size_t *n_seeks, struct err *err);
+
+#endif

@@ -1,0 +1,190 @@
+#include "storage/storage_priv.h"
+
+#include <assert.h>
+#include <math.h>
+#include <semaphore.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "storage/volume_io.h"
+
+enum { RETENTION_MS = 10000, RECOVERY_WAIT_MS = 3000 };
+
+/* --- choosing a volume: weighted rendezvous hashing --- */
+
+static uint64_t hash_of(const char *camera_id, const char *path)
+{
+    uint64_t h = UINT64_C(0xcbf29ce484222325); /* FNV-1a, then a finishing mix */
+    for (const char *parts[] = {camera_id, path, NULL}, **p = parts; *p != NULL; p++)
+        for (const char *c = *p; *c != '\0'; c++)
+            h = (h ^ (uint8_t)*c) * UINT64_C(0x100000001b3);
+    h ^= h >> 33;
+    h *= UINT64_C(0xff51afd7ed558ccd);
+    return h ^ h >> 33;
+}
+
+/* Every camera ranks the volumes by itself, in proportion to their sizes; when one fails, only its
+ * own cameras move. */
+struct volume *storage__pick_volume(struct storage *s, const char *camera_id)
+{
+    struct volume *best = NULL;
+    double best_score = 0;
+    for (size_t i = 0; i < s->n_volumes; i++) {
+        struct volume *v = s->volumes[i];
+        if (!volume_is_ok(v) || atomic_load(&v->queued_bytes) > VOLUME_QUEUE_MAX_BYTES / 2)
+            continue;
+        double u = ((double)(hash_of(camera_id, v->path) >> 11) + 0.5) / (double)(1ull << 53);
+        double score = (double)MAX(atomic_load(&v->total_bytes), 1) / -log(u);
+        if (best == NULL || score > best_score) {
+            best = v;
+            best_score = score;
+        }
+    }
+    return best;
+}
+
+struct volume *storage__volume(const struct storage *s, int64_t key)
+{
+    for (size_t i = 0; i < s->n_volumes; i++)
+        if (key != 0 && atomic_load(&s->volumes[i]->key) == key)
+            return s->volumes[i];
+    return NULL;
+}
+
+size_t storage_volumes(struct storage *s, struct volume_status *out, size_t cap)
+{
+    size_t n = MIN(s->n_volumes, cap);
+    for (size_t i = 0; i < n; i++) {
+        struct volume *v = s->volumes[i];
+        out[i] = (struct volume_status){.total_bytes = atomic_load(&v->total_bytes),
+                                        .free_bytes = atomic_load(&v->free_bytes),
+                                        .reserve_bytes = volume_reserve_bytes(v),
+                                        .is_ok = volume_is_ok(v)};
+        out[i].used_bytes = out[i].total_bytes - out[i].free_bytes;
+        str_copy(out[i].path, sizeof out[i].path, v->path);
+        volume_describe(v, out[i].detail, sizeof out[i].detail);
+    }
+    return n;
+}
+
+struct source *storage_source(struct storage *s)
+{
+    return &s->source;
+}
+
+/* --- the keeper: recovery, then retention --- */
+
+static void on_retention(void *ctx)
+{
+    struct storage *s = ctx;
+    bool has_more = storage__retain(s);
+    timer_arm_ms(&s->retention_tick, has_more ? 1 : RETENTION_MS);
+}
+
+struct recovery {
+    struct storage *storage;
+    atomic_int refs; /* keeper and opener */
+    sem_t done;
+};
+
+static void recovery_unref(struct recovery *r)
+{
+    if (atomic_fetch_sub(&r->refs, 1) != 1)
+        return;
+    sem_destroy(&r->done);
+    free(r);
+}
+
+static void on_keeper_start(void *ctx)
+{
+    struct recovery *r = ctx;
+    storage__recover(r->storage);
+    timer_arm_ms(&r->storage->retention_tick, 1);
+    sem_post(&r->done);
+    recovery_unref(r);
+}
+
+/* Usually done within milliseconds; cold disks with a thousand open files go on in the background,
+ * beside new recordings. */
+static void start_keeper(struct storage *s)
+{
+    struct recovery *r = xcalloc(1, sizeof *r);
+    struct timespec until;
+    r->storage = s;
+    atomic_init(&r->refs, 2);
+    sem_init(&r->done, 0, 0);
+    s->keeper = loop_create(&(struct loop_params){.name = "keeper"});
+    timer_init(&s->retention_tick, s->keeper, on_retention, s);
+    loop_post(s->keeper, on_keeper_start, r);
+    loop_start(s->keeper);
+    int64_t until_us = clock_mono_us(clock_system()) + RECOVERY_WAIT_MS * US_PER_MS;
+    until = (struct timespec){until_us / US_PER_S, until_us % US_PER_S * 1000};
+    if (sem_clockwait(&r->done, CLOCK_MONOTONIC, &until) < 0)
+        log_warn("storage", "recovery goes on in the background");
+    recovery_unref(r);
+}
+
+/* --- life --- */
+
+static void open_volumes(struct storage *s, const struct storage_params *params)
+{
+    for (size_t i = 0; i < params->n_volumes; i++) {
+        struct volume_params vp = {
+            .config = params->volumes[i],
+            .catalogue = params->catalogue,
+            .io = params->io != NULL ? params->io : volume_io_system(),
+            .sync_interval_us =
+                params->sync_interval_us > 0 ? params->sync_interval_us : 5 * US_PER_S,
+            .is_reader = params->is_reader,
+        };
+        s->volumes[s->n_volumes++] = volume_create(&vp);
+    }
+}
+
+int storage_open(const struct storage_params *params, struct storage **out, struct err *err)
+{
+    if (params->n_volumes == 0 || params->n_volumes > STORAGE_MAX_VOLUMES)
+        return err_text(err, ERR_INVALID, "between 1 and %d volumes are needed, not %zu",
+                        STORAGE_MAX_VOLUMES, params->n_volumes);
+    struct storage *s = xcalloc(1, sizeof *s);
+    s->catalogue = params->catalogue;
+    s->clock = params->clock != NULL ? params->clock : clock_system();
+    s->retention_days = params->retention_days > 0 ? params->retention_days : 90;
+    s->segment_us =
+        params->segment_us > 0 ? MIN(params->segment_us, SEGMENT_LIMIT_US / 2) : 600 * US_PER_S;
+    s->segment_max_bytes =
+        params->segment_max_bytes > 0 ? params->segment_max_bytes : INT64_C(512) << 20;
+    s->is_reader = params->is_reader;
+    s->source.map = storage__map;
+    atomic_init(&s->next_n, 1);
+    open_volumes(s, params);
+    if (!s->is_reader) {
+        s->registry = registry_create();
+        for (size_t i = 0; i < s->n_volumes; i++)
+            volume_start(s->volumes[i]);
+        start_keeper(s);
+    }
+    *out = s;
+    return 0;
+}
+
+void storage_close(struct storage **sp)
+{
+    struct storage *s = *sp;
+    if (s == NULL)
+        return;
+    if (!s->is_reader) {
+        atomic_store(&s->is_closing, true);
+        loop_stop(s->keeper);
+        loop_join(s->keeper);
+        timer_disarm(&s->retention_tick);
+        loop_destroy(&s->keeper);
+        for (size_t i = 0; i < s->n_volumes; i++)
+            volume_stop(s->volumes[i]);
+    }
+    for (size_t i = 0; i < s->n_volumes; i++)
+        volume_destroy(&s->volumes[i]);
+    registry_destroy(&s->registry);
+    FREE(sp);
+}

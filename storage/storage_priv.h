@@ -1,0 +1,49 @@
+/* Shared by the files of the recording lifecycle only. */
+#ifndef STORAGE_STORAGE_PRIV_H
+#define STORAGE_STORAGE_PRIV_H
+
+#include <stdatomic.h>
+
+#include "storage/registry.h"
+#include "storage/storage.h"
+#include "storage/volume.h"
+
+struct storage {
+    /* set at open, then const */
+    struct catalogue *catalogue;
+    const struct clock *clock;
+    struct volume *volumes[STORAGE_MAX_VOLUMES];
+    size_t n_volumes;
+    int retention_days;
+    int64_t segment_us, segment_max_bytes;
+    bool is_reader;
+    struct registry *registry; /* NULL for a reader */
+    struct loop *keeper;       /* recovery and retention: blocks on disks; NULL for a reader */
+    struct source source;
+
+    /* keeper only */
+    struct timer retention_tick;
+
+    /* any thread, atomic */
+    _Atomic int64_t next_n; /* number of the next file */
+    atomic_bool is_closing;
+};
+
+/* [any] The volume for the next segment of a camera: usable, and the same one as long as the set of
+ * usable volumes stays. NULL when none is. */
+struct volume *storage__pick_volume(struct storage *s, const char *camera_id);
+
+/* [pool] By key; NULL when it is not mounted. */
+struct volume *storage__volume(const struct storage *s, int64_t key);
+
+/* recovery.c [keeper]: settles what a crash left unsettled. */
+void storage__recover(struct storage *s);
+
+/* retention.c [keeper]: one round; returns whether more is to be done at once. */
+bool storage__retain(struct storage *s);
+
+/* source.c */
+int storage__map(struct source *source, const struct sample_query *q, struct sample_map **out,
+                 struct err *err);
+
+#endif

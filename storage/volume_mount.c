@@ -1,0 +1,163 @@
+/* Recognising a volume: a marker file says which one it is, so that a wrong or missing disk is
+ * noticed instead of filling the directory it should be mounted on. */
+#include "storage/volume.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/random.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "storage/db_segments.h"
+#include "storage/dirs.h"
+
+static const char marker_name[] = ".rookery-volume";
+static const char marker_head[] = "rookery volume 1\nuuid ";
+enum { UUID_BYTES = 16, UUID_CHARS = 2 * UUID_BYTES + 1 };
+
+struct volume_job {
+    const char *uuid, *path;
+    int64_t key;
+};
+
+static int job_put(struct db *db, void *ctx, struct err *err)
+{
+    struct volume_job *job = ctx;
+    return db_volume_put(db, job->uuid, job->path, &job->key, err);
+}
+
+static int job_find(struct db *db, void *ctx, struct err *err)
+{
+    struct volume_job *job = ctx;
+    return db_volume_find(db, job->path, &job->key, err);
+}
+
+static bool is_known(struct volume *v)
+{
+    struct volume_job job = {.path = v->path};
+    return catalogue_read(v->catalogue, job_find, &job, NULL) == 0;
+}
+
+/* Files that the system puts in a fresh file system do not count. */
+static bool is_empty(int dirfd)
+{
+    int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+    bool is_clean = dir != NULL;
+    if (dir == NULL) {
+        if (fd >= 0)
+            close(fd);
+        return false;
+    }
+    for (const struct dirent *e; is_clean && (e = readdir(dir)) != NULL;)
+        is_clean = strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 ||
+                   strcmp(e->d_name, "lost+found") == 0 || str_starts(e->d_name, ".rookery-");
+    closedir(dir);
+    return is_clean;
+}
+
+/* Complete under its name or not there at all. */
+static int make_marker(struct volume *v)
+{
+    static const char temp_name[] = ".rookery-volume.new";
+    uint8_t id[UUID_BYTES];
+    char hex[UUID_CHARS], text[80];
+    if (getrandom(id, sizeof id, 0) != (ssize_t)sizeof id)
+        return -EIO;
+    hex_encode(id, sizeof id, hex);
+    int n = snprintf(text, sizeof text, "%s%s\n", marker_head, hex);
+    struct iovec iov = {.iov_base = text, .iov_len = (size_t)n};
+    unlinkat(v->dirfd, temp_name, 0);
+    int fd = v->io->create(v->io, v->dirfd, temp_name);
+    if (fd < 0)
+        return fd;
+    int rc = v->io->write(v->io, fd, &iov, 1, 0);
+    if (rc == 0 && fsync(fd) < 0)
+        rc = -errno;
+    close(fd);
+    if (rc == 0 && renameat(v->dirfd, temp_name, v->dirfd, marker_name) < 0)
+        rc = -errno;
+    if (rc == 0 && fsync(v->dirfd) < 0)
+        rc = -errno;
+    return rc;
+}
+
+/* The id in the marker; ERR_NOT_FOUND without one. Locks it unless the volume is only read. */
+static int read_marker(struct volume *v, char uuid[UUID_CHARS])
+{
+    char text[128];
+    v->marker_fd = openat(v->dirfd, marker_name, O_RDONLY | O_CLOEXEC);
+    if (v->marker_fd < 0)
+        return errno == ENOENT ? ERR_NOT_FOUND : -errno;
+    if (!v->is_reader && flock(v->marker_fd, LOCK_EX | LOCK_NB) < 0)
+        return errno == EWOULDBLOCK ? ERR_BUSY : -errno;
+    ssize_t n = pread(v->marker_fd, text, sizeof text - 1, 0);
+    if (n < 0)
+        return -errno;
+    text[n] = '\0';
+    size_t head = sizeof marker_head - 1;
+    if (!str_starts(text, marker_head) || (size_t)n < head + UUID_CHARS - 1)
+        return ERR_PARSE;
+    str_copy(uuid, UUID_CHARS, text + head);
+    return 0;
+}
+
+static int open_dir(struct volume *v)
+{
+    v->dirfd = open(v->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (v->dirfd < 0 && errno == ENOENT) {
+        if (v->is_reader || is_known(v))
+            return ERR_NOT_FOUND;
+        int rc = dirs_make(v->path, NULL);
+        if (rc < 0)
+            return rc;
+        v->dirfd = open(v->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    }
+    return v->dirfd < 0 ? -errno : 0;
+}
+
+static int mount_marker(struct volume *v, char uuid[UUID_CHARS])
+{
+    int rc = open_dir(v);
+    if (rc == 0)
+        rc = read_marker(v, uuid);
+    if (rc != ERR_NOT_FOUND || v->dirfd < 0 || v->is_reader)
+        return rc;
+    if (is_known(v))
+        return ERR_NOT_FOUND;
+    if (!is_empty(v->dirfd))
+        return ERR_FORBIDDEN;
+    rc = make_marker(v);
+    return rc < 0 ? rc : read_marker(v, uuid);
+}
+
+void volume__mount(struct volume *v)
+{
+    char uuid[UUID_CHARS] = "";
+    struct volume_job job = {.uuid = uuid, .path = v->path};
+    struct err err = {0};
+    int rc = mount_marker(v, uuid);
+    if (rc == 0) {
+        rc = v->is_reader ? catalogue_read(v->catalogue, job_find, &job, &err)
+                          : catalogue_write(v->catalogue, job_put, &job, &err);
+        if (rc < 0)
+            log_error(v->path, "%s", err.msg);
+    }
+    atomic_store(&v->key, job.key);
+    if (rc < 0) {
+        if (v->marker_fd >= 0)
+            close(v->marker_fd);
+        if (v->dirfd >= 0)
+            close(v->dirfd);
+        v->marker_fd = v->dirfd = -1;
+    }
+    enum volume_fault fault = rc == 0               ? VOLUME_OK
+                              : rc == ERR_NOT_FOUND ? VOLUME_MISSING
+                              : rc == ERR_FORBIDDEN ? VOLUME_FOREIGN
+                              : rc == ERR_BUSY      ? VOLUME_TAKEN
+                                                    : VOLUME_FAILED;
+    volume__set_fault(v, fault, rc);
+}

@@ -1,0 +1,426 @@
+#include "storage/writer.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+
+#include "base/log.h"
+#include "storage/registry.h"
+#include "storage/volume.h"
+
+/* --- fragments --- */
+
+struct fragment *fragment_create(size_t cap_video, size_t cap_audio)
+{
+    struct fragment *f = xmalloc(sizeof *f);
+    *f = (struct fragment){.cap_video = cap_video, .cap_audio = cap_audio};
+    f->video = xmalloc(cap_video * sizeof *f->video);
+    if (cap_audio > 0)
+        f->audio = xmalloc(cap_audio * sizeof *f->audio);
+    return f;
+}
+
+void fragment_destroy(struct fragment **fp)
+{
+    struct fragment *f = *fp;
+    if (f == NULL)
+        return;
+    for (size_t i = 0; i < f->n_video; i++)
+        packet_unref((struct packet **)&f->video[i].pkt);
+    for (size_t i = 0; i < f->n_audio; i++)
+        packet_unref((struct packet **)&f->audio[i].pkt);
+    format_unref(&f->video_format);
+    format_unref(&f->audio_format);
+    free(f->video);
+    free(f->audio);
+    FREE(fp);
+}
+
+/* --- references --- */
+
+struct writer *writer_ref(struct writer *w)
+{
+    refcount_inc(&w->refs);
+    return w;
+}
+
+void writer_unref(struct writer **wp)
+{
+    struct writer *w = *wp;
+    *wp = NULL;
+    if (w == NULL || !refcount_dec(&w->refs))
+        return;
+    assert(w->fd < 0 && w->first_waiting == NULL);
+    recorder_link_unref(&w->link);
+    free(w->seeks);
+    free(w);
+}
+
+/* --- settling: the catalogue learns what became of the file --- */
+
+static void settle(struct writer *w)
+{
+    struct writer **at = &w->volume->writers;
+    while (*at != w)
+        at = &(*at)->next;
+    *at = w->next;
+    registry_settled(w->link->registry, w);
+    writer_unref(&w);
+}
+
+static int job_finish(struct db *db, void *ctx, struct err *err)
+{
+    struct writer *w = ctx;
+    return w->row.frames > 0 ? db_segment_finish(db, &w->row, err)
+                             : db_segment_forget(db, &w->row, err);
+}
+
+static void on_indexed(void *ctx, const struct err *err)
+{
+    struct writer *w = ctx;
+    w->is_waiting = false;
+    if (err != NULL)
+        log_error(w->path, "is recorded but not in the index yet: %s", err->msg);
+    else
+        settle(w);
+}
+
+/* Repeated by writer__retry until it works: what is on the disk must be found. */
+static void index_it(struct writer *w)
+{
+    w->state = WRITER_INDEX;
+    if (w->row.frames == 0 && !w->is_registered) {
+        settle(w);
+        return;
+    }
+    w->is_waiting =
+        catalogue_post(w->volume->catalogue, job_finish, w, w->volume->loop, on_indexed) == 0;
+}
+
+void writer__retry(struct volume *v)
+{
+    for (struct writer *next, *w = v->writers; w != NULL; w = next) {
+        next = w->next;
+        if (w->state == WRITER_INDEX && !w->is_waiting)
+            index_it(w);
+    }
+}
+
+/* --- the end of the file --- */
+
+void writer__synced(struct volume *v, uint64_t epoch, int rc)
+{
+    for (struct writer *next, *w = v->writers; w != NULL; w = next) {
+        next = w->next;
+        if (w->state != WRITER_SYNC || w->sync_epoch > epoch)
+            continue;
+        if (rc < 0) { /* once more; volume__want_sync was told the same by the fault */
+            w->sync_epoch = epoch + 1;
+            volume__want_sync(v, false);
+            continue;
+        }
+        /* nobody needs it in memory: a reader brings it back */
+        posix_fadvise(w->fd, 0, 0, POSIX_FADV_DONTNEED);
+        close(w->fd);
+        w->fd = -1;
+        index_it(w);
+    }
+}
+
+/* A file without a whole fragment is none. */
+static void drop_file(struct writer *w)
+{
+    if (w->fd >= 0) {
+        close(w->fd);
+        w->fd = -1;
+        unlinkat(w->volume->dirfd, w->path, 0);
+    }
+    index_it(w);
+}
+
+static void write_end(struct writer *w)
+{
+    struct buf buf;
+    struct segment_end end = {.from_us = w->row.id.from_us,
+                              .to_us = w->row.to_us,
+                              .frames = (uint64_t)w->row.frames,
+                              .lost_packets = (uint64_t)w->row.lost_packets,
+                              .began = w->row.began,
+                              .ended = w->row.ended};
+    buf_init(&buf, 0);
+    int rc = segment_write_end(&end, w->seeks, w->n_seeks, &buf);
+    struct iovec iov = {.iov_base = buf.data, .iov_len = buf.len};
+    if (rc == 0)
+        rc = w->volume->io->write(w->volume->io, w->fd, &iov, 1, (uint64_t)w->row.bytes);
+    if (rc == 0)
+        w->row.bytes += (int64_t)buf.len;
+    else if (ftruncate(w->fd, (off_t)w->row.bytes) < 0) /* readable without it */
+        log_warn(w->path, "could not be closed in good order");
+    buf_fini(&buf);
+}
+
+static void end_file(struct writer *w)
+{
+    if (w->row.frames == 0) {
+        drop_file(w);
+        return;
+    }
+    if (!w->is_failed_here) {
+        w->row.to_us = w->close_to_us;
+        w->row.ended = w->close_ended;
+    }
+    write_end(w);
+    w->state = WRITER_SYNC;
+    bool is_urgent = w->row.ended == SEGMENT_STOPPED;
+    /* a sync that is under way may have passed this file already */
+    w->sync_epoch = w->volume->sync_epoch + 1;
+    volume__want_sync(w->volume, is_urgent);
+}
+
+/* --- fragments to the file --- */
+
+static void count_lost(struct writer *w)
+{
+    atomic_fetch_add(&w->link->n_lost_fragments, 1);
+    recorder_link_set(w->link, RECORDER_FAILED, loop_wall_us(w->volume->loop));
+}
+
+static void give_back(struct writer *w, const struct fragment *f)
+{
+    volume_give_back(w->volume, (int64_t)f->bytes);
+    atomic_fetch_sub(&w->link->queued_bytes, (int64_t)f->bytes);
+}
+
+static void discard(struct writer *w, struct fragment **f)
+{
+    give_back(w, *f);
+    count_lost(w);
+    fragment_destroy(f);
+}
+
+/* The file ends where its last whole fragment does; the recorder opens another. */
+static void give_up(struct writer *w, int code)
+{
+    atomic_store(&w->is_failed, true);
+    w->is_failed_here = true;
+    w->row.ended = SEGMENT_DISK;
+    /* a name that is taken says nothing about the disk */
+    if (code != -EEXIST)
+        volume__set_fault(w->volume, VOLUME_FAILED, code);
+    log_error(w->path, "write: %s", err_name(code));
+    if (w->fd >= 0 && ftruncate(w->fd, (off_t)w->row.bytes) < 0)
+        log_warn(w->path, "could not be cut back to its last whole fragment");
+}
+
+static void add_seek(struct writer *w, const struct fragment *f, uint64_t moof_at)
+{
+    if (f->n_video == 0 || !f->video[0].pkt->is_key)
+        return;
+    if (w->n_seeks == w->cap_seeks) {
+        w->cap_seeks = MAX(64, w->cap_seeks * 2);
+        w->seeks = xrealloc(w->seeks, w->cap_seeks * sizeof *w->seeks);
+    }
+    w->seeks[w->n_seeks++] = (struct fmp4_seek_entry){
+        .time = (uint64_t)(f->video[0].pkt->dts - f->video_base_dts), .offset = moof_at};
+}
+
+/* Everything in front of the payloads; *moof_at counts from the start of the buffer. */
+static int build_head(const struct fragment *f, struct buf *head, uint64_t *moof_at)
+{
+    struct fmp4_fragment box = {.sequence = f->sequence,
+                                .video = f->video,
+                                .n_video = f->n_video,
+                                .video_base_dts = f->video_base_dts,
+                                .audio = f->audio,
+                                .n_audio = f->n_audio,
+                                .audio_base_dts = f->audio_base_dts};
+    int rc = 0;
+    if (f->video_format != NULL)
+        rc = fmp4_write_init(f->video_format, f->audio_format, false, head);
+    if (rc == 0 && f->lost_packets > 0)
+        segment_write_loss(f->lost_packets, head);
+    const size_t prft_bytes = 32;
+    *moof_at = head->len + prft_bytes;
+    return rc < 0 ? rc : fmp4_write_fragment(&box, head);
+}
+
+static int write_fragment(struct writer *w, const struct fragment *f)
+{
+    struct buf head;
+    uint64_t moof_at;
+    size_t n = 1 + f->n_video + f->n_audio;
+    struct iovec *iov = xmalloc(n * sizeof *iov);
+    buf_init(&head, 0);
+    int rc = build_head(f, &head, &moof_at);
+    if (rc == 0) {
+        iov[0] = (struct iovec){head.data, head.len};
+        for (size_t i = 0; i < f->n_video; i++)
+            iov[1 + i] = (struct iovec){(void *)f->video[i].pkt->data, f->video[i].pkt->size};
+        for (size_t i = 0; i < f->n_audio; i++)
+            iov[1 + f->n_video + i] =
+                (struct iovec){(void *)f->audio[i].pkt->data, f->audio[i].pkt->size};
+        rc = w->volume->io->write(w->volume->io, w->fd, iov, n, (uint64_t)w->row.bytes);
+    }
+    if (rc == 0) {
+        add_seek(w, f, (uint64_t)w->row.bytes + moof_at);
+        w->row.bytes += (int64_t)(head.len + f->bytes);
+        w->row.frames += (int64_t)f->n_video;
+        w->row.lost_packets += f->lost_packets;
+        w->row.to_us = f->to_us;
+    }
+    buf_fini(&head);
+    free(iov);
+    return rc;
+}
+
+static void publish(struct writer *w)
+{
+    atomic_store(&w->readable_frames, w->row.frames);
+    atomic_store(&w->readable_lost, w->row.lost_packets);
+    atomic_store(&w->readable_us, w->row.to_us);
+    atomic_store(&w->readable_bytes, (uint64_t)w->row.bytes);
+    atomic_store(&w->link->recorded_us, w->row.to_us);
+    /* a recorder that is shut out says itself when it is let in again */
+    int trouble = atomic_load(&w->link->trouble);
+    if (trouble != RECORDER_NO_DISK && trouble != RECORDER_SLOW)
+        recorder_link_set(w->link, RECORDER_FINE, w->row.to_us);
+}
+
+static void take_fragment(struct writer *w, struct fragment *f)
+{
+    int rc = w->is_failed_here ? -EIO : write_fragment(w, f);
+    if (rc < 0) {
+        if (!w->is_failed_here)
+            give_up(w, rc);
+        discard(w, &f);
+        return;
+    }
+    publish(w);
+    volume__want_sync(w->volume, false);
+    give_back(w, f);
+    fragment_destroy(&f);
+}
+
+/* --- messages --- */
+
+static void on_fragment(void *ctx)
+{
+    struct fragment *f = ctx;
+    struct writer *w = f->writer;
+    if (w->state == WRITER_REGISTER) {
+        *w->last_waiting = f;
+        w->last_waiting = &f->next;
+        return;
+    }
+    take_fragment(w, f);
+}
+
+struct close_message {
+    struct writer *writer;
+    int64_t to_us;
+    enum segment_edge ended;
+};
+
+static void on_close(void *ctx)
+{
+    struct close_message *m = ctx;
+    struct writer *w = m->writer;
+    w->close_to_us = m->to_us;
+    w->close_ended = m->ended;
+    w->is_close_asked = true;
+    if (m->ended == SEGMENT_DOWN)
+        recorder_link_set(w->link, RECORDER_WAITING, m->to_us);
+    if (w->state == WRITER_WRITE)
+        end_file(w);
+    writer_unref(&w);
+    free(m);
+}
+
+/* The row is durable: now the file may exist. When the catalogue fails, recording goes on; the
+ * file is then found by the next check of the index. */
+static void on_registered(void *ctx, const struct err *err)
+{
+    struct writer *w = ctx;
+    w->is_waiting = false;
+    w->is_registered = err == NULL;
+    if (err != NULL)
+        log_error(w->path, "is recorded without being registered: %s", err->msg);
+    w->state = WRITER_WRITE;
+    w->fd = volume_is_ok(w->volume)
+                ? w->volume->io->create(w->volume->io, w->volume->dirfd, w->path)
+                : -EIO;
+    if (w->fd < 0) {
+        int code = w->fd;
+        w->fd = -1;
+        give_up(w, code);
+    }
+    for (struct fragment *next, *f = w->first_waiting; f != NULL; f = next) {
+        next = f->next;
+        take_fragment(w, f);
+    }
+    w->first_waiting = NULL;
+    w->last_waiting = &w->first_waiting;
+    if (w->is_close_asked)
+        end_file(w);
+}
+
+static int job_open(struct db *db, void *ctx, struct err *err)
+{
+    struct writer *w = ctx;
+    return db_segment_open(db, &w->row, err);
+}
+
+static void on_open(void *ctx)
+{
+    struct writer *w = ctx;
+    w->next = w->volume->writers;
+    w->volume->writers = w;
+    w->row.volume = atomic_load(&w->volume->key);
+    w->is_waiting = true;
+    if (catalogue_post(w->volume->catalogue, job_open, w, w->volume->loop, on_registered) < 0) {
+        struct err err;
+        err_set(&err, ERR_BUSY, "catalogue");
+        on_registered(w, &err);
+    }
+}
+
+/* --- the recorder's side --- */
+
+struct writer *writer_create(struct volume *volume, struct recorder_link *link,
+                             const struct segment_id *id, enum segment_edge began)
+{
+    struct writer *w = xcalloc(1, sizeof *w);
+    refcount_init(&w->refs);
+    w->volume = volume;
+    w->link = recorder_link_ref(link);
+    w->id = *id;
+    w->row = (struct segment_row){.id = *id, .began = began, .to_us = id->from_us};
+    segment_path(id, w->path);
+    w->last_waiting = &w->first_waiting;
+    w->fd = -1;
+    registry_opened(link->registry, w);
+    loop_post(volume->loop, on_open, writer_ref(w));
+    return w;
+}
+
+bool writer_send(struct writer *w, struct fragment *f)
+{
+    int64_t bytes = (int64_t)f->bytes;
+    int64_t queued = atomic_load(&w->link->queued_bytes);
+    if (queued > 0 && queued + bytes > RECORDER_QUEUE_MAX_BYTES)
+        return false;
+    if (!volume_take(w->volume, bytes))
+        return false;
+    atomic_fetch_add(&w->link->queued_bytes, bytes);
+    f->writer = w;
+    loop_post(w->volume->loop, on_fragment, f);
+    return true;
+}
+
+void writer_close(struct writer **w, int64_t to_us, enum segment_edge ended)
+{
+    struct close_message *m = xmalloc(sizeof *m);
+    *m = (struct close_message){.writer = *w, .to_us = to_us, .ended = ended};
+    loop_post((*w)->volume->loop, on_close, m);
+    *w = NULL;
+}

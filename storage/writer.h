@@ -1,0 +1,96 @@
+/* Writes one segment file: fragments in order, then the end; every step on the volume's loop, fed
+ * by messages from the recorder. Procedures and durability points: docs/design/0002.
+ *
+ *              registered            close                  synced             row durable
+ *  REGISTER ───────────────► WRITE ─────────► SYNC ─────────────────► INDEX ──────────────► settled
+ *     │ cannot create          │ write fails    ▲ nothing in it: unlink ──►│
+ *     └───────────────────────┴──────────────►─┘
+ *
+ * REGISTER  the row of the unsettled file is on its way; there is no file; fragments wait
+ * WRITE     the file ends with a whole fragment after each message
+ * SYNC      the end is written (or the file cut back); waiting for the volume's next sync
+ * INDEX     the file is durable and closed; the row of the segment is on its way
+ *
+ * Lifetime: refcounted: the recorder until it closes, the volume until settled, searches while they
+ * read. */
+#ifndef STORAGE_WRITER_H
+#define STORAGE_WRITER_H
+
+#include <stdatomic.h>
+
+#include "base/mem.h"
+#include "media/fmp4.h"
+#include "storage/db_segments.h"
+
+struct volume;
+struct recorder_link;
+struct fragment;
+
+enum writer_state { WRITER_REGISTER, WRITER_WRITE, WRITER_SYNC, WRITER_INDEX };
+
+struct writer {
+    struct refcount refs;
+
+    /* set at create, then const */
+    struct volume *volume;
+    struct recorder_link *link; /* a reference */
+    struct segment_id id;
+    char path[SEGMENT_PATH_BYTES];
+
+    /* volume loop only; row belongs to the catalogue's thread while is_waiting */
+    struct writer *next; /* in volume->writers */
+    enum writer_state state;
+    struct segment_row row;
+    bool is_registered;
+    bool is_waiting; /* for the catalogue */
+    bool is_failed_here;
+    struct fragment *first_waiting, **last_waiting;
+    bool is_close_asked;
+    int64_t close_to_us;
+    enum segment_edge close_ended;
+    int fd;
+    struct fmp4_seek_entry *seeks;
+    size_t n_seeks, cap_seeks;
+    uint64_t sync_epoch; /* of the sync to wait for; 0 = not started yet */
+
+    /* any thread, atomic: how far the file may be read */
+    _Atomic uint64_t readable_bytes;
+    _Atomic int64_t readable_us; /* wall clock; 0 = nothing yet */
+    _Atomic int64_t readable_frames, readable_lost;
+    atomic_bool is_failed; /* the recorder must open another */
+
+    /* registry only */
+    struct writer *next_open;
+};
+
+/* Pictures of one segment on their way to the disk. Owned by whoever has the pointer. */
+struct fragment {
+    struct writer *writer; /* borrowed: messages arrive in order, the close last */
+    struct fragment *next;
+    struct format *video_format, *audio_format; /* references in the first fragment, else NULL */
+    struct fmp4_sample *video, *audio;          /* each holds a reference to its packet */
+    size_t n_video, cap_video, n_audio, cap_audio;
+    int64_t video_base_dts, audio_base_dts;
+    uint32_t sequence;
+    uint32_t lost_packets;
+    size_t bytes;  /* of payload */
+    int64_t to_us; /* wall clock where its pictures end */
+};
+struct fragment *fragment_create(size_t cap_video, size_t cap_audio);
+void fragment_destroy(struct fragment **f);
+
+/* [hub's loop] A new segment of a recorder; the caller has one reference. */
+struct writer *writer_create(struct volume *volume, struct recorder_link *link,
+                             const struct segment_id *id, enum segment_edge began);
+struct writer *writer_ref(struct writer *w); /* [any] */
+void writer_unref(struct writer **w);        /* [any] */
+
+/* [hub's loop] Takes the fragment; false when too much waits for the disk: it stays the caller's.
+ */
+bool writer_send(struct writer *w, struct fragment *f);
+
+/* [hub's loop] No more fragments; takes the caller's reference. to_us: where the segment ends, in
+ * wall clock (the first picture of the next one when nothing is missing between). */
+void writer_close(struct writer **w, int64_t to_us, enum segment_edge ended);
+
+#endif
