@@ -12,17 +12,12 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "identity.h"
 #include "media/fmp4.h"
 #include "rig/vcl.h"
 
-#define MAX_UNITS  200000
 #define MAX_FILES  100000
 #define PATH_BYTES 1024
-
-struct table {
-    uint64_t *identity;
-    size_t n;
-};
 
 /* What is known of one camera so far. */
 struct tally {
@@ -35,21 +30,6 @@ struct paths {
     char **list;
     size_t n;
 };
-
-static int read_table(const char *path, struct table *t)
-{
-    FILE *f = fopen(path, "r");
-    size_t index;
-    if (!f)
-        return -errno;
-    t->identity = xmalloc(MAX_UNITS * sizeof *t->identity);
-    t->n = 0;
-    while (t->n < MAX_UNITS &&
-           fscanf(f, "%zu %" SCNx64 " %*u %*d", &index, &t->identity[t->n]) == 2)
-        t->n++;
-    fclose(f);
-    return t->n > 0 ? 0 : ERR_PARSE;
-}
 
 static void find_files(const char *dir, struct paths *out)
 {
@@ -77,22 +57,16 @@ static int by_name(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static void count_frame(const struct table *t, uint64_t identity, struct tally *tally)
+static void count_frame(const struct identity_table *t, uint64_t identity, struct tally *tally)
 {
     tally->n_frames++;
-    if (tally->has_started && t->identity[tally->expected] == identity) {
-        tally->expected = (tally->expected + 1) % t->n;
-        return;
-    }
-    size_t k = 0;
-    while (k < t->n && t->identity[k] != identity)
-        k++;
-    if (k == t->n) {
+    size_t place = identity_find(t, identity, tally->has_started ? tally->expected : t->n);
+    if (place == IDENTITY_NONE) {
         tally->n_unknown++;
         return;
     }
-    if (tally->has_started) {
-        size_t jump = (k + t->n - tally->expected) % t->n;
+    if (tally->has_started && place != tally->expected) {
+        size_t jump = (place + t->n - tally->expected) % t->n;
         tally->n_breaks++;
         if (jump < t->n / 2)
             tally->n_missing += jump;
@@ -100,11 +74,11 @@ static void count_frame(const struct table *t, uint64_t identity, struct tally *
             tally->n_doubled += t->n - jump;
     }
     tally->has_started = true;
-    tally->expected = (k + 1) % t->n;
+    tally->expected = (place + 1) % t->n;
 }
 
-static int check_bytes(const uint8_t *p, size_t n, const struct table *t, struct tally *tally,
-                       struct err *err)
+static int check_bytes(const uint8_t *p, size_t n, const struct identity_table *t,
+                       struct tally *tally, struct err *err)
 {
     struct fmp4_init init = {0};
     struct fmp4_read_fragment f = {0};
@@ -127,7 +101,7 @@ static int check_bytes(const uint8_t *p, size_t n, const struct table *t, struct
     return rc == ERR_EOF ? 0 : rc;
 }
 
-static int check_file(const char *path, const struct table *t, struct tally *tally)
+static int check_file(const char *path, const struct identity_table *t, struct tally *tally)
 {
     struct stat st;
     struct err err = {0};
@@ -150,13 +124,13 @@ static int check_file(const char *path, const struct table *t, struct tally *tal
 
 int main(int argc, char **argv)
 {
-    struct table table;
+    struct identity_table table;
     bool is_bad = false;
     if (argc < 3) {
         fprintf(stderr, "usage: check_frames IDENTITY_FILE DIRECTORY...\n");
         return 2;
     }
-    if (read_table(argv[1], &table) < 0) {
+    if (identity_read(argv[1], &table) < 0) {
         fprintf(stderr, "check_frames: %s cannot be read\n", argv[1]);
         return 2;
     }
@@ -176,6 +150,6 @@ int main(int argc, char **argv)
         is_bad = is_bad || tally.n_frames == 0 || tally.n_breaks > 0 || tally.n_unknown > 0;
         free(paths.list);
     }
-    free(table.identity);
+    identity_free(&table);
     return is_bad ? 1 : 0;
 }
