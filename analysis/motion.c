@@ -17,6 +17,8 @@
 #define CLIP_FROM        200.f /* brighter predictions are clipped in parts of their block */
 #define CLIP_SLACK       0.6f
 #define HISTOGRAM_BINS   1024
+#define GAIN_MIN         0.2f /* of light; beyond these it is another scene */
+#define GAIN_MAX         5.0f
 #define LEARN_STILL_S    20.f /* time constants: where nothing moves, */
 #define LEARN_STANDING_S 60.f /* where something stands that was not there, */
 #define LEARN_NOISE_S    60.f /* and of the noise */
@@ -102,7 +104,7 @@ static struct light fit_once(const float *ref, const float *now, const float *re
     if (det < k * k) /* no contrast to tell gain from offset */
         return (struct light){1, (float)((sy - sx) / k)};
     double gain = (k * sxy - sx * sy) / det;
-    gain = CLAMP(gain, 0.2, 5.0);
+    gain = CLAMP(gain, GAIN_MIN, GAIN_MAX);
     return (struct light){(float)gain, (float)((sy - gain * sx) / k)};
 }
 
@@ -114,7 +116,7 @@ static float fit_light(struct motion *m, const float *ref, size_t n, float *resi
 {
     float ref_mid = median_of(ref, n, HISTOGRAM_BINS / 256);
     float now_mid = median_of(m->now, n, HISTOGRAM_BINS / 256);
-    float gain = ref_mid > 1 ? CLAMP(now_mid / ref_mid, 0.2f, 5.0f) : 1;
+    float gain = ref_mid > 1 ? CLAMP(now_mid / ref_mid, GAIN_MIN, GAIN_MAX) : 1;
     struct light light = {gain, now_mid - gain * ref_mid};
     float spread = 0;
     for (int round = 0; round < 5; round++) {
@@ -281,7 +283,8 @@ void motion_update(struct motion *m, const struct luma_grid *grid, int64_t wall_
     fit_light(m, m->previous, n, m->change, &step);
     float spread = fit_light(m, m->background, n, m->residual, &light);
     size_t n_hot = mark_hot(m, n, spread);
-    if ((float)n_hot > CHANGE_SHARE * (float)n) {
+    bool is_other = light.gain <= GAIN_MIN || light.gain >= GAIN_MAX;
+    if (is_other || (float)n_hot > CHANGE_SHARE * (float)n) {
         start_anew(m, grid, n);
         out->is_learning = true;
         return;

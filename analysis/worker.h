@@ -3,9 +3,9 @@
  * The client starts the process when there is work, sends key frames over a socket pair and gets
  * pictures or luma grids back. A worker that dies, breaks the protocol or passes the deadline is
  * killed and started again with growing delay; the request that was under way fails, the waiting
- * ones go on. One request is decoded at a time; one client is one core at most. Thread: belongs to
- * the loop given at creation. Bounds: max_waiting requests; WORKER_MAX_WAITING_BYTES of packets
- * referenced by them. */
+ * ones go on. One request is decoded at a time; one client is one core at most.
+ * Thread: belongs to the loop given at creation.
+ * Bounds: max_waiting requests; WORKER_MAX_WAITING_BYTES of packets referenced by them. */
 #ifndef ANALYSIS_WORKER_H
 #define ANALYSIS_WORKER_H
 
