@@ -109,7 +109,7 @@ static void read_attribute(struct parser *p, struct span line)
 {
     struct sdp *out = p->out;
     struct sdp_media *m = out->n_medias > 0 ? &out->medias[out->n_medias - 1] : NULL;
-    struct span key;
+    struct span key = {0};
     span_cut(&line, ':', &key);
     key = span_trim(key);
     if (span_ieq(key, "control"))
