@@ -73,7 +73,7 @@ static void lose_fragment(struct recorder *r)
 {
     if (r->fragment != NULL)
         atomic_fetch_add(&r->link->n_lost_fragments, 1);
-    fragment_destroy(&r->fragment);
+    fragment__destroy(&r->fragment);
 }
 
 static void close_segment(struct recorder *r, int64_t to_us, enum segment_edge ended)
@@ -133,7 +133,7 @@ static void add_sample(struct fmp4_sample **list, size_t *n, size_t *cap, struct
 static struct fragment *need_fragment(struct recorder *r)
 {
     if (r->fragment == NULL)
-        r->fragment = fragment_create(MAX(r->cap_video, 16), r->audio != NULL ? r->cap_audio : 0);
+        r->fragment = fragment__create(MAX(r->cap_video, 16), r->audio != NULL ? r->cap_audio : 0);
     return r->fragment;
 }
 

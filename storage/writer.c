@@ -10,7 +10,7 @@
 
 /* --- fragments --- */
 
-struct fragment *fragment_create(size_t cap_video, size_t cap_audio)
+struct fragment *fragment__create(size_t cap_video, size_t cap_audio)
 {
     struct fragment *f = xmalloc(sizeof *f);
     *f = (struct fragment){.cap_video = cap_video, .cap_audio = cap_audio};
@@ -20,7 +20,7 @@ struct fragment *fragment_create(size_t cap_video, size_t cap_audio)
     return f;
 }
 
-void fragment_destroy(struct fragment **fp)
+void fragment__destroy(struct fragment **fp)
 {
     struct fragment *f = *fp;
     if (f == NULL)
@@ -195,7 +195,7 @@ static void discard(struct writer *w, struct fragment **f)
 {
     give_back(w, *f);
     count_lost(w);
-    fragment_destroy(f);
+    fragment__destroy(f);
 }
 
 /* The file ends where its last whole fragment does; the recorder opens another. */
@@ -298,7 +298,7 @@ static void take_fragment(struct writer *w, struct fragment *f)
     publish(w);
     volume__want_sync(w->volume, false);
     give_back(w, f);
-    fragment_destroy(&f);
+    fragment__destroy(&f);
 }
 
 /* --- messages --- */

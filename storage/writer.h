@@ -76,8 +76,8 @@ struct fragment {
     size_t bytes;  /* of payload */
     int64_t to_us; /* wall clock where its pictures end */
 };
-struct fragment *fragment_create(size_t cap_video, size_t cap_audio);
-void fragment_destroy(struct fragment **f);
+struct fragment *fragment__create(size_t cap_video, size_t cap_audio);
+void fragment__destroy(struct fragment **f);
 
 /* [hub's loop] A new segment of a recorder; the caller has one reference. */
 struct writer *writer_create(struct volume *volume, struct recorder_link *link,
