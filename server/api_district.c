@@ -81,10 +81,19 @@ static int read_township(struct api_call *call, struct township_row *r, struct e
     return rc < 0 ? rc : validate_township(r, err);
 }
 
-static void answer_township(struct api_call *call, const char *id, int status)
+static int gone(struct err *err)
 {
+    return err_text(err, ERR_CONFLICT, "somebody deleted it at the same moment");
+}
+
+static int answer_township(struct api_call *call, const char *id, int status, struct err *err)
+{
+    const struct township_row *now = district_township(call->new_district, id);
+    if (now == NULL)
+        return gone(err);
     call->status = status;
-    call->json = township_json(call->new_district, district_township(call->new_district, id));
+    call->json = township_json(call->new_district, now);
+    return 0;
 }
 
 int township_add(struct api_call *call, struct err *err)
@@ -96,7 +105,7 @@ int township_add(struct api_call *call, struct err *err)
     if (rc == 0)
         rc = change(call, &(struct change){.township = &r, .mode = PUT_NEW}, err);
     if (rc == 0)
-        answer_township(call, r.id, 201);
+        rc = answer_township(call, r.id, 201, err);
     township_row_fini(&r);
     return rc;
 }
@@ -112,7 +121,7 @@ int township_put(struct api_call *call, struct err *err)
     if (rc == 0)
         rc = change(call, &(struct change){.township = &r, .mode = PUT_OLD}, err);
     if (rc == 0)
-        answer_township(call, r.id, 200);
+        rc = answer_township(call, r.id, 200, err);
     township_row_fini(&r);
     return rc;
 }
@@ -229,9 +238,12 @@ static int save_institution(struct api_call *call, struct institution_row *r, en
     if (rc == 0)
         rc = change(call, &(struct change){.institution = r, .mode = mode}, err);
     if (rc == 0) {
+        const struct institution_row *now = district_institution(call->new_district, r->id);
         call->status = mode == PUT_NEW ? 201 : 200;
-        call->json =
-            institution_json(call->new_district, district_institution(call->new_district, r->id));
+        if (now != NULL)
+            call->json = institution_json(call->new_district, now);
+        else
+            rc = gone(err);
     }
     institution_row_fini(r);
     return rc;

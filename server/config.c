@@ -287,6 +287,24 @@ void config_unref(struct config **config)
     free(c);
 }
 
+struct config *config_with(const struct config *old, const struct config *now)
+{
+    struct config *c = xmalloc(sizeof *c);
+    *c = *old;
+    refcount_init(&c->refs);
+    c->data_dir = xstrdup(old->data_dir);
+    c->web_dir = xstrdup(old->web_dir);
+    c->worker = xstrdup(old->worker);
+    c->volumes = xcalloc(old->n_volumes, sizeof *c->volumes);
+    for (size_t i = 0; i < old->n_volumes; i++) {
+        c->volumes[i] = old->volumes[i];
+        c->volumes[i].path = xstrdup(old->volumes[i].path);
+    }
+    c->log_level = now->log_level;
+    c->policy = now->policy;
+    return c;
+}
+
 static bool same_listen(const struct config_listen *a, const struct config_listen *b)
 {
     return a->is_on == b->is_on && a->port == b->port && strcmp(a->host, b->host) == 0;

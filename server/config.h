@@ -53,6 +53,9 @@ int config_load(const char *path, struct config **out, struct err *err);
 struct config *config_ref(struct config *c);
 void config_unref(struct config **c);
 
+/* `old` with those settings of `now` that take effect while running: log.level and policy.live. */
+struct config *config_with(const struct config *old, const struct config *now);
+
 /* The first setting that differs and only takes effect at a restart; NULL = none. */
 const char *config_needs_restart(const struct config *old, const struct config *now);
 

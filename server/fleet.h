@@ -7,6 +7,7 @@
 #ifndef SERVER_FLEET_H
 #define SERVER_FLEET_H
 
+#include "analysis/motion_events.h"
 #include "analysis/worker.h"
 #include "base/pool.h"
 #include "ingest/stream.h"
@@ -38,12 +39,13 @@ struct camera_state {
 };
 
 struct fleet_host {
-    /* A camera's state as the API tells it. */
-    void (*camera_changed)(void *ctx, const struct camera_state *st);
-    /* One stream's state as the wall tells it. */
-    void (*stream_changed)(void *ctx, const char *camera_id, const char *stream,
-                           const struct camera_state *st);
-    void (*event)(void *ctx, const struct event *ev, int64_t id);
+    /* A camera's state as the API tells it. is_change: cause or a boolean is another one; else only
+     * detail or plans are. */
+    void (*camera_changed)(void *ctx, const struct camera_state *st, bool is_change);
+    void (*camera_removed)(void *ctx, const char *camera_id);
+    /* One stream's state, with its own recorder's part; repeats are possible. */
+    void (*stream_changed)(void *ctx, const struct camera_state *st);
+    void (*motion)(void *ctx, enum motion_change change, const struct event *ev);
     void *ctx;
 };
 
@@ -60,7 +62,7 @@ struct fleet_params {
 };
 
 struct fleet *fleet_create(const struct fleet_params *params);
-void fleet_apply(struct fleet *f, struct district *d);
+void fleet_apply(struct fleet *f, const struct district *d);
 void fleet_stop(struct fleet *f, loop_fn *done, void *ctx);
 
 /* False when the camera is not known. */
@@ -76,6 +78,7 @@ bool fleet_has_stream(const struct fleet *f, const char *camera_id, const char *
 struct fleet_totals {
     int n_cameras, n_enabled, n_reachable, n_advancing, n_recording, n_asked;
     int n_viewers;
+    uint64_t n_lost_packets, n_reconnects;
 };
 void fleet_totals(const struct fleet *f, struct fleet_totals *out);
 

@@ -1,0 +1,83 @@
+/* The machine: volumes, load, and the description of this API. */
+#include <string.h>
+#include <sys/resource.h>
+
+#include "base/str.h"
+#include "server/feed.h"
+#include "server/json.h"
+#include "server/process.h"
+#include "server/routes.h"
+#include "storage/db_segments.h"
+
+static int load_totals(struct db *db, void *ctx, struct err *err)
+{
+    return db_segment_totals(db, ctx, err);
+}
+
+int storage_get(struct api_call *call, struct err *err)
+{
+    struct segment_totals totals = {0};
+    int rc = catalogue_read(call->server->catalogue, load_totals, &totals, err);
+    if (rc < 0)
+        return rc;
+    struct volume_status *volumes = xcalloc(STORAGE_MAX_VOLUMES, sizeof *volumes);
+    size_t n = storage_volumes(call->server->storage, volumes, STORAGE_MAX_VOLUMES);
+    json_t *list = json_array();
+    for (size_t i = 0; i < n; i++) {
+        json_t *o = json_object();
+        json_put_text(o, "path", volumes[i].path);
+        json_put_int(o, "total_bytes", volumes[i].total_bytes);
+        json_put_int(o, "free_bytes", volumes[i].free_bytes);
+        json_put_int(o, "reserve_bytes", volumes[i].reserve_bytes);
+        json_put_int(o, "used_bytes", volumes[i].used_bytes);
+        json_put_bool(o, "is_ok", volumes[i].is_ok);
+        json_put_text(o, "detail", volumes[i].detail);
+        json_array_append_new(list, o);
+    }
+    free(volumes);
+    call->json = json_object();
+    json_put(call->json, "volumes", list);
+    json_put_int(call->json, "segments", totals.n);
+    json_put_int(call->json, "bytes", totals.bytes);
+    json_put_time(call->json, "oldest", totals.oldest_us);
+    return 0;
+}
+
+void system_get(struct api_call *call)
+{
+    struct server *s = call->server;
+    struct fleet_totals totals;
+    struct process_load load;
+    int64_t now_us = loop_wall_us(s->loop);
+    fleet_totals(s->fleet, &totals);
+    process_load(&load);
+    json_t *loops = json_array(), *o = call->json = json_object();
+    json_array_append_new(loops, json_string("server"));
+    for (int i = 0; i < s->n_ingest; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "ingest-%d", i);
+        json_array_append_new(loops, json_string(name));
+    }
+    json_put_text(o, "version", server_version());
+    json_put_text(o, "commit", server_commit());
+    json_put_time(o, "started_at", s->started_us);
+    json_put_real(o, "uptime_s", (double)(now_us - s->started_us) / (double)US_PER_S);
+    json_put_text(o, "time_zone", call->time_zone);
+    json_put_int(o, "cameras", totals.n_cameras);
+    json_put_int(o, "recording", totals.n_recording);
+    json_put(o, "loops", loops);
+    json_put_real(o, "cpu_s", load.cpu_s);
+    json_put_int(o, "rss_bytes", load.rss_bytes);
+    json_put_int(o, "viewers", totals.n_viewers);
+    api_finish(call);
+}
+
+extern const char openapi_yaml[];
+extern const unsigned openapi_yaml_bytes;
+
+void openapi_get(struct api_call *call)
+{
+    http_add_header(call->req, "Cache-Control", "no-cache");
+    http_reply(call->req, 200, "application/yaml", openapi_yaml, openapi_yaml_bytes);
+    api_call_free(call);
+}

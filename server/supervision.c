@@ -1,0 +1,161 @@
+#include "server/supervision.h"
+
+#include <string.h>
+
+#include "base/log.h"
+#include "base/str.h"
+#include "server/feed.h"
+#include "server/routes.h"
+#include "server/wall_host.h"
+#include "storage/db_states.h"
+
+/* --- jobs for the catalogue: made on the loop, released there --- */
+
+static void job_done(void *ctx, const struct err *err)
+{
+    if (err != NULL)
+        log_error("catalogue", "%s", err->msg);
+    free(ctx);
+}
+
+static void post(struct server *s, catalogue_fn *fn, void *job, const char *what)
+{
+    if (catalogue_post(s->catalogue, fn, job, s->loop, job_done) < 0) {
+        log_error("catalogue", "too much to write: %s is not kept", what);
+        free(job);
+    }
+}
+
+/* --- states --- */
+
+static int keep_state(struct db *db, void *ctx, struct err *err)
+{
+    return db_state_change(db, ctx, err);
+}
+
+static void tell_wall(struct server *s, const struct camera_state *st)
+{
+    struct wall_state wall;
+    wall_host_state(st, loop_wall_us(s->loop), &wall);
+    wall_state_changed(s->wall, st->camera_id, st->stream, &wall);
+}
+
+static void stream_changed(void *ctx, const struct camera_state *st)
+{
+    struct server *s = ctx;
+    struct state_row *row = xcalloc(1, sizeof *row);
+    str_copy(row->camera_id, sizeof row->camera_id, st->camera_id);
+    row->stream = strcmp(st->stream, "sub") == 0 ? STREAM_SUB : STREAM_MAIN;
+    row->from_us = loop_wall_us(s->loop);
+    str_copy(row->cause, sizeof row->cause, cause_name(st->cause));
+    str_copy(row->detail, sizeof row->detail, st->detail);
+    row->is_reachable = st->is_reachable;
+    row->is_advancing = st->is_advancing;
+    row->is_recording = st->is_recording;
+    post(s, keep_state, row, "a state");
+    tell_wall(s, st);
+}
+
+static void camera_changed(void *ctx, const struct camera_state *st, bool is_change)
+{
+    struct server *s = ctx;
+    const struct camera_row *c =
+        s->district != NULL ? district_camera(s->district, st->camera_id) : NULL;
+    if (is_change)
+        log_info(st->camera_id, "%s%s%s", cause_name(st->cause), st->detail[0] ? ": " : "",
+                 st->detail);
+    if (c == NULL || s->feed == NULL || feed_count(s->feed) == 0)
+        return;
+    struct node n = district_node_of_camera(s->district, c);
+    json_t *o = camera_state_json(st, loop_wall_us(s->loop));
+    char *text = json_dumps(o, JSON_COMPACT | JSON_REAL_PRECISION(10));
+    feed_publish(s->feed, s->district, &n, "state", text);
+    free(text);
+    json_decref(o);
+}
+
+struct removed {
+    char camera_id[65];
+    int64_t now_us;
+};
+
+static int end_states(struct db *db, void *ctx, struct err *err)
+{
+    const struct removed *r = ctx;
+    return db_states_end(db, r->camera_id, r->now_us, err);
+}
+
+static void camera_removed(void *ctx, const char *camera_id)
+{
+    struct server *s = ctx;
+    struct removed *r = xcalloc(1, sizeof *r);
+    str_copy(r->camera_id, sizeof r->camera_id, camera_id);
+    r->now_us = loop_wall_us(s->loop);
+    post(s, end_states, r, "the end of a camera");
+}
+
+/* --- motion --- */
+
+static void motion(void *ctx, enum motion_change change, const struct event *ev)
+{
+    (void)ctx;
+    (void)change;
+    (void)ev;
+}
+
+struct fleet_host supervision_host(struct server *s)
+{
+    return (struct fleet_host){.camera_changed = camera_changed,
+                               .camera_removed = camera_removed,
+                               .stream_changed = stream_changed,
+                               .motion = motion,
+                               .ctx = s};
+}
+
+/* --- our own runs --- */
+
+struct run {
+    int64_t id, now_us;
+};
+
+static int begin(struct db *db, void *ctx, struct err *err)
+{
+    struct run *r = ctx;
+    return db_run_begin(db, r->now_us, server_version(), &r->id, err);
+}
+
+int supervision_begin(struct server *s, struct err *err)
+{
+    struct run r = {.now_us = loop_wall_us(s->loop)};
+    int rc = catalogue_write(s->catalogue, begin, &r, err);
+    s->run_id = r.id;
+    return rc;
+}
+
+static int write_beat(struct db *db, void *ctx, struct err *err)
+{
+    const struct run *r = ctx;
+    return db_run_beat(db, r->id, r->now_us, err);
+}
+
+void supervision_beat(struct server *s)
+{
+    struct run *r = xcalloc(1, sizeof *r);
+    *r = (struct run){.id = s->run_id, .now_us = loop_wall_us(s->loop)};
+    post(s, write_beat, r, "the server's heartbeat");
+}
+
+static int end(struct db *db, void *ctx, struct err *err)
+{
+    const struct run *r = ctx;
+    return db_run_end(db, r->id, r->now_us, err);
+}
+
+void supervision_end(struct server *s)
+{
+    struct run r = {.id = s->run_id, .now_us = loop_wall_us(s->loop)};
+    struct err err;
+    err_clear(&err);
+    if (s->run_id != 0 && catalogue_write(s->catalogue, end, &r, &err) < 0)
+        log_error("catalogue", "%s", err.msg);
+}
