@@ -90,13 +90,17 @@ static enum auth_qop qop_of(struct span list)
     return best;
 }
 
-/* Values are echoed into a header: nothing that could break its line. */
+/* Values are echoed between quotes into a header: nothing that could break out of them. */
 static bool copy_value(struct span v, char *dst, size_t cap)
 {
+    bool is_escaped = false;
     for (size_t i = 0; i < v.n; i++) {
-        if ((unsigned char)v.p[i] < ' ' && v.p[i] != '\t')
+        if (((unsigned char)v.p[i] < ' ' && v.p[i] != '\t') || (v.p[i] == '"' && !is_escaped))
             return false;
+        is_escaped = v.p[i] == '\\' && !is_escaped;
     }
+    if (is_escaped)
+        return false;
     return span_copy(v, dst, cap);
 }
 

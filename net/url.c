@@ -121,7 +121,7 @@ static const char *find_late_end(struct span rest, const char *border, const cha
         struct span host = between(tail.p, end ? end : tail.p + tail.n);
         bool is_fit = needs_number ? is_numeric_host_port(host) : is_host_port(host);
         /* A whole address inside a path (a proxy's) is not a password. */
-        if (is_fit && !memmem(head.p, head.n, "://", 3) && memchr(head.p, ':', head.n))
+        if (is_fit && !memmem(head.p, head.n, "//", 2) && memchr(head.p, ':', head.n))
             return p;
     }
     return NULL;
@@ -257,7 +257,8 @@ bool url_print_full(const struct url *u, char *dst, size_t cap)
     buf_init(&credentials, 0);
     if (u->user[0] || u->password[0]) {
         percent_encode(u->user, &credentials);
-        buf_put_u8(&credentials, ':');
+        if (u->password[0])
+            buf_put_u8(&credentials, ':');
         percent_encode(u->password, &credentials);
         buf_put_u8(&credentials, '@');
     }

@@ -27,6 +27,8 @@ static const struct {
     {"Negotiate, Basic realm=\"b\"", "Basic|b||0|0|-"},
     {"Digest realm=\"no nonce\"", ""},
     {"Digest realm=\"r\", nonce=\"n\", algorithm=ROT13", ""},
+    {"Digest realm=\"r\", nonce=n\"!\"x", ""},
+    {"Digest realm=\"r\", nonce=\"x\\", ""},
     {"Digest realm=\"r\", nonce=\"unfinished", "MD5|r|unfinished|0|0|-"},
     {"Digest realm=\"r\", nonce=\"n\", algorithm=sha-512-256", "SHA512256|r|n|0|0|-"},
     {"Digest", ""},
