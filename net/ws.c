@@ -128,14 +128,16 @@ size_t ws__input(struct ws *ws, const uint8_t *data, size_t len)
     ws->input = data;
     ws->input_len = len;
     ws->is_in_input = true;
+    bool was_violated = false;
     /* On a protocol error wslay queues the close frame and stops reading. */
     if (wslay_event_recv(ws->wslay) < 0 || !wslay_event_get_read_enabled(ws->wslay)) {
-        if (!ws->is_closing && !wslay_event_get_close_received(ws->wslay))
-            ws->close_code = WSLAY_CODE_PROTOCOL_ERROR;
+        was_violated = !ws->is_closing && !wslay_event_get_close_received(ws->wslay);
         ws->is_closing = true;
     }
     ws->is_in_input = false;
     pump_out(ws);
+    if (was_violated)
+        ws->close_code = wslay_event_get_status_code_sent(ws->wslay);
     return len;
 }
 

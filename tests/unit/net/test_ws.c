@@ -233,6 +233,7 @@ static void refuses_large_and_broken_messages(void **state)
     EXPECT(&c, "\x88\x02\x03\xf1"); /* 1009 */
     client_close(&c);
     rig_until(rig, &rig->n_closed, 1);
+    assert_int_equal(rig->ws_code, 1009);
     greet(rig, &c);
     send_frame(&c, 0x81, "\xff\xfe", 2); /* not UTF-8 */
     EXPECT(&c, "\x88\x02\x03\xef");      /* 1007 */
