@@ -257,7 +257,6 @@ void clip_get(struct api_call *call)
             *p = '-';
     }
     snprintf(name, sizeof name, "%s_%s.mp4", call->id, from);
-    http_add_header(call->req, "Cache-Control", "private, no-cache");
     clip_answer_start(&(struct clip_answer_params){.req = call->req,
                                                    .loop = s->loop,
                                                    .pool = s->pool,

@@ -9,8 +9,8 @@
 static int wrong(const char *path, const char *key, const char *value, const char *hint,
                  struct err *err)
 {
-    return err_text(err, ERR_INVALID, "%s: key \"%s\": \"%s\" is not possible: %s", path, key,
-                    value, hint);
+    return err_text(err, ERR_INVALID, "%s:%u: key \"%s\": \"%s\" is not possible: %s", path,
+                    config_file_line(path, key), key, value, hint);
 }
 
 struct word {
@@ -39,8 +39,8 @@ static int read_number(const char *path, const char *key, const int32_t *given, 
     if (given == NULL)
         return 0;
     if (*given < min || *given > max)
-        return err_text(err, ERR_INVALID, "%s: key \"%s\": %d is not between %d and %d", path, key,
-                        (int)*given, min, max);
+        return err_text(err, ERR_INVALID, "%s:%u: key \"%s\": %d is not between %d and %d", path,
+                        config_file_line(path, key), key, (int)*given, min, max);
     *out = *given;
     return 0;
 }
@@ -205,14 +205,16 @@ static int read_words(const char *path, const struct config_file *f, struct conf
         (rc = read_word(path, "http.tls", f->http.tls, tls, "off, auto or {cert: F, key: F}",
                         &with_tls, err)) < 0)
         return rc;
-    if (with_tls || f->http.tls_files != NULL)
-        return err_text(err, ERR_UNSUPPORTED,
-                        "%s: key \"http.tls\": TLS is not in this version: set it to off and put a "
-                        "TLS proxy in front",
-                        path);
+    c->tls = with_tls ? TLS_AUTO : TLS_OFF;
+    if (f->http.tls_files != NULL) {
+        c->tls = TLS_FILES;
+        c->tls_cert = xstrdup(f->http.tls_files->cert);
+        c->tls_key = xstrdup(f->http.tls_files->key);
+    }
     if (policy == POLICY_PURPOSE || policy == POLICY_TWO_PERSON)
         return err_text(err, ERR_UNSUPPORTED,
-                        "%s: key \"policy.live\": only allowed and off are in this version", path);
+                        "%s:%u: key \"policy.live\": only allowed and off are in this version",
+                        path, config_file_line(path, "policy.live"));
     c->policy = (enum config_policy)policy;
     c->log_level = (enum log_level)level;
     c->is_log_json = format == 1;
@@ -284,6 +286,8 @@ void config_unref(struct config **config)
     free(c->data_dir);
     free(c->web_dir);
     free(c->worker);
+    free(c->tls_cert);
+    free(c->tls_key);
     free(c);
 }
 
@@ -295,6 +299,8 @@ struct config *config_with(const struct config *old, const struct config *now)
     c->data_dir = xstrdup(old->data_dir);
     c->web_dir = xstrdup(old->web_dir);
     c->worker = xstrdup(old->worker);
+    c->tls_cert = old->tls_cert ? xstrdup(old->tls_cert) : NULL;
+    c->tls_key = old->tls_key ? xstrdup(old->tls_key) : NULL;
     c->volumes = xcalloc(old->n_volumes, sizeof *c->volumes);
     for (size_t i = 0; i < old->n_volumes; i++) {
         c->volumes[i] = old->volumes[i];
@@ -308,6 +314,11 @@ struct config *config_with(const struct config *old, const struct config *now)
 static bool same_listen(const struct config_listen *a, const struct config_listen *b)
 {
     return a->is_on == b->is_on && a->port == b->port && strcmp(a->host, b->host) == 0;
+}
+
+static bool same_text(const char *a, const char *b)
+{
+    return (a == NULL && b == NULL) || (a != NULL && b != NULL && strcmp(a, b) == 0);
 }
 
 static bool same_volumes(const struct config *a, const struct config *b)
@@ -331,6 +342,9 @@ const char *config_needs_restart(const struct config *old, const struct config *
         return "volumes";
     if (!same_listen(&old->http, &now->http))
         return "http.listen";
+    if (old->tls != now->tls || !same_text(old->tls_cert, now->tls_cert) ||
+        !same_text(old->tls_key, now->tls_key))
+        return "http.tls";
     if (!same_listen(&old->rtsp, &now->rtsp))
         return "rtsp.listen";
     if (!same_listen(&old->webrtc, &now->webrtc))

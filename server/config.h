@@ -14,6 +14,7 @@
 
 #define CONFIG_DEFAULT_PATH "/etc/rookery/rookery.yaml"
 
+enum config_tls { TLS_OFF, TLS_AUTO, TLS_FILES };
 enum config_policy { POLICY_ALLOWED, POLICY_PURPOSE, POLICY_TWO_PERSON, POLICY_OFF };
 
 struct config_volume {
@@ -34,7 +35,9 @@ struct config {
     struct config_volume *volumes; /* at least one */
     size_t n_volumes;
     struct config_listen http, rtsp, webrtc;
-    int n_loops; /* 0 = one per core */
+    enum config_tls tls;      /* of http */
+    char *tls_cert, *tls_key; /* TLS_FILES only */
+    int n_loops;              /* 0 = one per core */
     int retention_days;
     enum config_policy policy;
     enum log_level log_level;

@@ -266,6 +266,24 @@ int config_file_read(const char *path, struct config_file **out, struct err *err
     return rc;
 }
 
+unsigned config_file_line(const char *path, const char *key)
+{
+    struct buf text;
+    unsigned line = 1;
+    buf_init(&text, CONFIG_FILE_MAX_BYTES);
+    if (read_all(path, &text, NULL) == 0) {
+        struct span all = {(const char *)text.data, text.len};
+        struct span rest = span_of(key), part;
+        while (span_cut(&rest, '.', &part)) {
+            char name[64];
+            span_copy(part, name, sizeof name);
+            line = line_of_key(all, name, line);
+        }
+    }
+    buf_fini(&text);
+    return line;
+}
+
 void config_file_free(struct config_file **f)
 {
     struct config_file *c = *f;

@@ -52,6 +52,11 @@ struct config_file {
 /* An unknown key, a wrong type or broken YAML is ERR_INVALID with line and key. An empty file gives
  * an empty struct. */
 int config_file_read(const char *path, struct config_file **out, struct err *err);
+
+/* The 1-based line on which the last part of "section.key" stands; 1 when it cannot be told.
+ * Blocks. */
+unsigned config_file_line(const char *path, const char *key);
+
 void config_file_free(struct config_file **f);
 
 #endif

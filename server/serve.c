@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/str.h"
+#include "net/tls.h"
 #include "server/cli.h"
 #include "server/feed.h"
 #include "server/fleet.h"
@@ -274,14 +275,39 @@ static void start_loops(struct server *s)
     }
 }
 
+static int open_tls(struct server *s, struct err *err)
+{
+    const struct config *c = s->config;
+    char names[600], host[256] = "localhost";
+    if (c->tls == TLS_OFF)
+        return 0;
+    if (c->tls == TLS_FILES)
+        return tls_create(c->tls_cert, c->tls_key, &s->tls, err);
+    char *cert = xasprintf("%s/keys/http.crt", c->data_dir);
+    char *key = xasprintf("%s/keys/http.key", c->data_dir);
+    if (gethostname(host, sizeof host - 1) < 0)
+        host[0] = '\0';
+    snprintf(names, sizeof names, "localhost,127.0.0.1,%s%s%s", c->http.host, host[0] ? "," : "",
+             host);
+    int rc = tls_make_self_signed(cert, key, names, err);
+    if (rc == 0)
+        rc = tls_create(cert, key, &s->tls, err);
+    free(cert);
+    free(key);
+    return rc;
+}
+
 static int start_http(struct server *s, struct err *err)
 {
     char listen[300];
+    if (open_tls(s, err) < 0)
+        return err->code;
     const struct config_listen *l = &s->config->http;
     snprintf(listen, sizeof listen, strchr(l->host, ':') ? "[%s]:%u" : "%s:%u", l->host, l->port);
     int rc = http_server_create(&(struct http_server_params){.loop = s->loop,
                                                              .pool = s->pool,
                                                              .listen = listen,
+                                                             .tls = s->tls,
                                                              .handler = web_handle,
                                                              .ctx = s,
                                                              .ws_ping_ms = WALL_PING_MS,
@@ -357,6 +383,8 @@ static void tear_down(struct serve *v)
         supervision_end(s);
     for (int i = 0; i < 4; i++)
         loop_turn(s->loop, false);
+    http_server_destroy(&s->http);
+    tls_destroy(&s->tls);
     accounts_destroy(&s->accounts);
     catalogue_close(&s->catalogue);
     for (int i = 0; i < s->n_ingest; i++)
@@ -385,9 +413,9 @@ static int run(struct serve *v)
     s->is_ready = true;
     timer_arm_ms(&v->watch_timer, WATCH_MS);
     timer_arm_ms(&v->beat_timer, HEARTBEAT_MS);
-    log_info("server", "Rookery %s: http://%s:%u, %zu cameras, %d ingest loops", server_version(),
-             s->config->http.host, http_server_port(s->http), s->district->rows.n_cameras,
-             s->n_ingest);
+    log_info("server", "Rookery %s: %s://%s:%u, %zu cameras, %d ingest loops", server_version(),
+             s->tls ? "https" : "http", s->config->http.host, http_server_port(s->http),
+             s->district->rows.n_cameras, s->n_ingest);
     process_notify("READY=1");
     loop_run(s->loop);
     if (v->is_late)

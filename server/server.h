@@ -32,6 +32,7 @@ struct server {
     struct worker *motion_worker;  /* NULL = motion is off */
     struct packager_table *packagers;
     struct wall *wall;
+    struct tls *tls; /* NULL = plain HTTP */
     struct http_server *http;
     struct accounts *accounts;
     struct fleet *fleet;
