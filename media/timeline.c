@@ -30,7 +30,7 @@ void timeline_init(struct timeline *t, uint32_t timescale, int reorder_frames)
     *t = (struct timeline){.timescale = timescale ? timescale : 90000,
                            .reorder_frames = CLAMP(reorder_frames, 0, TIMELINE_MAX_REORDER)};
     t->nominal = t->timescale / 25.0;
-    t->rate = 1;
+    t->rate = t->scale = 1;
     t->last_dts = INT64_MIN;
 }
 
@@ -238,6 +238,7 @@ static void move(struct timeline *t, double ticks, int64_t mono_us)
     double to = t->position + plain * (1 + t->slew);
     to = MAX(MIN(to, limit), t->position + 1);
     t->applied += to - t->position - plain;
+    t->scale = (to - t->position) / ticks;
     t->position = to;
 }
 
@@ -292,7 +293,7 @@ struct timeline_stamp timeline_next(struct timeline *t, uint32_t rtp_timestamp, 
     } else {
         struct step step = step_of(t, rtp_timestamp, mono_us);
         out.is_jump = step.is_jump;
-        position = t->position + step.ticks * t->rate;
+        position = t->position + step.ticks * t->scale;
         if (step.ticks > 0) {
             move(t, step.ticks, mono_us);
             position = t->position;

@@ -45,6 +45,7 @@ struct timeline {
 
     double position;        /* of the newest picture in presentation order, ticks */
     double rate;            /* position per RTP tick */
+    double scale;           /* the same for the newest step, slewed and cut */
     double slew;            /* share added to the rate to catch up */
     int64_t origin_mono_us; /* position `delay` is here */
     int64_t delay;          /* ticks of presentation after decoding */

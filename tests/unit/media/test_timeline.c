@@ -290,6 +290,21 @@ static void derives_decode_times_of_b_frames(void **state)
     assert_true(c.worst_s < 0.15);
 }
 
+/* A cached group comes at once: times are pressed together, but pictures stay in order. */
+static void keeps_the_order_of_b_frames_in_a_burst(void **state)
+{
+    (void)state;
+    static const int order[] = {0, 3, 1, 2};
+    struct cam c = new_cam(90000, 2);
+    int64_t pts[301] = {0};
+    for (int i = 0; i <= 300; i++) {
+        int display = i == 0 ? 0 : (i - 1) / 3 * 3 + order[1 + (i - 1) % 3];
+        pts[display] = feed(&c, c.rtp + (uint32_t)display * FRAME, (int64_t)i * 16000).pts;
+    }
+    for (int i = 1; i <= 300; i++)
+        assert_true(pts[i] > pts[i - 1]);
+}
+
 static void finds_b_frames_that_nobody_told_of(void **state)
 {
     (void)state;
@@ -372,6 +387,7 @@ int main(void)
         cmocka_unit_test(catches_up_with_time_that_stamps_do_not_tell),
         cmocka_unit_test(spreads_equal_stamps),
         cmocka_unit_test(derives_decode_times_of_b_frames),
+        cmocka_unit_test(keeps_the_order_of_b_frames_in_a_burst),
         cmocka_unit_test(finds_b_frames_that_nobody_told_of),
         cmocka_unit_test(follows_steps_of_the_wall_clock),
         cmocka_unit_test(steers_audio_alike),
