@@ -63,6 +63,9 @@ static const struct sdp_case cases[] = {
      HEAD "m=audio 0 RTP/AVP 8\r\na=rtpmap:8 PCMU/8000/1\r\nm=audio 0 RTP/AVP 0\r\na=rtpmap:0 "
           "MPEG4-GENERIC/16000\r\na=fmtp:0 config=1408\r\nm=audio 0 RTP/AVP 97\r\n",
      3, "pcmu/8/8000/1//0x0 aac/0/16000/0//0x0 none/97/0/0//0x0 "},
+    {"empty lines and attributes",
+     "m=video 0 RTP/AVP 96\r\na=\r\na=:\r\na= \r\na=rtpmap:\r\na=rtpmap:96 H264/90000\r\na=fmtp:\r\n",
+     1, "h264/96/90000/0//0x0 "},
     {"codecs that are not carried keep their names",
      HEAD "m=video 0 RTP/AVP 26\r\nm=audio 0 RTP/AVP 97\r\na=rtpmap:97 MP4A-LATM/48000/2\r\n"
           "m=video 0 RTP/AVP 96\r\na=rtpmap:96 PCMA/8000\r\n",
