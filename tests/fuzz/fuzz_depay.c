@@ -1,0 +1,45 @@
+/* RTP payloads: the first byte chooses the codec, then records of flags, size and payload. */
+#include <assert.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "media/depay.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void on_unit(void *ctx, struct packet *pkt, uint32_t timestamp)
+{
+    (void)ctx;
+    (void)timestamp;
+    assert(pkt->size > 0 && pkt->size <= pkt->capacity && pkt->capacity <= PACKET_MAX_BYTES);
+    for (size_t at = 0; pkt->is_video && at < pkt->size;) {
+        assert(pkt->size - at > 4 && get_be32(pkt->data + at) <= pkt->size - at - 4);
+        at += 4 + get_be32(pkt->data + at);
+    }
+    packet_unref(&pkt);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static const enum codec codecs[] = {CODEC_H264, CODEC_H265, CODEC_AAC, CODEC_PCMA};
+    struct depay *d;
+    struct rtp rtp = {.timestamp = 1};
+    if (size < 1)
+        return 0;
+    struct sdp_media media = {.codec = codecs[data[0] & 3], .max_don_diff = data[0] >> 7};
+    depay_create(&media, on_unit, NULL, &d);
+    for (size_t at = 1; at + 3 <= size; at += rtp.payload_size) {
+        unsigned flags = data[at];
+        rtp.marker = flags & 1;
+        rtp.timestamp += flags >> 1 & 1;
+        rtp.payload = data + at + 3;
+        at += 3;
+        rtp.payload_size = MIN((size_t)get_be16(data + at - 2), size - at);
+        depay_input(d, &rtp, flags >> 2 & 3);
+        if (flags & 0x80)
+            depay_reset(d);
+    }
+    depay_flush(d);
+    depay_destroy(&d);
+    return 0;
+}
