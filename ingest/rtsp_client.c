@@ -130,8 +130,7 @@ static void on_skipped(struct rtsp_client *c, int64_t mono_us, const struct rtsp
     if (c->window_skipped <= MAX_SKIPPED_BYTES && c->window_losses <= MAX_LOSSES)
         return;
     finish_dead(c, RTSP_VERDICT_FAILED, CAUSE_PROTOCOL,
-                "the camera sends bytes that are neither RTSP nor RTP (%llu skipped)",
-                (unsigned long long)c->window_skipped);
+                "the camera sends bytes that are neither RTSP nor RTP");
 }
 
 static void on_error(struct rtsp_client *c, const struct rtsp_item *item)
@@ -205,9 +204,9 @@ void rtsp_client_closed(struct rtsp_client *c, enum stream_cause cause, const ch
     }
     if (c->state == RTSP_CLIENT_PLAYING)
         finish_dead(c, RTSP_VERDICT_FAILED, cause, "%s", what);
-    else
-        finish_dead(c, RTSP_VERDICT_FAILED, cause, "%s instead of answering %s", what,
-                    rtsp_method_name(c->request.method));
+    else /* without any answer: what a device does whose places are taken (quirk L1) */
+        finish_dead(c, RTSP_VERDICT_FAILED, c->has_answered ? cause : CAUSE_REFUSED,
+                    "%s instead of answering %s", what, rtsp_method_name(c->request.method));
 }
 
 int64_t rtsp_client_due_us(const struct rtsp_client *c)
@@ -236,6 +235,14 @@ static void keep_alive(struct rtsp_client *c, int64_t mono_us)
     bool by_get = c->has_get_parameter && !c->memory->no_get_parameter;
     rtsp_client__ask(c, mono_us, by_get ? RTSP_GET_PARAMETER : RTSP_OPTIONS);
     c->keepalive_due_us = mono_us + rtsp_client_keepalive_s(c) * US_PER_S;
+}
+
+void rtsp_client_probe(struct rtsp_client *c, int64_t mono_us)
+{
+    if (c->state != RTSP_CLIENT_PLAYING)
+        return;
+    c->keepalive_due_us = MIN(c->keepalive_due_us, mono_us);
+    rtsp_client_timeout(c, mono_us);
 }
 
 static void no_answer(struct rtsp_client *c, int64_t mono_us)

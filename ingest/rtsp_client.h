@@ -103,6 +103,9 @@ void rtsp_client_closed(struct rtsp_client *c, enum stream_cause cause, const ch
 int64_t rtsp_client_due_us(const struct rtsp_client *c);
 void rtsp_client_timeout(struct rtsp_client *c, int64_t mono_us);
 
+/* Asks for a sign of life now instead of at the next keepalive. */
+void rtsp_client_probe(struct rtsp_client *c, int64_t mono_us);
+
 /* Says TEARDOWN when there is a session. Ended at the answer, or 1 s later. */
 void rtsp_client_stop(struct rtsp_client *c, int64_t mono_us);
 

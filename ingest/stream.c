@@ -193,7 +193,8 @@ static void fail_text(struct stream *s, enum stream_cause cause, const char *fac
     s->status.retry_us = loop_wall_us(s->loop) + delay_us;
     s->has_failed = true;
     s->n_again = 0;
-    if (is_of_network(cause))
+    bool is_proven = s->probed_mono_us > 0 && s->bytes_mono_us > s->probed_mono_us;
+    if (is_of_network(cause) && !is_proven)
         stream__set_reachable(s, false);
     uint64_t n_skipped;
     if (s->status.cause != cause && log_every(&s->log_limit, now_us, &n_skipped))

@@ -251,6 +251,7 @@ void stream__close_connection(struct stream *s)
         receiver_close(s->receiver);
     s->is_receiving = false;
     s->is_batched = false;
+    s->probed_mono_us = 0;
     rtsp_client_destroy(&s->client);
     stream__close_udp(s);
     buf_fini(&s->partial);

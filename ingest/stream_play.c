@@ -32,6 +32,7 @@ void stream__playing(struct stream *s)
     s->figures_mono_us = now_us;
     s->figures_pictures = receiver_stats(s->receiver)->n_pictures;
     s->figures_bytes = receiver_stats(s->receiver)->n_bytes;
+    s->probed_mono_us = 0;
     s->status.retry_us = 0;
     if (!s->is_up) {
         stream__set_cause(s, s->has_failed ? s->status.cause : CAUSE_CONNECTING,
@@ -134,9 +135,22 @@ static bool is_alive(struct stream *s, int64_t now_us)
     return false;
 }
 
+/* Whether the camera still speaks tells "pulled cable" from "encoder stuck" (quirk I6). */
+static void probe(struct stream *s, int64_t now_us, int64_t picture_mono_us)
+{
+    bool is_still = now_us - MAX(picture_mono_us, s->playing_mono_us) > STILL_US;
+    if (is_still && s->probed_mono_us == 0) {
+        s->probed_mono_us = now_us;
+        rtsp_client_probe(s->client, now_us);
+    }
+    if (!is_still)
+        s->probed_mono_us = 0;
+}
+
 static void watch_progress(struct stream *s, int64_t now_us)
 {
     const struct receiver_stats *stats = receiver_stats(s->receiver);
+    probe(s, now_us, stats->picture_mono_us);
     int64_t still_us = MAX(STILL_US, 3 * stats->frame_us);
     if (s->status.is_advancing && now_us - stats->published_mono_us > still_us) {
         stream__set_advancing(s, false);
@@ -160,8 +174,8 @@ static void do_chores(struct stream *s, int64_t now_us)
         return;
     if (now_us - s->report_mono_us >= REPORT_US)
         send_reports(s, now_us);
-    stream__flush(s);
     watch_progress(s, now_us);
+    stream__flush(s);
     if (s->status.is_advancing) {
         backoff_good(&s->backoff, now_us, s->playing_mono_us);
         s->n_again = 0;

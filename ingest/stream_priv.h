@@ -100,7 +100,8 @@ struct stream {
     bool is_up;                /* the hub was told */
     bool is_batched;           /* see stream_io.c */
     int64_t playing_mono_us;
-    int64_t bytes_mono_us; /* newest bytes of any kind */
+    int64_t bytes_mono_us;  /* newest bytes of any kind */
+    int64_t probed_mono_us; /* pictures stay out: asked whether the camera lives; 0 = not */
 
     /* housekeeping */
     int64_t chores_mono_us, report_mono_us, figures_mono_us;

@@ -805,7 +805,7 @@ static void carries_the_challenge_to_the_next_connection(void **state)
     begin_as(rig, URL, "u", "p", false);
     assert_header(rig, "nonce=\"n1\"");
     rtsp_client_closed(rig->client, CAUSE_UNREACHABLE, "the camera closed the connection");
-    assert_end(rig, RTSP_VERDICT_FAILED, CAUSE_UNREACHABLE); /* not for ever */
+    assert_end(rig, RTSP_VERDICT_FAILED, CAUSE_REFUSED); /* not for ever */
     begin_as(rig, URL, "u", "p", false);
     assert_no_header(rig, "Authorization");
 }

@@ -196,7 +196,7 @@ static void names_each_cause(void **state)
         {FAKE_WEB_SERVER, CAUSE_PROTOCOL, false, "HTTP"},
         {FAKE_NO_VIDEO, CAUSE_NO_VIDEO, true, "no video"},
         {FAKE_JPEG, CAUSE_UNSUPPORTED, true, "JPEG"},
-        {FAKE_HANGS_UP, CAUSE_UNREACHABLE, false, "the camera "},
+        {FAKE_HANGS_UP, CAUSE_REFUSED, false, "instead of answering OPTIONS"},
         {FAKE_REDIRECT, CAUSE_PROTOCOL, true, "redirects"},
     };
     struct rig *rig = *state;
@@ -274,6 +274,7 @@ static void reconnects_after_a_stall(void **state)
     until(rig, rig->status.cause == CAUSE_OK);
     pass_until(rig, 11500, str_starts(rig->status.detail, "no picture for 10 s; next try in "));
     assert_int_equal(rig->status.cause, CAUSE_TIMEOUT);
+    assert_true(rig->status.is_reachable); /* it was asked, and answered */
     assert_int_equal(fake_camera_counts(rig->cam)->n[RTSP_TEARDOWN], 1);
     assert_int_equal(rig->n_downs, 1);
     pass_ms(rig, 2000);
@@ -283,6 +284,15 @@ static void reconnects_after_a_stall(void **state)
     until(rig, rig->status.cause == CAUSE_OK);
     assert_int_equal(rig->status.n_reconnects, 1);
     assert_int_equal(n_connections(rig), 2);
+}
+
+static void knows_a_pulled_cable(void **state)
+{
+    struct rig *rig = *state;
+    play(rig);
+    fake_camera_set_mode(rig->cam, FAKE_SILENT);
+    pass_until(rig, 16000, str_starts(rig->status.detail, "no picture for 10 s"));
+    assert_false(rig->status.is_reachable);
 }
 
 static void does_not_stall_slow_cameras(void **state)
@@ -555,6 +565,7 @@ int main(void)
         T(refuses_addresses_it_cannot_try),
         T(gives_up_on_silence),
         T(reconnects_after_a_stall),
+        T(knows_a_pulled_cable),
         T(does_not_stall_slow_cameras),
         T(waits_for_a_key_frame_connected),
         T(gives_up_on_random_bytes),
