@@ -10,7 +10,8 @@
 #include <unistd.h>
 
 #ifndef __cplusplus
-#pragma GCC poison strcpy strcat strncpy strncat sprintf vsprintf strtok atoi atol gets tmpnam mktemp
+#pragma GCC poison strcpy strcat strncpy strncat sprintf vsprintf strtok atoi atol gets tmpnam     \
+    mktemp
 #pragma GCC poison gmtime localtime ctime asctime
 #ifndef __clang__ /* which wants the attribute on the system's own declaration */
 /* Not poisoned: OpenSSL's headers name parameters so. */

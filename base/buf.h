@@ -1,6 +1,6 @@
 /* A growable run of bytes with an upper bound. Thread: belongs to one owner.
- * A buffer that hits its bound or runs out of memory keeps what it has and sets `is_failed`; further
- * appends do nothing, so a sequence of appends is checked once at its end. */
+ * A buffer that hits its bound or runs out of memory keeps what it has and sets `is_failed`;
+ * further appends do nothing, so a sequence of appends is checked once at its end. */
 #ifndef BASE_BUF_H
 #define BASE_BUF_H
 

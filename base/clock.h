@@ -8,8 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define US_PER_S  INT64_C(1000000)
-#define US_PER_MS INT64_C(1000)
+#define US_PER_S            INT64_C(1000000)
+#define US_PER_MS           INT64_C(1000)
 #define CLOCK_RFC3339_BYTES 32
 
 struct clock {

@@ -1,8 +1,8 @@
 /* Errors with context.
  *
- * Functions that can fail return >= 0 for success and < 0 for failure: -Exxx of the system or one of
- * ERR_* below. Those that talk to the outside also fill a struct err; each layer adds its own noun.
- * Thread: a struct err belongs to its caller; nothing is shared. */
+ * Functions that can fail return >= 0 for success and < 0 for failure: -Exxx of the system or one
+ * of ERR_* below. Those that talk to the outside also fill a struct err; each layer adds its own
+ * noun. Thread: a struct err belongs to its caller; nothing is shared. */
 #ifndef BASE_ERR_H
 #define BASE_ERR_H
 

@@ -9,10 +9,10 @@
 struct map;
 
 struct map *map_create(void);
-void map_destroy(struct map **m); /* values are left alone */
-void *map_get(const struct map *m, const char *key);                /* NULL when absent */
-void *map_put(struct map *m, const char *key, void *value);         /* the value replaced, or NULL */
-void *map_remove(struct map *m, const char *key);                   /* the value removed, or NULL */
+void map_destroy(struct map **m);                           /* values are left alone */
+void *map_get(const struct map *m, const char *key);        /* NULL when absent */
+void *map_put(struct map *m, const char *key, void *value); /* the value replaced, or NULL */
+void *map_remove(struct map *m, const char *key);           /* the value removed, or NULL */
 size_t map_count(const struct map *m);
 
 /* Start with *pos = 0; false at the end. */

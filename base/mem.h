@@ -25,10 +25,10 @@ void *try_malloc(size_t size) __attribute__((warn_unused_result));
 void *try_realloc(void *p, size_t size) __attribute__((warn_unused_result));
 
 /* Frees *p and writes NULL back; accepts a pointer to NULL. */
-#define FREE(p)     \
-    do {            \
-        free(*(p)); \
-        *(p) = NULL; \
+#define FREE(p)                                                                                    \
+    do {                                                                                           \
+        free(*(p));                                                                                \
+        *(p) = NULL;                                                                               \
     } while (0)
 
 /* Reference count: starts at 1; ref is relaxed, unref is acq_rel and true for the last one. */

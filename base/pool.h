@@ -10,9 +10,9 @@
 struct pool;
 
 struct pool_params {
-    const char *name;  /* NULL = "pool" */
-    int n_threads;     /* 0 = 4 */
-    int max_waiting;   /* jobs that may wait; 0 = 4096 */
+    const char *name; /* NULL = "pool" */
+    int n_threads;    /* 0 = 4 */
+    int max_waiting;  /* jobs that may wait; 0 = 4096 */
 };
 
 struct pool *pool_create(const struct pool_params *params);

@@ -1,5 +1,6 @@
-/* A bounded queue of pointers between threads, waking a loop once per batch or serving a thread that
- * waits. Bounded in entries and in bytes. Thread: push from any thread; pop from the consumer's. */
+/* A bounded queue of pointers between threads, waking a loop once per batch or serving a thread
+ * that waits. Bounded in entries and in bytes. Thread: push from any thread; pop from the
+ * consumer's. */
 #ifndef BASE_QUEUE_H
 #define BASE_QUEUE_H
 

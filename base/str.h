@@ -12,18 +12,18 @@ struct span {
     size_t n;
 };
 
-#define SPAN(lit)     ((struct span){(lit), sizeof(lit) - 1})
-#define SPAN_FMT      "%.*s"
-#define SPAN_ARG(s)   (int)(s).n, (s).p
+#define SPAN(lit)   ((struct span){(lit), sizeof(lit) - 1})
+#define SPAN_FMT    "%.*s"
+#define SPAN_ARG(s) (int)(s).n, (s).p
 
-struct span span_of(const char *cstr);           /* NULL gives an empty span */
-struct span span_trim(struct span s);            /* SP, TAB, CR, LF on both sides */
-bool span_eq(struct span s, const char *cstr);   /* exact */
-bool span_ieq(struct span s, const char *cstr);  /* ASCII case ignored */
+struct span span_of(const char *cstr);          /* NULL gives an empty span */
+struct span span_trim(struct span s);           /* SP, TAB, CR, LF on both sides */
+bool span_eq(struct span s, const char *cstr);  /* exact */
+bool span_ieq(struct span s, const char *cstr); /* ASCII case ignored */
 bool span_istarts(struct span s, const char *prefix);
 
-/* Cuts at the first `sep`: *head gets what is before it and *s what follows; false when *s was empty.
- * Without a separator the whole of *s becomes *head and *s becomes empty. */
+/* Cuts at the first `sep`: *head gets what is before it and *s what follows; false when *s was
+ * empty. Without a separator the whole of *s becomes *head and *s becomes empty. */
 bool span_cut(struct span *s, char sep, struct span *head);
 
 /* The next line without its CRLF or LF; false at the end. */
