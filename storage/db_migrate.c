@@ -227,7 +227,7 @@ static int apply(struct db *db, size_t i, struct err *err)
 
 int db_migrate_to(struct db *db, size_t version, struct err *err)
 {
-    int64_t have;
+    int64_t have = 0;
     int rc = get_version(db, &have, err);
     if (rc < 0)
         return rc;

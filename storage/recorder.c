@@ -110,14 +110,15 @@ static void send_fragment(struct recorder *r, int64_t to_us)
         f->audio_format = r->audio != NULL ? format_ref(r->audio) : NULL;
         r->has_audio = r->audio != NULL;
     }
+    int64_t sent_to_us = f->to_us;
     r->cap_video = CLAMP(f->n_video + f->n_video / 4, 16, FRAGMENT_MAX_PACKETS);
     r->cap_audio = CLAMP(f->n_audio + f->n_audio / 4, 16, FRAGMENT_MAX_PACKETS);
     if (!writer_send(r->writer, f)) {
         shut_out(r, RECORDER_SLOW, to_us);
         return;
     }
-    r->fragment = NULL;
-    r->sent_to_us = f->to_us;
+    r->fragment = NULL; /* the volume's now */
+    r->sent_to_us = sent_to_us;
 }
 
 static void add_sample(struct fmp4_sample **list, size_t *n, size_t *cap, struct packet *pkt,
@@ -154,12 +155,18 @@ static int64_t expected_us(const struct recorder *r)
     return r->last_wall_us + ticks_to_us(r->last_duration, r->video->timescale);
 }
 
-/* The wall clock of a picture, unless a step of the clock made it useless for lengths. */
-static int64_t steady_us(const struct recorder *r, const struct packet *pkt)
+/* The wall clock at a media time, unless a step of the clock made it useless for lengths. */
+static int64_t steady_us(const struct recorder *r, int64_t dts, int64_t wall_us)
 {
-    int64_t by_media = r->from_us + ticks_to_us(pkt->dts - r->base_dts, r->video->timescale);
-    int64_t off = pkt->wall_us - by_media;
-    return off > HOLE_US || off < -HOLE_US ? by_media : pkt->wall_us;
+    int64_t by_media = r->from_us + ticks_to_us(dts - r->base_dts, r->video->timescale);
+    int64_t off = wall_us - by_media;
+    return off > HOLE_US || off < -HOLE_US ? by_media : wall_us;
+}
+
+/* Where the pictures of the segment end when the next one is not theirs. */
+static int64_t end_us(const struct recorder *r)
+{
+    return steady_us(r, r->last_dts + r->last_duration, expected_us(r));
 }
 
 static bool is_hole(const struct recorder *r, const struct packet *pkt)
@@ -221,7 +228,7 @@ static bool is_cut(const struct recorder *r, const struct packet *pkt, enum segm
     if (r->is_cut_wanted)
         return true;
     *edge = SEGMENT_HOLE;
-    if (is_hole(r, pkt))
+    if (is_hole(r, pkt) || steady_us(r, pkt->dts, pkt->wall_us) != pkt->wall_us)
         return true;
     *edge = SEGMENT_ROTATED;
     return media_us >= s->segment_us || r->bytes >= s->segment_max_bytes;
@@ -232,10 +239,10 @@ static void cut_before(struct recorder *r, const struct packet *pkt)
 {
     enum segment_edge edge;
     bool is_new_segment = is_cut(r, pkt, &edge);
-    int64_t to_us = expected_us(r);
+    int64_t to_us = end_us(r);
     if (pkt->dts > r->last_dts && !(is_new_segment && edge == SEGMENT_HOLE)) {
         r->last_duration = (uint32_t)MIN(pkt->dts - r->last_dts, UINT32_MAX);
-        to_us = steady_us(r, pkt);
+        to_us = steady_us(r, pkt->dts, pkt->wall_us);
     }
     if (is_new_segment)
         end_segment(r, to_us, edge);
@@ -349,7 +356,7 @@ static void end_all(struct recorder *r, enum segment_edge ended)
         lose_fragment(r);
         return;
     }
-    end_segment(r, expected_us(r), ended);
+    end_segment(r, end_us(r), ended);
 }
 
 static void on_source_changed(struct sink *sink, bool is_up)

@@ -79,7 +79,7 @@ static void describe(const struct recorder_link *l, enum recorder_trouble troubl
             volume_describe(v, dst, cap);
         return;
     case RECORDER_SLOW:
-        snprintf(dst, cap, "volume %s is too slow: pictures wait in memory no longer",
+        snprintf(dst, cap, "volume %.90s is too slow: pictures wait in memory no longer",
                  v != NULL ? v->path : "");
         return;
     }

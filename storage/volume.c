@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 
-enum { TICK_MS = 1000, PROBE_MS = 5000 };
+enum { TICK_MS = 1000 };
 
 /* --- any thread --- */
 
@@ -180,7 +180,9 @@ static void on_tick(void *ctx)
     if (v->dirfd >= 0)
         look_at_space(v);
     enum volume_fault fault = (enum volume_fault)atomic_load(&v->fault);
-    if (fault != VOLUME_OK && fault != VOLUME_FULL && now_us - v->probed_mono_us >= PROBE_MS * 1000)
+    /* a broken disk is tried as often as a sound one is synced */
+    if (fault != VOLUME_OK && fault != VOLUME_FULL &&
+        now_us - v->probed_mono_us >= v->sync_interval_us)
         probe(v);
     if (v->is_dirty && !v->is_syncing && now_us - v->sync_started_mono_us >= v->sync_interval_us)
         volume__want_sync(v, true);

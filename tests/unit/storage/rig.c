@@ -1,0 +1,349 @@
+#include "rig.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "media/hub.h"
+#include "storage/db_segments.h"
+#include "storage/repair.h"
+
+/* --- the disk --- */
+
+static struct rig_io *disk_of(const struct volume_io *io)
+{
+    return CONTAINER_OF(io, struct rig_io, io);
+}
+
+static void step(struct rig_io *d)
+{
+    if (atomic_load(&d->steps_to_death) > 0 && atomic_fetch_sub(&d->steps_to_death, 1) == 1)
+        _exit(42);
+}
+
+static int rig_create(const struct volume_io *io, int dirfd, const char *path)
+{
+    struct rig_io *d = disk_of(io);
+    step(d);
+    int error = atomic_load(&d->create_error);
+    return error < 0 ? error : volume_io_system()->create(io, dirfd, path);
+}
+
+static int rig_write(const struct volume_io *io, int fd, struct iovec *iov, size_t n, uint64_t at)
+{
+    struct rig_io *d = disk_of(io);
+    atomic_fetch_add(&d->n_writes, 1);
+    while (atomic_load(&d->is_stuck)) {
+        struct timespec ms = {.tv_nsec = 1000000};
+        nanosleep(&ms, NULL);
+    }
+    int error = atomic_load(&d->write_error);
+    if (error < 0) { /* half of it arrives */
+        iov[0].iov_len /= 2;
+        volume_io_system()->write(io, fd, iov, 1, at);
+        return error;
+    }
+    if (atomic_load(&d->steps_to_death) == 1) {
+        iov[n - 1].iov_len /= 2;
+        volume_io_system()->write(io, fd, iov, n, at);
+    }
+    step(d);
+    return volume_io_system()->write(io, fd, iov, n, at);
+}
+
+static int rig_sync(const struct volume_io *io, int dirfd)
+{
+    struct rig_io *d = disk_of(io);
+    (void)dirfd;
+    step(d);
+    atomic_fetch_add(&d->n_syncs, 1);
+    return atomic_load(&d->sync_error);
+}
+
+static int rig_space(const struct volume_io *io, int dirfd, int64_t *total, int64_t *free_bytes)
+{
+    struct rig_io *d = disk_of(io);
+    int64_t told = atomic_load(&d->free_bytes);
+    int rc = volume_io_system()->space(io, dirfd, total, free_bytes);
+    if (told >= 0) {
+        *total = INT64_C(1) << 40;
+        *free_bytes = told;
+    }
+    return rc;
+}
+
+/* --- life --- */
+
+int rig_setup(void **state)
+{
+    struct rig *rig = xcalloc(1, sizeof *rig);
+    log_set_level(LOG_ERROR);
+    snprintf(rig->dir, sizeof rig->dir, "/tmp/rk-storage-XXXXXX");
+    if (mkdtemp(rig->dir) == NULL)
+        return -1;
+    rig->disk.io = (struct volume_io){rig_create, rig_write, rig_sync, rig_space};
+    atomic_store(&rig->disk.free_bytes, -1);
+    clock_virtual_init(&rig->clock, RIG_START_US);
+    rig->volumes[0].path = xasprintf("%s/rec", rig->dir);
+    rig->params = (struct storage_params){.clock = &rig->clock.clock,
+                                          .volumes = rig->volumes,
+                                          .n_volumes = 1,
+                                          .sync_interval_us = 10000,
+                                          .io = &rig->disk.io};
+    rig->loop = loop_create(NULL);
+    rig->format = rig_format(0);
+    int rc = format_create_audio(CODEC_PCMA, 8000, 1, NULL, 0, &rig->audio);
+    rig->wall_us = RIG_START_US;
+    *state = rig;
+    return rc;
+}
+
+int rig_teardown(void **state)
+{
+    struct rig *rig = *state;
+    char cmd[128];
+    if (rig->recorder != NULL)
+        rig_stop(rig);
+    rig_close(rig);
+    format_unref(&rig->format);
+    format_unref(&rig->audio);
+    loop_destroy(&rig->loop);
+    for (size_t i = 0; i < ARRAY_LEN(rig->volumes); i++)
+        free((char *)rig->volumes[i].path);
+    snprintf(cmd, sizeof cmd, "rm -rf %s", rig->dir);
+    int rc = system(cmd);
+    free(rig);
+    return rc;
+}
+
+void rig_open(struct rig *rig)
+{
+    struct err err = {0};
+    if (catalogue_open(rig->dir, &rig->clock.clock, &rig->catalogue, &err) < 0)
+        fail_msg("%s", err.msg);
+    rig->params.catalogue = rig->catalogue;
+    if (storage_open(&rig->params, &rig->storage, &err) < 0)
+        fail_msg("%s", err.msg);
+}
+
+void rig_close(struct rig *rig)
+{
+    storage_close(&rig->storage);
+    catalogue_close(&rig->catalogue);
+}
+
+/* --- the camera --- */
+
+struct format *rig_format(uint8_t flavour)
+{
+    const uint8_t sps[] = {0x67, 0x42, 0xc0, 0x1e, 0xd9, 0x00, 0xa0, 0x47, 0xfe, flavour};
+    const uint8_t pps[] = {0x68, 0xce, 0x3c, 0x80};
+    struct format *f = NULL;
+    int rc =
+        format_create_video(CODEC_H264, (struct nal_span){0}, (struct nal_span){sps, sizeof sps},
+                            (struct nal_span){pps, sizeof pps}, &f);
+    assert_int_equal(rc, 0);
+    return f;
+}
+
+static void on_status(void *ctx, const struct recorder_status *st)
+{
+    struct rig *rig = ctx;
+    rig->status = *st;
+}
+
+static void on_gone(void *ctx)
+{
+    struct rig *rig = ctx;
+    rig->n_gone++;
+}
+
+void rig_record(struct rig *rig, const char *camera_id)
+{
+    rig->hub = hub_create(rig->loop, camera_id, "main", NULL);
+    hub_set_up(rig->hub, true);
+    rig->n_gone = 0;
+    rig->recorder = recorder_start(rig->storage, &(struct recorder_params){.hub = rig->hub,
+                                                                           .status_loop = rig->loop,
+                                                                           .status = on_status,
+                                                                           .gone = on_gone,
+                                                                           .ctx = rig});
+}
+
+static bool is_gone(struct rig *rig)
+{
+    return rig->n_gone > 0;
+}
+
+void rig_stop(struct rig *rig)
+{
+    recorder_stop(rig->recorder);
+    rig_wait(rig, is_gone);
+    assert_int_equal(rig->n_gone, 1);
+    rig->recorder = NULL;
+    hub_close(rig->hub);
+    loop_turn(rig->loop, false);
+    hub_unref(&rig->hub);
+}
+
+static struct packet *make_packet(struct rig *rig, size_t size)
+{
+    struct packet *pkt = packet_create(size);
+    memset(pkt->data, 0, size);
+    memcpy(pkt->data, &rig->next_number, sizeof rig->next_number);
+    pkt->size = size;
+    rig->next_number++;
+    return pkt;
+}
+
+void rig_picture(struct rig *rig, bool is_key)
+{
+    struct packet *pkt = make_packet(rig, is_key ? 4000 : 1000);
+    pkt->format = format_ref(rig->format);
+    pkt->is_video = true;
+    pkt->is_key = is_key;
+    pkt->dts = pkt->pts = rig->ticks;
+    pkt->wall_us = rig->wall_us;
+    hub_publish(rig->hub, pkt);
+    packet_unref(&pkt);
+    rig->ticks += 3600;
+    rig->wall_us += RIG_FRAME_US;
+    atomic_store(&rig->clock.now_wall_us, rig->wall_us);
+}
+
+void rig_pictures(struct rig *rig, size_t n, size_t group)
+{
+    for (size_t i = 0; i < n; i++)
+        rig_picture(rig, i % group == 0);
+}
+
+void rig_sound(struct rig *rig, int64_t ticks, int64_t wall_us)
+{
+    struct packet *pkt = make_packet(rig, 160);
+    pkt->format = format_ref(rig->audio);
+    pkt->dts = pkt->pts = ticks;
+    pkt->wall_us = wall_us;
+    hub_publish(rig->hub, pkt);
+    packet_unref(&pkt);
+}
+
+/* --- waiting --- */
+
+static void on_wake(void *ctx)
+{
+    (void)ctx;
+}
+
+void rig_wait(struct rig *rig, rig_condition *condition)
+{
+    struct timer wake = {0};
+    int64_t until_us = clock_mono_us(clock_system()) + 10 * US_PER_S;
+    timer_init(&wake, rig->loop, on_wake, NULL);
+    while (!condition(rig)) {
+        if (clock_mono_us(clock_system()) > until_us)
+            fail_msg("waited in vain");
+        timer_arm_ms(&wake, 2);
+        loop_turn(rig->loop, true);
+    }
+    timer_disarm(&wake);
+}
+
+bool rig_is_recording(struct rig *rig)
+{
+    return rig->status.is_recording;
+}
+
+bool rig_is_written(struct rig *rig)
+{
+    for (size_t i = 0; i < rig->params.n_volumes; i++)
+        if (atomic_load(&rig->storage->volumes[i]->queued_bytes) != 0)
+            return false;
+    return true;
+}
+
+/* --- looking --- */
+
+void rig_recordings(struct rig *rig, struct recordings *out)
+{
+    struct err err = {0};
+    int rc = storage_recordings(rig->storage, "cam", "main", RIG_START_US - 60 * US_PER_S,
+                                RIG_START_US + 3600 * US_PER_S, out, &err);
+    if (rc < 0)
+        fail_msg("%s", err.msg);
+}
+
+struct row_list {
+    struct segment_row *rows;
+    size_t n, cap;
+};
+
+static int add_row(void *ctx, const struct segment_row *row)
+{
+    struct row_list *l = ctx;
+    if (l->n < l->cap)
+        l->rows[l->n] = *row;
+    l->n++;
+    return 0;
+}
+
+static int job_rows(struct db *db, void *ctx, struct err *err)
+{
+    struct segment_row after = {0};
+    return db_segments_page(db, &after, 10000, add_row, ctx, err);
+}
+
+static int job_unsettled(struct db *db, void *ctx, struct err *err)
+{
+    return db_segments_unsettled(db, add_row, ctx, err);
+}
+
+size_t rig_rows(struct rig *rig, struct segment_row *out, size_t cap)
+{
+    struct row_list l = {.rows = out, .cap = cap};
+    assert_true(catalogue_read(rig->catalogue, job_rows, &l, NULL) >= 0);
+    return l.n;
+}
+
+size_t rig_unsettled(struct rig *rig)
+{
+    struct row_list l = {0};
+    assert_true(catalogue_read(rig->catalogue, job_unsettled, &l, NULL) >= 0);
+    return l.n;
+}
+
+static size_t count_files(struct rig *rig)
+{
+    char cmd[160], text[32] = "";
+    snprintf(cmd, sizeof cmd, "find %s -name '*.mp4' | wc -l", rig->dir);
+    FILE *f = popen(cmd, "r");
+    assert_non_null(fgets(text, sizeof text, f));
+    pclose(f);
+    return (size_t)strtol(text, NULL, 10);
+}
+
+int64_t rig_check(struct rig *rig)
+{
+    struct segment_row rows[256], seen;
+    size_t n = rig_rows(rig, rows, ARRAY_LEN(rows));
+    int64_t frames = 0;
+    assert_true(n <= ARRAY_LEN(rows));
+    assert_int_equal(rig_unsettled(rig), 0);
+    assert_int_equal(count_files(rig), n);
+    for (size_t i = 0; i < n; i++) {
+        char path[SEGMENT_PATH_BYTES];
+        struct err err = {0};
+        struct volume *v = storage__volume(rig->storage, rows[i].volume);
+        assert_non_null(v);
+        seen = rows[i];
+        if (inspect_segment(v->dirfd, segment_path(&rows[i].id, path), true, &seen, &err) < 0)
+            fail_msg("%s: %s", path, err.msg);
+        assert_int_equal(seen.frames, rows[i].frames);
+        assert_int_equal(seen.bytes, rows[i].bytes);
+        assert_int_equal(seen.to_us, rows[i].to_us);
+        assert_int_equal(seen.lost_packets, rows[i].lost_packets);
+        assert_true(rows[i].to_us > rows[i].id.from_us);
+        frames += rows[i].frames;
+    }
+    return frames;
+}

@@ -1,0 +1,83 @@
+/* What tests of storage share: a directory, a catalogue, a storage with a disk that can be told to
+ * fail, and a camera whose pictures are numbers. The test's thread is the hub's loop. */
+#ifndef TESTS_STORAGE_RIG_H
+#define TESTS_STORAGE_RIG_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+#include <stdatomic.h>
+
+#include "base/mem.h"
+#include "storage/storage_priv.h"
+#include "storage/volume_io.h"
+
+#define RIG_START_US INT64_C(1790000000000000) /* 2026-09-21T14:13:20Z */
+#define RIG_FRAME_US INT64_C(40000)
+
+/* A disk with a mind of its own. */
+struct rig_io {
+    struct volume_io io;
+    atomic_int write_error; /* -errno of every write; 0 = fine */
+    atomic_int create_error;
+    atomic_int sync_error;
+    _Atomic int64_t free_bytes; /* < 0 = as it is */
+    atomic_bool is_stuck;       /* writes wait until it is cleared */
+    atomic_int n_writes, n_syncs;
+    atomic_int steps_to_death; /* the process ends at the n-th operation from now; 0 = never */
+};
+
+struct rig {
+    char dir[64];
+    struct rig_io disk;
+    struct clock_virtual clock;
+    struct catalogue *catalogue;
+    struct storage *storage;
+    struct storage_params params;
+    struct volume_config volumes[3];
+    struct loop *loop;
+
+    struct hub *hub;
+    struct format *format, *audio;
+    struct recorder *recorder;
+    struct recorder_status status;
+    int n_gone;
+    int64_t ticks, wall_us; /* of the next picture */
+    int64_t next_number;
+};
+
+int rig_setup(void **state);
+int rig_teardown(void **state);
+
+void rig_open(struct rig *rig);
+void rig_close(struct rig *rig);
+
+/* A camera with an H.264 stream, recorded. */
+void rig_record(struct rig *rig, const char *camera_id);
+void rig_stop(struct rig *rig); /* waits until everything is settled */
+
+struct format *rig_format(uint8_t flavour);
+/* The next picture, RIG_FRAME_US after the one before; its payload holds its number. */
+void rig_picture(struct rig *rig, bool is_key);
+/* n pictures, every `group`-th a key frame, beginning with one. */
+void rig_pictures(struct rig *rig, size_t n, size_t group);
+void rig_sound(struct rig *rig, int64_t ticks, int64_t wall_us);
+
+/* Turns the loop until the condition holds; fails after some seconds. */
+typedef bool rig_condition(struct rig *rig);
+void rig_wait(struct rig *rig, rig_condition *condition);
+bool rig_is_recording(struct rig *rig);
+/* Everything that was sent has reached the disk. */
+bool rig_is_written(struct rig *rig);
+
+void rig_recordings(struct rig *rig, struct recordings *out);
+/* All rows of segments. */
+size_t rig_rows(struct rig *rig, struct segment_row *out, size_t cap);
+size_t rig_unsettled(struct rig *rig);
+
+/* Every row's file is there and whole, nothing is unsettled, no file is without a row; returns the
+ * frames of all segments. */
+int64_t rig_check(struct rig *rig);
+
+#endif

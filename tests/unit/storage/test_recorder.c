@@ -1,0 +1,353 @@
+#include "rig.h"
+
+#include <errno.h>
+
+#include "media/hub.h"
+
+static void check_one_span(struct rig *rig, int64_t frames)
+{
+    struct recordings rec;
+    rig_recordings(rig, &rec);
+    assert_int_equal(rec.n_spans, 1);
+    assert_int_equal(rec.spans[0].from_us, RIG_START_US);
+    assert_int_equal(rec.spans[0].to_us, RIG_START_US + frames * RIG_FRAME_US);
+    assert_int_equal(rec.spans[0].frames, frames);
+    recordings_fini(&rec);
+}
+
+static void records_what_is_published(void **state)
+{
+    struct rig *rig = *state;
+    rig_open(rig);
+    rig_record(rig, "cam");
+    rig_pictures(rig, 500, 25);
+    rig_stop(rig);
+    check_one_span(rig, 500);
+    assert_int_equal(rig_check(rig), 500);
+}
+
+static void rotation_loses_nothing(void **state)
+{
+    struct rig *rig = *state;
+    struct segment_row rows[8];
+    rig->params.segment_us = 4 * US_PER_S;
+    rig_open(rig);
+    rig_record(rig, "cam");
+    rig_pictures(rig, 500, 25);
+    rig_stop(rig);
+    check_one_span(rig, 500);
+    assert_int_equal(rig_check(rig), 500);
+    assert_int_equal(rig_rows(rig, rows, 8), 5);
+    for (size_t i = 0; i + 1 < 5; i++) {
+        assert_int_equal(rows[i].to_us, rows[i + 1].id.from_us);
+        assert_int_equal(rows[i].ended, SEGMENT_ROTATED);
+        assert_int_equal(rows[i + 1].began, SEGMENT_ROTATED);
+    }
+    assert_int_equal(rows[0].began, SEGMENT_START);
+    assert_int_equal(rows[4].ended, SEGMENT_STOPPED);
+}
+
+/* A group of 10 s at a changing frame rate, as cameras with "smart" codecs send. */
+static void long_groups_are_cut_into_fragments(void **state)
+{
+    struct rig *rig = *state;
+    struct recordings rec;
+    rig_open(rig);
+    rig_record(rig, "cam");
+    rig_pictures(rig, 240, 250);
+    rig_wait(rig, rig_is_written);
+    rig_recordings(rig, &rec);
+    assert_int_equal(rec.n_spans, 1);
+    assert_true(rec.spans[0].to_us >= rig->wall_us - 2 * US_PER_S);
+    recordings_fini(&rec);
+    rig_stop(rig);
+    check_one_span(rig, 240);
+}
+
+static void waits_for_a_key_frame(void **state)
+{
+    struct rig *rig = *state;
+    rig_open(rig);
+    rig_record(rig, "cam");
+    for (int i = 0; i < 10; i++)
+        rig_picture(rig, false);
+    rig_pictures(rig, 50, 25);
+    rig_stop(rig);
+    assert_int_equal(rig_check(rig), 50);
+}
+
+static void a_lost_source_is_a_gap(void **state)
+{
+    struct rig *rig = *state;
+    struct recordings rec;
+    struct segment_row rows[4];
+    rig_open(rig);
+    rig_record(rig, "cam");
+    rig_pictures(rig, 100, 25);
+    hub_set_up(rig->hub, false);
+    rig->wall_us += 30 * US_PER_S;
+    hub_set_up(rig->hub, true);
+    rig_pictures(rig, 100, 25);
+    rig_stop(rig);
+    rig_recordings(rig, &rec);
+    assert_int_equal(rec.n_spans, 2);
+    assert_int_equal(rec.spans[0].to_us, RIG_START_US + 4 * US_PER_S);
+    assert_int_equal(rec.spans[1].from_us, RIG_START_US + 34 * US_PER_S);
+    assert_int_equal(rec.n_gaps, 2); /* in front, between; not what is still to come */
+    assert_string_equal(rec.gaps[1].cause, "unknown");
+    assert_int_equal(rec.gaps[1].from_us, rec.spans[0].to_us);
+    assert_int_equal(rec.gaps[1].to_us, rec.spans[1].from_us);
+    recordings_fini(&rec);
+    assert_int_equal(rig_rows(rig, rows, 4), 2);
+    assert_int_equal(rows[0].ended, SEGMENT_DOWN);
+    assert_int_equal(rig_check(rig), 200);
+}
+
+static void missing_pictures_are_a_hole(void **state)
+{
+    struct rig *rig = *state;
+    struct segment_row rows[4];
+    rig_open(rig);
+    rig_record(rig, "cam");
+    rig_pictures(rig, 50, 25);
+    rig->wall_us += 5 * US_PER_S;
+    rig->ticks += 5 * 90000;
+    rig_pictures(rig, 50, 25);
+    rig_stop(rig);
+    assert_int_equal(rig_rows(rig, rows, 4), 2);
+    assert_int_equal(rows[0].ended, SEGMENT_HOLE);
+    assert_int_equal(rows[0].to_us, RIG_START_US + 2 * US_PER_S);
+    assert_int_equal(rig_check(rig), 100);
+}
+
+static void clock_steps_keep_lengths_true(void **state)
+{
+    struct rig *rig = *state;
+    struct segment_row rows[4];
+    rig_open(rig);
+    rig_record(rig, "cam");
+    rig_pictures(rig, 60, 50);
+    rig->wall_us += 86400 * US_PER_S; /* a day forward, between key frames */
+    for (int i = 0; i < 15; i++)
+        rig_picture(rig, false);
+    rig_pictures(rig, 50, 25);
+    rig->wall_us -= 2 * 86400 * US_PER_S; /* two days back, at a key frame */
+    rig_pictures(rig, 50, 25);
+    rig_stop(rig);
+    assert_int_equal(rig_rows(rig, rows, 4), 3);
+    for (size_t i = 0; i < 3; i++)
+        assert_true(rows[i].to_us - rows[i].id.from_us < 10 * US_PER_S);
+    assert_int_equal(rows[0].frames + rows[1].frames + rows[2].frames, 175);
+}
+
+static void a_new_format_begins_a_new_segment(void **state)
+{
+    struct rig *rig = *state;
+    struct segment_row rows[4];
+    rig_open(rig);
+    rig_record(rig, "cam");
+    rig_pictures(rig, 50, 25);
+    format_unref(&rig->format);
+    rig->format = rig_format(7);
+    rig_pictures(rig, 50, 25);
+    format_unref(&rig->format);
+    rig->format = rig_format(7); /* the same in other memory */
+    rig_pictures(rig, 50, 25);
+    rig_stop(rig);
+    check_one_span(rig, 150);
+    assert_int_equal(rig_rows(rig, rows, 4), 2);
+    assert_int_equal(rows[0].ended, SEGMENT_FORMAT);
+    assert_int_equal(rig_check(rig), 150);
+}
+
+/* Sound begins late, jumps, stands still and goes back: pictures are not touched by it. */
+static void strange_sound_never_stops_pictures(void **state)
+{
+    struct rig *rig = *state;
+    int64_t ticks = 5000;
+    rig_open(rig);
+    rig_record(rig, "cam");
+    rig_pictures(rig, 100, 25);
+    for (int i = 0; i < 400; i++) {
+        rig_picture(rig, i % 25 == 0);
+        for (int k = 0; k < 2; k++) {
+            rig_sound(rig, ticks, rig->wall_us);
+            ticks += i == 100 ? 800000 : i == 200 ? -900000 : i > 300 ? 0 : 160;
+        }
+    }
+    rig_stop(rig);
+    check_one_span(rig, 500);
+    assert_int_equal(rig_check(rig), 500);
+}
+
+static void sound_is_a_second_track(void **state)
+{
+    struct rig *rig = *state;
+    struct sample_map *map;
+    rig_open(rig);
+    rig_record(rig, "cam");
+    for (int i = 0; i < 250; i++) {
+        rig_sound(rig, i * 320, rig->wall_us);
+        rig_sound(rig, i * 320 + 160, rig->wall_us + 20000);
+        rig_picture(rig, i % 25 == 0);
+    }
+    rig_stop(rig);
+    struct sample_query q = {.camera_id = "cam",
+                             .stream = "main",
+                             .from_us = RIG_START_US,
+                             .to_us = RIG_START_US + 60 * US_PER_S,
+                             .wants_audio = true};
+    assert_int_equal(source_map(storage_source(rig->storage), &q, &map, NULL), 0);
+    size_t n_video = 0, n_audio = 0;
+    int64_t last_us[2] = {0}; /* a fragment may begin before the sound of the one in front ends */
+    for (size_t i = 0; i < map->n_samples; i++) {
+        n_video += map->samples[i].is_video;
+        n_audio += !map->samples[i].is_video;
+        assert_true(map->samples[i].wall_us > last_us[map->samples[i].is_video]);
+        last_us[map->samples[i].is_video] = map->samples[i].wall_us;
+    }
+    assert_int_equal(n_video, 250);
+    assert_true(n_audio >= 490 && n_audio <= 500);
+    assert_int_equal(map->n_formats, 2);
+    sample_map_free(&map);
+}
+
+static void is_playable_while_written(void **state)
+{
+    struct rig *rig = *state;
+    struct sample_map *map;
+    struct packet *pkt;
+    rig_open(rig);
+    rig_record(rig, "cam");
+    rig_pictures(rig, 260, 25);
+    rig_wait(rig, rig_is_written);
+    struct sample_query q = {.camera_id = "cam",
+                             .from_us = RIG_START_US + 3 * US_PER_S + 500000,
+                             .to_us = RIG_START_US + 60 * US_PER_S};
+    assert_int_equal(source_map(storage_source(rig->storage), &q, &map, NULL), 0);
+    assert_true(map->n_samples >= 175 - 25);
+    assert_true(map->samples[0].is_key);
+    assert_int_equal(map->samples[0].wall_us, RIG_START_US + 3 * US_PER_S);
+    assert_int_equal(sample_read(map, 0, &pkt, NULL), 0);
+    int64_t number;
+    memcpy(&number, pkt->data, sizeof number);
+    assert_int_equal(number, 75);
+    packet_unref(&pkt);
+    sample_map_free(&map);
+    rig_stop(rig);
+}
+
+static bool is_fine_again(struct rig *rig)
+{
+    rig_pictures(rig, 25, 25);
+    return rig->status.is_recording;
+}
+
+static bool has_trouble(struct rig *rig)
+{
+    rig_pictures(rig, 25, 25);
+    return !rig->status.is_recording && rig->status.detail[0] != '\0';
+}
+
+/* The disk fills up: what cannot be written is counted, told, and after it works again recorded. */
+static void a_full_disk_is_a_counted_gap(void **state)
+{
+    struct rig *rig = *state;
+    struct recordings rec;
+    rig_open(rig);
+    rig_record(rig, "cam");
+    rig_pictures(rig, 100, 25);
+    rig_wait(rig, rig_is_recording);
+    atomic_store(&rig->disk.write_error, -ENOSPC);
+    rig_wait(rig, has_trouble);
+    assert_non_null(strstr(rig->status.detail, "No space left"));
+    assert_true(rig->status.n_lost_fragments > 0);
+    atomic_store(&rig->disk.write_error, 0);
+    rig_wait(rig, is_fine_again);
+    rig_stop(rig);
+    rig_recordings(rig, &rec);
+    assert_int_equal(rec.n_spans, 2);
+    recordings_fini(&rec);
+    assert_true(rig_check(rig) < rig->next_number);
+}
+
+static void a_disk_that_vanishes_is_survived(void **state)
+{
+    struct rig *rig = *state;
+    rig_open(rig);
+    rig_record(rig, "cam");
+    atomic_store(&rig->disk.create_error, -EIO);
+    atomic_store(&rig->disk.write_error, -EIO);
+    rig_wait(rig, has_trouble);
+    atomic_store(&rig->disk.create_error, 0);
+    atomic_store(&rig->disk.write_error, 0);
+    rig_wait(rig, is_fine_again);
+    rig_stop(rig);
+    assert_true(rig_check(rig) > 0);
+}
+
+/* A disk that does not answer: publishing goes on, memory stays bounded, the gap is counted. */
+static void a_stuck_disk_blocks_nobody(void **state)
+{
+    struct rig *rig = *state;
+    rig_open(rig);
+    rig_record(rig, "cam");
+    rig_pictures(rig, 50, 25);
+    rig_wait(rig, rig_is_recording);
+    atomic_store(&rig->disk.is_stuck, true);
+    rig_pictures(rig, 25000, 25); /* some 28 MB */
+    assert_true(atomic_load(&rig->storage->volumes[0]->queued_bytes) <= RECORDER_QUEUE_MAX_BYTES);
+    rig_wait(rig, has_trouble);
+    assert_non_null(strstr(rig->status.detail, "too slow"));
+    atomic_store(&rig->disk.is_stuck, false);
+    rig_wait(rig, is_fine_again);
+    rig_stop(rig);
+    assert_true(rig_check(rig) < rig->next_number);
+}
+
+static void another_volume_takes_over(void **state)
+{
+    struct rig *rig = *state;
+    struct segment_row rows[8];
+    rig->volumes[1].path = xasprintf("%s/rec2", rig->dir);
+    rig->params.n_volumes = 2;
+    rig_open(rig);
+    rig_record(rig, "cam");
+    rig_pictures(rig, 100, 25);
+    rig_wait(rig, rig_is_recording);
+    struct volume *first = storage__pick_volume(rig->storage, "cam");
+    atomic_store(&first->fault, VOLUME_FAILED); /* as its own thread would find */
+    assert_ptr_not_equal(storage__pick_volume(rig->storage, "cam"), first);
+    hub_set_up(rig->hub, false);
+    hub_set_up(rig->hub, true);
+    rig_pictures(rig, 100, 25);
+    rig_stop(rig);
+    atomic_store(&first->fault, VOLUME_OK);
+    assert_int_equal(rig_rows(rig, rows, 8), 2);
+    assert_int_not_equal(rows[0].volume, rows[1].volume);
+    assert_int_equal(rig_check(rig), 200);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(records_what_is_published),
+        TEST(rotation_loses_nothing),
+        TEST(long_groups_are_cut_into_fragments),
+        TEST(waits_for_a_key_frame),
+        TEST(a_lost_source_is_a_gap),
+        TEST(missing_pictures_are_a_hole),
+        TEST(clock_steps_keep_lengths_true),
+        TEST(a_new_format_begins_a_new_segment),
+        TEST(strange_sound_never_stops_pictures),
+        TEST(sound_is_a_second_track),
+        TEST(is_playable_while_written),
+        TEST(a_full_disk_is_a_counted_gap),
+        TEST(a_disk_that_vanishes_is_survived),
+        TEST(a_stuck_disk_blocks_nobody),
+        TEST(another_volume_takes_over),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
