@@ -39,12 +39,17 @@ static double ticks_of(const struct timeline *t, int64_t us)
     return (double)us * t->timescale / (double)US_PER_S;
 }
 
-static void start_reorder(struct timeline *t, double position)
+/* Decoding runs `reorder_frames` pictures behind presentation from here on: what is presented moves
+ * later, so that decode times go on evenly. A smaller number later on changes nothing, because what
+ * was presented cannot be taken back. */
+static void grow_reorder(struct timeline *t)
 {
-    t->delay = llround(t->nominal * t->reorder_frames);
+    int64_t delay = llround(t->nominal * t->reorder_frames);
+    t->position += (double)(delay - t->delay);
+    t->delay = delay;
     t->n_waiting = 0;
     for (int i = t->reorder_frames; i > 0; i--)
-        t->waiting[t->n_waiting++] = llround(position - i * t->nominal);
+        t->waiting[t->n_waiting++] = llround(t->position - (i - 1) * t->nominal);
 }
 
 static void start(struct timeline *t, uint32_t rtp, int64_t mono_us, int64_t wall_us)
@@ -52,8 +57,9 @@ static void start(struct timeline *t, uint32_t rtp, int64_t mono_us, int64_t wal
     t->is_started = true;
     t->last_rtp = rtp;
     t->last_mono_us = mono_us;
-    t->position = llround(t->nominal * t->reorder_frames);
-    start_reorder(t, t->position);
+    t->position = -t->nominal; /* the picture before the first */
+    grow_reorder(t);
+    t->position = (double)t->delay;
     t->origin_mono_us = mono_us;
     t->wall_offset_us = wall_us - mono_us;
     t->window = (struct timeline_window){.from_mono_us = mono_us, .least = INFINITY};
@@ -98,8 +104,6 @@ static void watch_for_reorder(struct timeline *t, double delta)
         return;
     t->nominal = delta / (1 + t->n_agreeing);
     t->reorder_frames = HIDDEN_REORDER;
-    start_reorder(t, t->position);
-    t->origin_mono_us += (int64_t)((double)t->delay * (double)US_PER_S / t->timescale);
 }
 
 static struct step believe(struct timeline *t, uint32_t rtp, double delta, int64_t mono_us)
@@ -287,6 +291,9 @@ struct timeline_stamp timeline_next(struct timeline *t, uint32_t rtp_timestamp, 
 {
     struct timeline_stamp out = {0};
     double position;
+    t->reorder_frames = CLAMP(t->reorder_frames, 0, TIMELINE_MAX_REORDER);
+    if (t->is_started && t->reorder_frames > t->n_waiting)
+        grow_reorder(t);
     if (!t->is_started) {
         start(t, rtp_timestamp, mono_us, wall_us);
         position = t->position;

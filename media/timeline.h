@@ -28,7 +28,7 @@ struct timeline_window {
 
 struct timeline {
     uint32_t timescale;
-    int reorder_frames;
+    int reorder_frames;             /* may be changed when the format changes */
     uint64_t n_outliers, n_steered; /* stamps replaced; windows that were corrected */
 
     /* private */

@@ -305,6 +305,27 @@ static void keeps_the_order_of_b_frames_in_a_burst(void **state)
         assert_true(pts[i] > pts[i - 1]);
 }
 
+static void begins_to_reorder_with_a_new_format(void **state)
+{
+    (void)state;
+    static const int order[] = {0, 3, 1, 2};
+    struct cam c = new_cam(90000, 0);
+    run(&c, 100, FRAME, 40000, 0);
+    c.t.reorder_frames = 2;
+    int64_t first = 0, last = 0;
+    for (int i = 0; i <= 300; i++) {
+        int display = i == 0 ? 0 : (i - 1) / 3 * 3 + order[1 + (i - 1) % 3];
+        struct timeline_stamp s =
+            feed(&c, c.rtp + (uint32_t)display * FRAME, (int64_t)c.due_us + (int64_t)i * 40000);
+        first = i == 0 ? s.pts : first;
+        assert_int_equal(s.pts - first, display * (int64_t)FRAME);
+        assert_true(i == 0 || s.dts == last + FRAME);
+        last = s.dts;
+    }
+    assert_true(c.worst_s < 0.15);
+    assert_int_equal(c.n_jumps, 0);
+}
+
 static void finds_b_frames_that_nobody_told_of(void **state)
 {
     (void)state;
@@ -388,6 +409,7 @@ int main(void)
         cmocka_unit_test(spreads_equal_stamps),
         cmocka_unit_test(derives_decode_times_of_b_frames),
         cmocka_unit_test(keeps_the_order_of_b_frames_in_a_burst),
+        cmocka_unit_test(begins_to_reorder_with_a_new_format),
         cmocka_unit_test(finds_b_frames_that_nobody_told_of),
         cmocka_unit_test(follows_steps_of_the_wall_clock),
         cmocka_unit_test(steers_audio_alike),
