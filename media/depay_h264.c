@@ -18,15 +18,11 @@ struct nal_info depay__h264_info(const struct depay *d, const uint8_t *p, size_t
     (void)d;
     switch (h264_nal_type(p[0])) {
     case H264_NAL_SLICE:
-    case 2: /* data partition A carries first_mb_in_slice as well */
     case H264_NAL_IDR:
         /* first_mb_in_slice is ue(v): zero is the single bit 1. */
         return (struct nal_info){.kind = NAL_KIND_SLICE,
                                  .is_first = n > 1 && (p[1] & 0x80),
                                  .is_key = h264_nal_type(p[0]) == H264_NAL_IDR};
-    case 3:
-    case H264_NAL_PARTITION_C:
-        return (struct nal_info){.kind = NAL_KIND_SLICE};
     case H264_NAL_SPS:
     case H264_NAL_PPS:
         return (struct nal_info){.kind = NAL_KIND_SET};
@@ -49,6 +45,8 @@ struct nal_info depay__h264_info(const struct depay *d, const uint8_t *p, size_t
     case 23:
         return (struct nal_info){.kind = NAL_KIND_SUFFIX};
     default:
+        /* Data partitions (2-4) too: no camera has them, but H.265 taken for H.264 looks so, and
+         * then it is better to see no pictures than wrong ones. */
         return (struct nal_info){.kind = NAL_KIND_DROP};
     }
 }

@@ -8,7 +8,6 @@
 
 enum h264_nal {
     H264_NAL_SLICE = 1,
-    H264_NAL_PARTITION_C = 4,
     H264_NAL_IDR = 5,
     H264_NAL_SEI = 6,
     H264_NAL_SPS = 7,
