@@ -91,15 +91,17 @@ static void send_garbage(struct client *c, size_t n)
 /* Whether there is room; when not, the client waits for the next key frame. */
 static bool has_room(struct client *c, struct client_track *ct, const struct unit *unit)
 {
-    if (ct->needs_key && !unit->is_key)
-        return false;
-    if (c->out.len + unit->size > CLIENT_OUT_MAX_BYTES / 2) {
-        ct->needs_key = true;
-        c->camera->n_dropped_units++;
-        return false;
+    bool is_waiting = ct->needs_key && !unit->is_key;
+    bool is_full = c->out.len + unit->size > CLIENT_OUT_MAX_BYTES / 2;
+    if (!is_waiting && !is_full) {
+        ct->needs_key = false;
+        return true;
     }
-    ct->needs_key = false;
-    return true;
+    /* what comes before the first key frame of all is not missed */
+    if (is_full || ct->n_packets > 0)
+        c->camera->n_dropped_units++;
+    ct->needs_key = true;
+    return false;
 }
 
 static uint64_t ntp_of(int64_t wall_us)
