@@ -36,7 +36,18 @@ export function loadClip({ name, codec, hue, size, seconds = 12, fps = 12, bfram
       codec === 'h265'
         ? ['-c:v', 'libx265', '-x265-params', `keyint=${fps * 2}:log-level=error`, '-tag:v', 'hvc1']
         : ['-c:v', 'libx264', '-g', `${fps * 2}`, '-bf', `${bframes}`, '-preset', 'veryfast'];
-    const args = ['-v', 'error', '-y', '-f', 'lavfi', '-i', source, ...coder, '-pix_fmt', 'yuv420p'];
+    const args = [
+      '-v',
+      'error',
+      '-y',
+      '-f',
+      'lavfi',
+      '-i',
+      source,
+      ...coder,
+      '-pix_fmt',
+      'yuv420p',
+    ];
     args.push('-crf', '28', '-video_track_timescale', `${TIMESCALE}`, '-movflags');
     args.push('frag_every_frame+empty_moov+default_base_moof', file);
     const { status, stderr } = spawnSync('ffmpeg', args);
@@ -103,7 +114,10 @@ function frameOf(piece, moofSize) {
 function codecString(init, codec) {
   const at = init.indexOf(codec === 'h265' ? 'hvcC' : 'avcC') + 4;
   if (codec === 'h265') return 'hvc1.1.6.L90.90';
-  return `avc1.${init.subarray(at + 1, at + 4).toString('hex').toUpperCase()}`;
+  return `avc1.${init
+    .subarray(at + 1, at + 4)
+    .toString('hex')
+    .toUpperCase()}`;
 }
 
 function sizeOf(init) {

@@ -9,19 +9,34 @@ import { makeDistrict } from './district.mjs';
 import { attachWall } from './wall-mock.mjs';
 
 const port = Number(process.env.PORT ?? 8099);
-const root = process.env.ROOKERY_WEB_OUT ?? fileURLToPath(new URL('../../build/web', import.meta.url));
-const types = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml' };
+const root =
+  process.env.ROOKERY_WEB_OUT ?? fileURLToPath(new URL('../../build/web', import.meta.url));
+const types = {
+  '.html': 'text/html',
+  '.js': 'text/javascript',
+  '.css': 'text/css',
+  '.svg': 'image/svg+xml',
+};
 
 const streams = new Set();
 const district = makeDistrict((event, data) => {
-  for (const response of streams) response.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
+  for (const response of streams)
+    response.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
 });
 const session = {
   user: {
     name: 'admin',
     role: 'admin',
     scope: '',
-    permissions: ['view_live', 'view_recorded', 'export', 'view_reports', 'edit_district', 'manage_users', 'manage_system'],
+    permissions: [
+      'view_live',
+      'view_recorded',
+      'export',
+      'view_reports',
+      'edit_district',
+      'manage_users',
+      'manage_system',
+    ],
   },
   csrf: 'mock',
   time_zone: 'Asia/Shanghai',

@@ -69,12 +69,26 @@ class Tile {
 
   sendOne() {
     const { length } = this.clip.frames;
-    const { piece, pts, frame } = shifted(this.clip, this.next % length, Math.floor(this.next / length));
+    const { piece, pts, frame } = shifted(
+      this.clip,
+      this.next % length,
+      Math.floor(this.next / length),
+    );
     const flags = (frame.isKey ? 1 : 0) | (this.isLive ? 0 : 8);
-    const decodeUs = ((frame.decodeTime + Math.floor(this.next / length) * this.clip.total) * 1e6) / TIMESCALE;
+    const decodeUs =
+      ((frame.decodeTime + Math.floor(this.next / length) * this.clip.total) * 1e6) / TIMESCALE;
     const wallUs = this.next * this.frameMs * 1000 + (pts * 1e6) / TIMESCALE - decodeUs;
     const { tile, gen } = this;
-    const head = header({ kind: 2, flags, tile, gen, wallUs, pts, offset: frame.offset, duration: 0 });
+    const head = header({
+      kind: 2,
+      flags,
+      tile,
+      gen,
+      wallUs,
+      pts,
+      offset: frame.offset,
+      duration: 0,
+    });
     this.link.send(Buffer.concat([head, piece]));
     this.next += 1;
   }
@@ -181,7 +195,8 @@ export function attachWall(server, cameraOf) {
   return {
     stateChanged(id) {
       for (const tiles of links)
-        for (const tile of tiles.values()) if (tile.camera.id === id && tile.isLive) tile.sayState();
+        for (const tile of tiles.values())
+          if (tile.camera.id === id && tile.isLive) tile.sayState();
     },
   };
 }

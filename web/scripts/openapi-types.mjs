@@ -9,14 +9,17 @@ if (!input || !output) {
   process.exit(2);
 }
 
-const literal = (value) => (typeof value === 'string' ? `'${value.replaceAll("'", "\\'")}'` : String(value));
+const literal = (value) =>
+  typeof value === 'string' ? `'${value.replaceAll("'", "\\'")}'` : String(value);
 const key = (name) => (/^[A-Za-z_$][\w$]*$/.test(name) ? name : `'${name}'`);
 const upper = (name) => name[0].toUpperCase() + name.slice(1);
 
 function objectType(schema) {
   const required = new Set(schema.required ?? []);
   const lines = Object.entries(schema.properties ?? {}).map(([name, property]) => {
-    const doc = property.description ? `/** ${property.description.trim().replaceAll('\n', ' ')} */ ` : '';
+    const doc = property.description
+      ? `/** ${property.description.trim().replaceAll('\n', ' ')} */ `
+      : '';
     return `${doc}${key(name)}${required.has(name) ? '' : '?'}: ${typeOf(property)};`;
   });
   if (lines.length === 0) return 'Record<string, unknown>';
@@ -49,7 +52,9 @@ function typeOf(schema) {
   const any = schema.oneOf ?? schema.anyOf;
   if (any) return any.map(typeOf).join(' | ');
   if (schema.enum) return schema.enum.map(literal).join(' | ');
-  const types = Array.isArray(schema.type) ? schema.type : [schema.type ?? (schema.properties ? 'object' : '')];
+  const types = Array.isArray(schema.type)
+    ? schema.type
+    : [schema.type ?? (schema.properties ? 'object' : '')];
   return types.map((type) => single(schema, type)).join(' | ');
 }
 
@@ -78,7 +83,9 @@ for (const path of Object.values(document.paths)) {
 const text = out.join('\n');
 if (flag === '--check') {
   if (readFileSync(output, 'utf8') !== text) {
-    console.error(`${output} does not match ${input}: run "npm run gen" in web/ and commit the result`);
+    console.error(
+      `${output} does not match ${input}: run "npm run gen" in web/ and commit the result`,
+    );
     process.exit(1);
   }
 } else {

@@ -26,7 +26,11 @@ export const router = createRouter({
       component: () => import('./playback/PlaybackPage.vue'),
       meta: { nav: 'playback' },
     },
-    { path: '/events', component: () => import('./events/EventsPage.vue'), meta: { nav: 'events' } },
+    {
+      path: '/events',
+      component: () => import('./events/EventsPage.vue'),
+      meta: { nav: 'events' },
+    },
     {
       path: '/uptime',
       component: () => import('./reports/UptimePage.vue'),
@@ -37,7 +41,11 @@ export const router = createRouter({
       component: () => import('./district/DistrictPage.vue'),
       meta: { nav: 'district' },
     },
-    { path: '/system', component: () => import('./system/SystemPage.vue'), meta: { nav: 'system' } },
+    {
+      path: '/system',
+      component: () => import('./system/SystemPage.vue'),
+      meta: { nav: 'system' },
+    },
     { path: '/:rest(.*)*', component: () => import('./ui/NotFoundPage.vue') },
   ],
 });

@@ -213,7 +213,7 @@ export type Span = {
 export type Gap = {
   from: Time;
   to: Time;
-  /** a cause of CameraState, or server_down, expired, unknown */ cause: string;
+  /** a cause of CameraState, or server_stopped, expired, space, unknown and the like */ cause: string;
 };
 
 export type Recordings = {

@@ -12,9 +12,6 @@ export function monthCells(month: string): (string | null)[] {
   const [year = 1970, number = 1] = month.split('-').map(Number);
   const before = (new Date(Date.UTC(year, number - 1, 1)).getUTCDay() + 6) % 7;
   const length = new Date(Date.UTC(year, number, 0)).getUTCDate();
-  const days = Array.from(
-    { length },
-    (_, i) => `${month}-${String(i + 1).padStart(2, '0')}`,
-  );
+  const days = Array.from({ length }, (_, i) => `${month}-${String(i + 1).padStart(2, '0')}`);
   return [...Array.from({ length: before }, () => null), ...days];
 }

@@ -104,7 +104,12 @@ function paintAxis(context: CanvasRenderingContext2D, scene: Scene, width: numbe
   }
 }
 
-function paintRecordings(context: CanvasRenderingContext2D, scene: Scene, width: number, p: Palette) {
+function paintRecordings(
+  context: CanvasRenderingContext2D,
+  scene: Scene,
+  width: number,
+  p: Palette,
+) {
   const { timeline, view } = scene;
   if (!timeline) return;
   const faultColor: Record<Fault, string> = { camera: p.act, own: p.look, none: p.off };

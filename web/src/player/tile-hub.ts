@@ -22,7 +22,10 @@ const TICK_MS = 250;
 declare global {
   interface Window {
     /** For tests and for support: what every tile is doing right now. */
-    __rookery?: { tiles: TileInfo[]; wall: { status: WallStatus; bytes: number; offsetMs: number } };
+    __rookery?: {
+      tiles: TileInfo[];
+      wall: { status: WallStatus; bytes: number; offsetMs: number };
+    };
   }
 }
 

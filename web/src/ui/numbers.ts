@@ -1,7 +1,7 @@
 // Figures with their units, always with the same precision.
 
-/** Thin no-break space between a figure and its unit. */
-const GAP = '\u202f';
+/** No-break space between a figure and its unit. */
+const GAP = '\u00a0';
 
 export function bitrateOf(bps: number): string {
   if (bps >= 999_500) return `${(bps / 1e6).toFixed(1)}${GAP}Mbit/s`;

@@ -41,12 +41,7 @@ export function useTileWords() {
 
   function stalledText(info: TileInfo, wallRetryAtMs: number, nowMs: number): string {
     if (info.isServerLost) {
-      const next = nextStep(
-        wallRetryAtMs,
-        nowMs,
-        'sentence.reconnectIn',
-        'sentence.reconnecting',
-      );
+      const next = nextStep(wallRetryAtMs, nowMs, 'sentence.reconnectIn', 'sentence.reconnecting');
       return join(t('sentence.server'), next);
     }
     const what = sentence(info.cause || 'ok');
