@@ -116,7 +116,7 @@ void wall__playback_changed(struct playback *p)
     bool was_keys_only = playback_is_keys_only(p);
     p->speed = p->tile->speed;
     if (was_keys_only && !playback_is_keys_only(p))
-        p->needs_key = p->is_after_hole = true;
+        wall__reader_rewind(p);
     if (!p->tile->is_paused)
         p->n_steps = 0;
     anchor(p, at, should_run(p));
@@ -243,7 +243,7 @@ static void send_item(struct playback *p, const struct playback_item *item)
 /* Returns how long until the next one is due; < 0 = not by time. */
 static int64_t send_due(struct playback *p)
 {
-    while (p->n_ready > 0) {
+    while (p->n_ready > 0 && !p->is_rewind_due) {
         struct playback_item *item = &p->ready[p->first_ready];
         int64_t wait = wait_us(p, item);
         if (wait != 0)
@@ -254,7 +254,7 @@ static int64_t send_due(struct playback *p)
         p->ready_bytes -= item->pkt->size;
         packet_unref(&item->pkt);
     }
-    if (p->over_at_us != 0) {
+    if (p->over_at_us != 0 && !p->is_rewind_due) {
         int64_t at_us = p->over_at_us;
         p->over_at_us = 0;
         wall__playback_end(p, at_us);

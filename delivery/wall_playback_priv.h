@@ -25,6 +25,9 @@ struct playback_item {
     uint32_t duration;
     bool is_after_hole;
     struct playback_gap gap; /* before it */
+    /* as they were before it, to read it again */
+    struct axis axis;
+    struct track_clock clock;
 };
 
 /* A sample chosen to be read. */
@@ -63,8 +66,9 @@ struct playback {
     int64_t to_us;     /* what the newest map was asked for */
     int64_t window_us; /* how much more the next one is */
     size_t max_samples;
-    bool needs_key;               /* something could not be read */
-    bool is_after_hole;           /* so what is read next does not follow what was sent */
+    bool needs_key;     /* something could not be read */
+    bool is_rewind_due; /* what was read ahead is to be read again, after the job under way */
+    bool is_after_hole; /* so what is read next does not follow what was sent */
     struct playback_gap open_gap; /* belongs to the next picture picked */
 
     /* read, not sent yet: a ring */
@@ -94,6 +98,8 @@ static inline bool playback_is_keys_only(const struct playback *p)
 /* Reads ahead when there is need; calls wall__playback_advance when something came. */
 void wall__reader_fetch(struct playback *p);
 void wall__reader_fini(struct playback *p);
+/* Reads again what was read ahead: with another speed other samples are wanted. */
+void wall__reader_rewind(struct playback *p);
 
 /* Sends what is due. */
 void wall__playback_advance(struct playback *p);

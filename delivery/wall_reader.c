@@ -39,13 +39,59 @@ static int64_t end_of(const struct sample_map *map, const struct sample *s)
     return s->wall_us + (timescale ? (int64_t)s->duration * US_PER_S / timescale : 0);
 }
 
-void wall__reader_fini(struct playback *p)
+static void drop_ready(struct playback *p)
 {
-    sample_map_free(&p->map);
     for (; p->n_ready > 0; p->n_ready--) {
         packet_unref(&p->ready[p->first_ready].pkt);
         p->first_ready = (p->first_ready + 1) % READY_MAX;
     }
+    p->ready_bytes = 0;
+}
+
+void wall__reader_fini(struct playback *p)
+{
+    sample_map_free(&p->map);
+    drop_ready(p);
+}
+
+/* To the first key frame that was not sent, as if nothing behind it had been read. */
+static void rewind_now(struct playback *p)
+{
+    p->is_rewind_due = false;
+    while (p->n_ready > 0) {
+        struct playback_item *item = &p->ready[p->first_ready];
+        if (item->pkt->is_video && item->pkt->is_key)
+            break;
+        p->ready_bytes -= item->pkt->size;
+        packet_unref(&item->pkt);
+        p->first_ready = (p->first_ready + 1) % READY_MAX;
+        p->n_ready--;
+    }
+    p->needs_key = true;
+    p->is_after_hole = true;
+    if (p->n_ready == 0)
+        return;
+    const struct playback_item *item = &p->ready[p->first_ready];
+    p->key_us = p->end_us = item->pkt->wall_us;
+    p->open_gap = item->gap;
+    p->axis = item->axis;
+    p->clocks[1] = item->clock;
+    track_clock_restart(&p->clocks[0]);
+    p->has_last[0] = p->has_last[1] = p->is_passing = false;
+    p->is_over = false;
+    p->over_at_us = 0;
+    drop_ready(p);
+    sample_map_free(&p->map);
+    p->to_us = p->key_us;
+    p->window_us = WINDOW_FIRST_US;
+}
+
+void wall__reader_rewind(struct playback *p)
+{
+    if (p->job)
+        p->is_rewind_due = true;
+    else
+        rewind_now(p);
 }
 
 /* --- jobs --- */
@@ -78,10 +124,14 @@ static void finish_job(void *ctx)
         if (job->is_map)
             sample_map_free(&job->map);
         wall__playback_free(p);
-    } else if (job->is_map) {
-        take_map(p, job);
     } else {
-        take_batch(p, job);
+        if (job->is_map)
+            take_map(p, job);
+        else
+            take_batch(p, job);
+        if (p->is_rewind_due && !p->job)
+            rewind_now(p);
+        wall__playback_advance(p);
     }
     free(job);
 }
@@ -273,7 +323,6 @@ static void take_map(struct playback *p, struct playback_job *job)
         go_on_behind(p, true);
     else
         p->window_us = WINDOW_US;
-    wall__playback_advance(p);
 }
 
 /* --- batches --- */
@@ -332,12 +381,16 @@ static void append(struct playback *p, struct playback_pick *pick)
     struct packet *pkt = pick->pkt;
     bool closes_gap = pick->gap.to_us != 0 && p->clocks[1].is_started;
     struct playback_item *item = &p->ready[(p->first_ready + p->n_ready) % READY_MAX];
+    struct axis axis = p->axis;
+    struct track_clock clock = p->clocks[pkt->is_video];
     *item = (struct playback_item){
         .pkt = pkt,
         .dts = track_clock_next(&p->clocks[pkt->is_video], &p->axis, pkt, closes_gap),
         .duration = s->duration,
         .is_after_hole = p->is_after_hole || closes_gap,
         .gap = pick->gap,
+        .axis = axis,
+        .clock = clock,
     };
     if (closes_gap)
         track_clock_restart(&p->clocks[0]);
@@ -361,7 +414,6 @@ static void take_batch(struct playback *p, struct playback_job *job)
         p->is_after_hole = true;
     }
     p->needs_key |= is_broken;
-    wall__playback_advance(p);
 }
 
 /* False: nothing of what was passed is wanted. */

@@ -1,7 +1,9 @@
 #include "delivery_rig.h"
 
+#include <fcntl.h>
 #include <sys/mman.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -123,16 +125,26 @@ static void add(struct builder *b, const struct sample *s)
 }
 
 /* All pictures of a run stand at picture_bytes apart, then its sound, 32 bytes each. */
-static int run_fd(const struct rig_source *s, const struct rig_run *run, struct format *video)
+static int run_fd(const struct rig_source *s, struct rig_run *run, struct format *video)
 {
-    int fd = memfd_create("run", MFD_CLOEXEC);
-    assert_true(fd >= 0);
-    for (int64_t i = run->from; i < run->to; i++) {
-        struct packet *pkt = rig_picture(video, i, s->picture_bytes);
-        assert_int_equal(write(fd, pkt->data, pkt->size), pkt->size);
-        packet_unref(&pkt);
+    if (run->fd == 0) {
+        run->fd = memfd_create("run", MFD_CLOEXEC);
+        assert_true(run->fd > 0);
+        run->written_to = run->from;
     }
-    return fd;
+    struct buf bytes;
+    buf_init(&bytes, 0);
+    for (; run->written_to < run->to; run->written_to++) {
+        struct packet *pkt = rig_picture(video, run->written_to, s->picture_bytes);
+        buf_append(&bytes, pkt->data, pkt->size);
+        packet_unref(&pkt);
+        if (bytes.len > 1 << 20 || run->written_to + 1 == run->to) {
+            assert_int_equal(write(run->fd, bytes.data, bytes.len), bytes.len);
+            buf_clear(&bytes);
+        }
+    }
+    buf_fini(&bytes);
+    return fcntl(run->fd, F_DUPFD_CLOEXEC, 0);
 }
 
 static int64_t first_sound(const struct rig_run *run)
@@ -177,7 +189,7 @@ static void add_group(struct builder *b, const struct rig_run *run, int64_t key,
     }
 }
 
-static void add_run(struct builder *b, const struct rig_run *run)
+static void add_run(struct builder *b, struct rig_run *run)
 {
     struct sample_map *m = b->map;
     const struct sample_query *q = b->q;
@@ -235,4 +247,11 @@ void rig_source_init(struct rig_source *s, struct rig_run *runs, size_t n_runs)
 {
     *s = (struct rig_source){
         .source = {map_runs}, .runs = runs, .n_runs = n_runs, .picture_bytes = 64};
+}
+
+void rig_source_fini(struct rig_source *s)
+{
+    for (size_t i = 0; i < s->n_runs; i++)
+        if (s->runs[i].fd > 0)
+            close(s->runs[i].fd);
 }

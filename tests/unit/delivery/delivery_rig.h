@@ -43,6 +43,8 @@ struct rig_run {
     int64_t from, to; /* picture numbers, [from, to); from is a key frame */
     int mark;         /* of its format */
     bool has_audio;
+    int fd; /* set by the rig; written once */
+    int64_t written_to;
 };
 struct rig_source {
     struct source source;
@@ -53,7 +55,9 @@ struct rig_source {
     int n_calls;
     int fails_with; /* < 0: map fails so */
 };
+/* runs stay the caller's, who may lengthen them. */
 void rig_source_init(struct rig_source *s, struct rig_run *runs, size_t n_runs);
+void rig_source_fini(struct rig_source *s);
 
 static inline int64_t rig_time(int64_t picture)
 {

@@ -201,10 +201,10 @@ static void nothing(void *ctx)
     (void)ctx;
 }
 
-void wall_rig_settle(struct wall_rig *rig)
+/* The pool has one thread and works in order: behind the barrier, all before it is done. */
+static void settle(struct wall_rig *rig, int n_rounds)
 {
-    /* the pool has one thread and works in order: behind the barrier, all before it is done */
-    for (int i = 0; i < 8; i++) {
+    for (int i = 0; i < n_rounds; i++) {
         bool is_through = false;
         assert_true(pool_submit(rig->pool, nothing, rig->clock.loop, set_flag, &is_through));
         while (!is_through)
@@ -213,11 +213,16 @@ void wall_rig_settle(struct wall_rig *rig)
     }
 }
 
+void wall_rig_settle(struct wall_rig *rig)
+{
+    settle(rig, 8); /* a map, a batch, and what follows from them */
+}
+
 void wall_rig_advance_ms(struct wall_rig *rig, int64_t ms)
 {
-    for (; ms > 0; ms -= 50) {
-        rig_advance_ms(&rig->clock, MIN(ms, 50));
-        wall_rig_settle(rig);
+    for (; ms > 0; ms -= 100) {
+        rig_advance_ms(&rig->clock, MIN(ms, 100));
+        settle(rig, 2);
     }
 }
 
