@@ -2,8 +2,9 @@
  * G.711 (RFC 3551). Sans-IO: payload bytes in, packets out through a callback.
  *
  * Access units end by quirks H1-H6: timestamp change, marker after a VCL NAL, or the first slice of
- * a new picture; parameter sets in front belong to the next one.
- * Thread: belongs to its owner. Bounds: PACKET_MAX_BYTES per access unit, 16 KiB per parameter set.
+ * a new picture; parameter sets in front belong to the next one. The marker is believed after it
+ * was right once: the very first unit waits for the packet after it (or depay_flush). Thread:
+ * belongs to its owner. Bounds: PACKET_MAX_BYTES per access unit, 16 KiB per parameter set.
  */
 #ifndef MEDIA_DEPAY_H
 #define MEDIA_DEPAY_H
@@ -34,10 +35,12 @@ void depay_destroy(struct depay **d);
 /* One RTP packet in order; lost > 0 when packets are missing before it. */
 void depay_input(struct depay *d, const struct rtp *rtp, uint32_t lost);
 
-/* Hands out what is pending (end of stream, or the marker is late). */
+/* Hands out what is pending (end of stream, or the marker is late). A unit whose end has not come
+ * is handed out as far as it goes, so only when nothing more is expected. */
 void depay_flush(struct depay *d);
 
-/* Forgets pending data, after a reconnect or restart; the format stays. */
+/* Forgets pending data, after a reconnect or RTP_RESTART; the format stays, and the next unit is
+ * flagged is_discontinuity. */
 void depay_reset(struct depay *d);
 const struct depay_stats *depay_stats(const struct depay *d);
 

@@ -17,7 +17,7 @@ struct packet {
     int64_t dts;     /* strictly increasing per track within an epoch */
     int64_t wall_us; /* server wall clock of this picture: arrival steered by the timeline */
     int64_t arrival_mono_us; /* when its last byte was read */
-    uint32_t seq; /* counts packets of the hub and track, without holes when nothing was lost */
+    uint32_t seq; /* set by hub_publish: counts packets per track; a hole = something is missing */
     bool is_video;
     bool is_key;           /* IDR/CRA/BLA: decodable from here with format */
     bool is_discontinuity; /* something is missing or time jumped before this packet */
