@@ -21,6 +21,9 @@ if(ROOKERY_SANITIZE)
     -fno-sanitize-recover=all)
   target_link_options(rookery_flags INTERFACE -fsanitize=${ROOKERY_SANITIZE})
 endif()
+if(ROOKERY_FUZZ)
+  target_compile_options(rookery_flags INTERFACE -fsanitize=fuzzer-no-link) # the layers too give coverage
+endif()
 target_link_libraries(rookery_flags INTERFACE Threads::Threads)
 
 # add_layer(NAME SOURCES a.c b.c USES base net LIBS PkgConfig::X)
