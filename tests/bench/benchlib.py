@@ -40,8 +40,8 @@ class Build:
     def __init__(self, directory):
         self.dir = pathlib.Path(directory)
         if not (self.dir / "CMakeCache.txt").exists():
-            subprocess.run(["cmake", "--preset", "check", "-B", self.dir], cwd=ROOT, check=True,
-                           stdout=subprocess.DEVNULL)
+            subprocess.run(["cmake", "--preset", "release", "-B", self.dir, "-DROOKERY_TESTS=ON"],
+                           cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
         targets = ["rookery-camsim", "pump", "check_frames", "live_viewer"]
         known = subprocess.run(["cmake", "--build", self.dir, "--target", "help"],
                                capture_output=True, text=True, check=True).stdout
