@@ -32,6 +32,9 @@ static int by_start(const void *pa, const void *pb)
     return (a->from_us > b->from_us) - (a->from_us < b->from_us);
 }
 
+/* A server that has just begun says nothing about its cameras for a moment. */
+#define SILENCE_US INT64_C(30000000)
+
 static bool is_soft(const char *cause)
 {
     return strcmp(cause, "ok") == 0 || strcmp(cause, "connecting") == 0 || cause[0] == '\0';
@@ -89,7 +92,8 @@ static void cut_gap(const struct facts *f, size_t first, int64_t from_us, int64_
         int64_t until_us = to_us;
         const struct fact *fact = fact_at(f, first, at_us, &until_us);
         bool is_told = fact != NULL && !is_soft(fact->cause);
-        add_piece(out, at_us, until_us, is_told ? fact->cause : fact != NULL ? "" : "unknown");
+        bool is_soft_piece = fact != NULL || until_us - at_us <= SILENCE_US;
+        add_piece(out, at_us, until_us, is_told ? fact->cause : is_soft_piece ? "" : "unknown");
         at_us = until_us;
     }
 }

@@ -104,6 +104,18 @@ static void stronger_facts_win(void **state)
     check(rig, 2, 120, 200, "auth");
 }
 
+static void a_moment_of_silence_is_not_unknown(void **state)
+{
+    struct rig *rig = *state;
+    int64_t s = 1000000;
+    facts_add(&rig->facts, FACT_STOPPED, 0, 100 * s, "server_stopped");
+    facts_add(&rig->facts, FACT_STATE, 102 * s, 110 * s, "auth");
+    find(rig, 0, 200 * s);
+    assert_int_equal(rig->rec.n_gaps, 3);
+    check(rig, 1, 100 * s, 110 * s, "auth");
+    check(rig, 2, 110 * s, 200 * s, "unknown");
+}
+
 static void ok_alone_explains_nothing(void **state)
 {
     struct rig *rig = *state;
@@ -125,6 +137,7 @@ int main(void)
         TEST(the_cause_covers_what_was_noticed_late),
         TEST(a_gap_of_two_causes_is_two),
         TEST(stronger_facts_win),
+        TEST(a_moment_of_silence_is_not_unknown),
         TEST(ok_alone_explains_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,235 @@
+#include "rig.h"
+
+#include <unistd.h>
+
+#include "media/hub.h"
+#include "storage/db.h"
+#include "storage/db_segments.h"
+
+static void record_some(struct rig *rig)
+{
+    rig->params.segment_us = 4 * US_PER_S;
+    rig_open(rig);
+    rig_record(rig, "cam");
+    rig_pictures(rig, 300, 25);
+    hub_set_up(rig->hub, false);
+    rig->wall_us += 10 * US_PER_S + 123;
+    hub_set_up(rig->hub, true);
+    rig_pictures(rig, 100, 25);
+    rig_stop(rig);
+}
+
+static void on_problem(void *ctx, const char *path, const char *what)
+{
+    (void)path;
+    (void)what;
+    ++*(int *)ctx;
+}
+
+static struct index_report check(struct rig *rig, bool is_deep, int n_problems)
+{
+    struct index_report report;
+    struct err err = {0};
+    int n = 0;
+    if (storage_index_check(rig->storage, is_deep, on_problem, &n, &report, &err) < 0)
+        fail_msg("%s", err.msg);
+    assert_int_equal(n, n_problems);
+    return report;
+}
+
+static void all_is_well(void **state)
+{
+    struct rig *rig = *state;
+    record_some(rig);
+    struct index_report report = check(rig, true, 0);
+    assert_int_equal(report.n_segments, 4);
+    assert_int_equal(report.n_files, 4);
+    assert_int_equal(report.n_adopted + report.n_missing + report.n_mismatch + report.n_bad_files,
+                     0);
+}
+
+static void every_kind_of_damage_is_named(void **state)
+{
+    struct rig *rig = *state;
+    struct segment_row rows[8];
+    char path[SEGMENT_PATH_BYTES], full[4][300], cmd[700];
+    record_some(rig);
+    rig_rows(rig, rows, 8);
+    for (int i = 0; i < 4; i++)
+        snprintf(full[i], sizeof full[i], "%s/rec/%s", rig->dir, segment_path(&rows[i].id, path));
+    assert_int_equal(unlink(full[0]), 0);
+    assert_int_equal(truncate(full[1], rows[1].bytes - 5000), 0);
+    snprintf(cmd, sizeof cmd, "cp %s %.*s-99.mp4 && echo x > %s/rec/cam/note.mp4", full[2],
+             (int)(strrchr(full[2], '-') - full[2]), full[2], rig->dir);
+    assert_int_equal(system(cmd), 0);
+    struct index_report report = check(rig, false, 4);
+    assert_int_equal(report.n_missing, 1);
+    assert_int_equal(report.n_adopted, 1);
+    assert_int_equal(report.n_bad_files, 2);
+}
+
+static int job_forget_all(struct db *db, void *ctx, struct err *err)
+{
+    (void)ctx;
+    return db_exec(db, "DELETE FROM segments; DELETE FROM camera_keys;", err);
+}
+
+static void the_index_is_made_again_from_the_files_alone(void **state)
+{
+    struct rig *rig = *state;
+    struct segment_row before[8], after[8];
+    struct index_report report;
+    struct err err = {0};
+    record_some(rig);
+    size_t n = rig_rows(rig, before, 8);
+    assert_int_equal(catalogue_write(rig->catalogue, job_forget_all, NULL, NULL), 0);
+    if (storage_index_rebuild(rig->storage, NULL, NULL, &report, &err) < 0)
+        fail_msg("%s", err.msg);
+    assert_int_equal(report.n_adopted, n);
+    assert_int_equal(rig_rows(rig, after, 8), n);
+    for (size_t i = 0; i < n; i++)
+        assert_memory_equal(&before[i], &after[i], sizeof before[i]);
+    check(rig, true, 0);
+}
+
+/* The catalogue is gone altogether: the volume is recognised by its marker. */
+static void a_lost_catalogue_is_no_lost_recording(void **state)
+{
+    struct rig *rig = *state;
+    struct index_report report;
+    char cmd[128];
+    record_some(rig);
+    rig_close(rig);
+    snprintf(cmd, sizeof cmd, "rm %s/catalog.db*", rig->dir);
+    assert_int_equal(system(cmd), 0);
+    rig_open(rig);
+    assert_int_equal(storage_index_rebuild(rig->storage, NULL, NULL, &report, NULL), 0);
+    assert_int_equal(rig_check(rig), 400);
+}
+
+static void a_torn_file_is_mended_by_rebuild(void **state)
+{
+    struct rig *rig = *state;
+    struct segment_row rows[8];
+    struct index_report report;
+    char path[SEGMENT_PATH_BYTES], full[300];
+    record_some(rig);
+    rig_rows(rig, rows, 8);
+    snprintf(full, sizeof full, "%s/rec/%s", rig->dir, segment_path(&rows[1].id, path));
+    assert_int_equal(truncate(full, rows[1].bytes - 5000), 0);
+    assert_int_equal(storage_index_rebuild(rig->storage, NULL, NULL, &report, NULL), 0);
+    assert_int_equal(report.n_bad_files, 0);
+    assert_int_equal(rig_check(rig), 375); /* all but the torn fragment */
+}
+
+static void a_missing_volume_loses_no_rows(void **state)
+{
+    struct rig *rig = *state;
+    struct index_report report;
+    struct err err = {0};
+    char cmd[200];
+    record_some(rig);
+    rig_close(rig);
+    snprintf(cmd, sizeof cmd, "mv %s/rec %s/away", rig->dir, rig->dir);
+    assert_int_equal(system(cmd), 0);
+    rig_open(rig);
+    assert_int_equal(storage_index_rebuild(rig->storage, NULL, NULL, &report, &err), ERR_NOT_FOUND);
+    assert_non_null(strstr(err.msg, "mounted"));
+    assert_int_equal(rig_rows(rig, NULL, 0), 4);
+}
+
+/* --- markers --- */
+
+static struct volume_status status_of(struct rig *rig, size_t i)
+{
+    struct volume_status st[3];
+    assert_true(storage_volumes(rig->storage, st, 3) > i);
+    return st[i];
+}
+
+static void a_directory_with_foreign_files_is_refused(void **state)
+{
+    struct rig *rig = *state;
+    char cmd[200];
+    snprintf(cmd, sizeof cmd, "mkdir %s/rec && touch %s/rec/thesis.doc", rig->dir, rig->dir);
+    assert_int_equal(system(cmd), 0);
+    rig_open(rig);
+    assert_false(status_of(rig, 0).is_ok);
+    assert_non_null(strstr(status_of(rig, 0).detail, "empty directory"));
+}
+
+static void a_disk_that_comes_back_is_used_again(void **state)
+{
+    struct rig *rig = *state;
+    char cmd[300];
+    rig_open(rig);
+    rig_close(rig);
+    snprintf(cmd, sizeof cmd, "mv %s/rec %s/away && mkdir %s/rec", rig->dir, rig->dir, rig->dir);
+    assert_int_equal(system(cmd), 0);
+    rig_open(rig);
+    assert_false(status_of(rig, 0).is_ok);
+    rig_record(rig, "cam");
+    rig_pictures(rig, 50, 25); /* nothing is written into the bare mount point */
+    snprintf(cmd, sizeof cmd, "rmdir %s/rec && mv %s/away %s/rec", rig->dir, rig->dir, rig->dir);
+    assert_int_equal(system(cmd), 0);
+    while (!status_of(rig, 0).is_ok)
+        loop_turn(rig->loop, false);
+    rig_pictures(rig, 50, 25);
+    rig_stop(rig);
+    assert_int_equal(rig_check(rig), 50);
+}
+
+static void two_servers_never_share_a_volume(void **state)
+{
+    struct rig *rig = *state;
+    struct rig second = *rig;
+    char dir[80];
+    rig_open(rig);
+    snprintf(dir, sizeof dir, "%s/second", rig->dir);
+    snprintf(second.dir, sizeof second.dir, "%.60s", dir);
+    second.params.volumes = rig->volumes;
+    rig_open(&second);
+    assert_false(status_of(&second, 0).is_ok);
+    assert_non_null(strstr(status_of(&second, 0).detail, "another server"));
+    rig_close(&second);
+}
+
+static void tools_only_read(void **state)
+{
+    struct rig *rig = *state;
+    struct catalogue *shared;
+    struct storage *reader;
+    struct sample_map *map;
+    record_some(rig);
+    assert_int_equal(catalogue_open_shared(rig->dir, clock_system(), &shared, NULL), 0);
+    struct storage_params params = rig->params;
+    params.catalogue = shared;
+    params.is_reader = true;
+    assert_int_equal(storage_open(&params, &reader, NULL), 0);
+    struct sample_query q = {
+        .camera_id = "cam", .from_us = RIG_START_US, .to_us = RIG_START_US + 60 * US_PER_S};
+    assert_int_equal(source_map(storage_source(reader), &q, &map, NULL), 0);
+    assert_int_equal(map->n_samples, 400);
+    sample_map_free(&map);
+    storage_close(&reader);
+    catalogue_close(&shared);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(all_is_well),
+        TEST(every_kind_of_damage_is_named),
+        TEST(the_index_is_made_again_from_the_files_alone),
+        TEST(a_lost_catalogue_is_no_lost_recording),
+        TEST(a_torn_file_is_mended_by_rebuild),
+        TEST(a_missing_volume_loses_no_rows),
+        TEST(a_directory_with_foreign_files_is_refused),
+        TEST(a_disk_that_comes_back_is_used_again),
+        TEST(two_servers_never_share_a_volume),
+        TEST(tools_only_read),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

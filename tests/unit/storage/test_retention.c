@@ -1,0 +1,193 @@
+#include "rig.h"
+
+#include "storage/db.h"
+#include "storage/db_segments.h"
+
+#define DAY (86400 * US_PER_S)
+
+struct hold {
+    int64_t from_us, to_us;
+};
+
+static int job_hold(struct db *db, void *ctx, struct err *err)
+{
+    const struct hold *h = ctx;
+    struct stmt *s = db_stmt(db,
+                             "INSERT INTO holds(id, camera, from_us, to_us, user, created_us)"
+                             " SELECT 'h1', key, ?1, ?2, 'judge', 0 FROM camera_keys",
+                             err);
+    assert_non_null(s);
+    stmt_bind_i64(s, 1, h->from_us);
+    stmt_bind_i64(s, 2, h->to_us);
+    return stmt_run(s, err);
+}
+
+static int job_camera(struct db *db, void *ctx, struct err *err)
+{
+    (void)ctx;
+    return db_exec(db,
+                   "INSERT INTO townships VALUES('t', 'T');"
+                   "INSERT INTO institutions(id, name, township_id) VALUES('i', 'I', 't');"
+                   "INSERT INTO cameras(id, name, institution_id, retention_days)"
+                   " VALUES('cam', 'C', 'i', 5);",
+                   err);
+}
+
+/* Ten segments of 4 s at the start. */
+static void record_ten(struct rig *rig)
+{
+    rig->params.segment_us = 4 * US_PER_S;
+    rig_open(rig);
+    rig_record(rig, "cam");
+    rig_pictures(rig, 1000, 25);
+    rig_stop(rig);
+}
+
+static size_t n_rows(struct rig *rig)
+{
+    return rig_rows(rig, NULL, 0);
+}
+
+static bool has_no_rows(struct rig *rig)
+{
+    return n_rows(rig) == 0 && rig_unsettled(rig) == 0;
+}
+
+static bool has_one_row(struct rig *rig)
+{
+    return n_rows(rig) == 1 && rig_unsettled(rig) == 0;
+}
+
+/* The keeper looks when storage opens. */
+static void reopen_at(struct rig *rig, int64_t now_us)
+{
+    rig_close(rig);
+    atomic_store(&rig->clock.now_wall_us, now_us);
+    rig_open(rig);
+}
+
+static void old_segments_go_with_their_directories(void **state)
+{
+    struct rig *rig = *state;
+    struct recordings rec;
+    char cmd[128];
+    record_ten(rig);
+    reopen_at(rig, RIG_START_US + 89 * DAY);
+    assert_int_equal(n_rows(rig), 10);
+    reopen_at(rig, RIG_START_US + 91 * DAY);
+    rig_wait(rig, has_no_rows);
+    rig_check(rig);
+    snprintf(cmd, sizeof cmd, "test -z \"$(find %s/rec -name 2026)\"", rig->dir);
+    assert_int_equal(system(cmd), 0);
+    /* the ledger says why there is nothing */
+    rig_recordings(rig, &rec);
+    assert_int_equal(rec.n_spans, 0);
+    assert_int_equal(rec.n_gaps, 3);
+    assert_string_equal(rec.gaps[1].cause, "expired");
+    assert_int_equal(rec.gaps[1].from_us, RIG_START_US);
+    assert_int_equal(rec.gaps[1].to_us, RIG_START_US + 40 * US_PER_S);
+    recordings_fini(&rec);
+}
+
+static void a_camera_may_keep_less(void **state)
+{
+    struct rig *rig = *state;
+    record_ten(rig);
+    assert_int_equal(catalogue_write(rig->catalogue, job_camera, NULL, NULL), 0);
+    reopen_at(rig, RIG_START_US + 6 * DAY);
+    rig_wait(rig, has_no_rows);
+}
+
+static void what_is_held_stays(void **state)
+{
+    struct rig *rig = *state;
+    struct segment_row row;
+    struct hold hold = {RIG_START_US + 9 * US_PER_S, RIG_START_US + 10 * US_PER_S};
+    record_ten(rig);
+    assert_int_equal(catalogue_write(rig->catalogue, job_hold, &hold, NULL), 0);
+    reopen_at(rig, RIG_START_US + 100 * DAY);
+    rig_wait(rig, has_one_row);
+    rig_rows(rig, &row, 1);
+    assert_int_equal(row.id.from_us, RIG_START_US + 8 * US_PER_S);
+    rig_check(rig);
+}
+
+static bool has_six_rows(struct rig *rig)
+{
+    return n_rows(rig) == 6 && rig_unsettled(rig) == 0;
+}
+
+/* Three segments too little: the oldest go, and one more so that the next is not called for at
+ * once. */
+static void space_takes_the_oldest(void **state)
+{
+    struct rig *rig = *state;
+    struct segment_row rows[16];
+    struct recordings rec;
+    record_ten(rig);
+    assert_int_equal(rig_rows(rig, rows, 16), 10);
+    rig->volumes[0].reserve_bytes = 1 << 20;
+    atomic_store(&rig->disk.free_bytes, (1 << 20) - 3 * rows[0].bytes);
+    reopen_at(rig, rig->wall_us);
+    rig_wait(rig, has_six_rows);
+    rig_check(rig);
+    rig_recordings(rig, &rec);
+    assert_int_equal(rec.n_spans, 1);
+    assert_int_equal(rec.spans[0].from_us, RIG_START_US + 16 * US_PER_S);
+    assert_string_equal(rec.gaps[1].cause, "space");
+    recordings_fini(&rec);
+}
+
+static bool is_full(struct rig *rig)
+{
+    struct volume_status st;
+    storage_volumes(rig->storage, &st, 1);
+    return !st.is_ok;
+}
+
+static void nothing_left_to_delete_stops_recording(void **state)
+{
+    struct rig *rig = *state;
+    struct volume_status st;
+    rig->volumes[0].reserve_bytes = 1 << 20;
+    atomic_store(&rig->disk.free_bytes, (1 << 20) - 1);
+    rig_open(rig);
+    rig_wait(rig, is_full);
+    storage_volumes(rig->storage, &st, 1);
+    assert_non_null(strstr(st.detail, "full"));
+    atomic_store(&rig->disk.free_bytes, 10 << 20);
+    reopen_at(rig, rig->wall_us);
+    assert_false(is_full(rig));
+}
+
+/* Deleted while somebody reads: he has the file open and reads to its end. */
+static void a_reader_keeps_what_he_has(void **state)
+{
+    struct rig *rig = *state;
+    struct sample_map *map;
+    struct packet *pkt;
+    record_ten(rig);
+    struct sample_query q = {
+        .camera_id = "cam", .from_us = RIG_START_US, .to_us = RIG_START_US + 60 * US_PER_S};
+    assert_int_equal(source_map(storage_source(rig->storage), &q, &map, NULL), 0);
+    reopen_at(rig, RIG_START_US + 100 * DAY);
+    rig_wait(rig, has_no_rows);
+    assert_int_equal(sample_read(map, map->n_samples - 1, &pkt, NULL), 0);
+    packet_unref(&pkt);
+    sample_map_free(&map);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(old_segments_go_with_their_directories),
+        TEST(a_camera_may_keep_less),
+        TEST(what_is_held_stays),
+        TEST(space_takes_the_oldest),
+        TEST(nothing_left_to_delete_stops_recording),
+        TEST(a_reader_keeps_what_he_has),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
