@@ -12,6 +12,7 @@
 #define MAP_SAMPLES_MAX 400000u
 #define SLACK_US        US_PER_S /* a picture stands for so long beyond its duration */
 #define JUMP_US         (5 * US_PER_S)
+#define STEP_BACK_US    (5 * US_PER_S)
 #define RETRY_MS        1000 /* at the newest picture: the recording may have grown */
 #define BUSY_MS         200  /* the pool is full */
 
@@ -281,6 +282,11 @@ static void go_on_behind(struct playback *p, bool is_empty)
         sample_map_free(&p->map);
         p->retry_mono_us = loop_mono_us(p->wall->loop) + RETRY_MS * US_PER_MS;
         return;
+    } else if (!p->is_started && p->at_us > now - EDGE_US) {
+        p->at_us =
+            MIN(p->at_us, now) - STEP_BACK_US; /* not on the disk yet: what is newest there */
+        p->to_us = 0;
+        p->window_us = WINDOW_FIRST_US;
     } else if (p->is_started || p->end_us > 0) {
         wall__playback_end(p, p->end_us);
         return;

@@ -232,12 +232,9 @@ static int map_runs(struct source *source, const struct sample_query *q, struct 
     size_t max = q->max_samples ? q->max_samples : 400000;
     struct builder b = {.s = s, .q = q, .map = xcalloc(1, sizeof *b.map)};
     b.max = s->cut_after ? MIN(max, s->cut_after) : max;
-    /* the run that holds `from`, or the last one before it, and all after it */
-    size_t first = 0;
-    while (first + 1 < s->n_runs && rig_time(s->runs[first + 1].from) <= q->from_us)
-        first++;
-    for (size_t i = first; i < s->n_runs; i++)
-        add_run(&b, &s->runs[i]);
+    for (size_t i = 0; i < s->n_runs; i++)
+        if (rig_time(s->runs[i].to) > q->from_us)
+            add_run(&b, &s->runs[i]);
     add_gaps(&b);
     *out = b.map;
     return 0;

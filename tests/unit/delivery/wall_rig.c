@@ -209,7 +209,7 @@ static void settle(struct wall_rig *rig, int n_rounds)
         assert_true(pool_submit(rig->pool, nothing, rig->clock.loop, set_flag, &is_through));
         while (!is_through)
             loop_turn(rig->clock.loop, true);
-        rig_settle(&rig->clock);
+        rig_advance_ms(&rig->clock, 0);
     }
 }
 
@@ -220,8 +220,8 @@ void wall_rig_settle(struct wall_rig *rig)
 
 void wall_rig_advance_ms(struct wall_rig *rig, int64_t ms)
 {
-    for (; ms > 0; ms -= 100) {
-        rig_advance_ms(&rig->clock, MIN(ms, 100));
+    for (; ms > 0; ms -= 250) {
+        rig_advance_ms(&rig->clock, MIN(ms, 250));
         settle(rig, 2);
     }
 }
