@@ -4,6 +4,7 @@ import {
   around,
   faultOf,
   follow,
+  notBeyond,
   placeAt,
   ticks,
   timeAt,
@@ -97,6 +98,14 @@ describe('timeline scale', () => {
     const moved = follow(view, view.toMs + 1);
     expect(moved.fromMs).toBeLessThan(view.toMs + 1);
     expect(moved.toMs).toBeGreaterThan(view.toMs + 1);
+  });
+
+  it('shows little of the future', () => {
+    const now = view.fromMs + 1_800_000;
+    const moved = notBeyond(view, now);
+    expect(moved.toMs - moved.fromMs).toBe(view.toMs - view.fromMs);
+    expect(moved.toMs).toBe(now + 0.05 * (view.toMs - view.fromMs));
+    expect(notBeyond(view, view.toMs)).toBe(view);
   });
 
   it('tells what lies at a moment', () => {

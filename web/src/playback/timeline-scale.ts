@@ -37,6 +37,12 @@ export function around(ms: number, spanMs: number): View {
   return { fromMs: ms - spanMs / 2, toMs: ms + spanMs / 2 };
 }
 
+/** The view moved so that little of it lies in the future. */
+export function notBeyond(view: View, nowMs: number): View {
+  const most = nowMs + spanOf(view) * 0.05;
+  return view.toMs > most ? pan(view, most - view.toMs) : view;
+}
+
 /** The view moved so that ms is inside; the same object when it is already. */
 export function follow(view: View, ms: number): View {
   if (ms >= view.fromMs && ms <= view.toMs) return view;
