@@ -86,7 +86,8 @@ static void ask(struct link *l, const char *request)
     }
 }
 
-static void start(struct link *l, const struct sockaddr_in *to, int number, const char *dir)
+static void start(struct link *l, const struct sockaddr_in *to, int number, const char *dir,
+                  int lowat)
 {
     char url[128];
     char text[512];
@@ -110,6 +111,8 @@ static void start(struct link *l, const struct sockaddr_in *to, int number, cons
     snprintf(text, sizeof text, "PLAY %s RTSP/1.0\r\nCSeq: 3\r\nSession: %s\r\n\r\n", url,
              l->session);
     ask(l, text);
+    if (lowat > 0)
+        setsockopt(l->fd, SOL_SOCKET, SO_RCVLOWAT, &lowat, sizeof lowat);
 }
 
 static void keep_alive(const struct link *l)
@@ -156,8 +159,8 @@ static uint64_t total_bytes(int n_links)
 
 int main(int argc, char **argv)
 {
-    if (argc != 6) {
-        fprintf(stderr, "usage: pump PORT CAMERAS WARMUP_SECONDS SECONDS DIRECTORY\n");
+    if (argc != 7) {
+        fprintf(stderr, "usage: pump PORT CAMERAS WARMUP_SECONDS SECONDS DIRECTORY LOWAT_BYTES\n");
         return 2;
     }
     int n_links = (int)strtol(argv[2], NULL, 10);
@@ -173,7 +176,7 @@ int main(int argc, char **argv)
 
     int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     for (int i = 0; i < n_links; i++) {
-        start(&links[i], &to, i + 1, argv[5]);
+        start(&links[i], &to, i + 1, argv[5], (int)strtol(argv[6], NULL, 10));
         struct epoll_event ev = {.events = EPOLLIN, .data.ptr = &links[i]};
         epoll_ctl(epoll_fd, EPOLL_CTL_ADD, links[i].fd, &ev);
     }
