@@ -16,6 +16,7 @@
 #define MAX_AHEAD_S     0.15
 #define DEAD_ZONE_S     0.02
 #define SLEW_TIME_S     4.0
+#define DOUBT_TIME_S    20.0
 #define LATE_S          2.0
 #define N_LATE          3
 #define WALL_STEP_US    (US_PER_S / 2)
@@ -169,16 +170,18 @@ static bool are_alike(double a, double b)
            fabs(a - b) <= 0.3 * MAX(fabs(a), fabs(b));
 }
 
-/* Stamps and arrival drift apart steadily: the speed of the stamps is wrong. A single window proves
- * nothing: a cached group at the start or a stall look the same. */
+/* Stamps and arrival drift apart steadily: the speed of the stamps is wrong. One window proves
+ * nothing, because a cached group at the start looks the same; later on a link that is too narrow
+ * for a while does, and a camera changes its speed twice a day. */
 static bool learn_rate(struct timeline *t, double slope)
 {
-    t->slopes[2] = t->slopes[1];
-    t->slopes[1] = t->slopes[0];
+    memmove(t->slopes + 1, t->slopes, sizeof t->slopes - sizeof t->slopes[0]);
     t->slopes[0] = slope;
-    bool is_early = t->n_windows <= N_EARLY;
-    if (!are_alike(t->slopes[0], t->slopes[1]) ||
-        (!is_early && !are_alike(t->slopes[1], t->slopes[2]))) {
+    int n_needed = t->n_windows <= N_EARLY ? 2 : TIMELINE_SLOPES;
+    int n_alike = 1;
+    while (n_alike < n_needed && are_alike(t->slopes[n_alike - 1], t->slopes[n_alike]))
+        n_alike++;
+    if (n_alike < n_needed) {
         /* Finer, once it is known that the stamps are wrong. */
         if (t->rate != 1)
             t->rate /= 1 - CLAMP(slope, -SLOPE_MIN, SLOPE_MIN) / 10;
@@ -202,7 +205,9 @@ static bool catch_up(struct timeline *t, double late)
     return true;
 }
 
-/* At the end of a window. True when the timeline jumped. */
+/* At the end of a window. A picture that comes before its time proves the timeline wrong; one that
+ * comes late may only have been held up, so lateness is followed slowly until it lasts. True when the
+ * timeline jumped. */
 static bool steer(struct timeline *t, int64_t mono_us)
 {
     struct timeline_window *w = &t->window;
@@ -214,9 +219,11 @@ static bool steer(struct timeline *t, int64_t mono_us)
         is_learnt =
             learn_rate(t, (w->least - t->before + w->least_applied - t->before_applied) / span);
     t->slew = 0;
+    t->n_behind = late_s > DEAD_ZONE_S ? t->n_behind + 1 : 0;
     if (fabs(late_s) > DEAD_ZONE_S) {
-        t->slew = CLAMP(late_s / SLEW_TIME_S, -0.2, 0.25);
-        if (t->n_windows > N_EARLY)
+        bool is_lasting = late_s < 0 || t->n_windows <= N_EARLY || t->n_behind >= TIMELINE_SLOPES;
+        t->slew = CLAMP(late_s / (is_lasting ? SLEW_TIME_S : DOUBT_TIME_S), -0.2, 0.25);
+        if (is_lasting && t->n_windows > N_EARLY)
             t->rate *= 1 + 0.02 * CLAMP(late_s, -0.2, 0.2);
         is_jump = catch_up(t, w->least);
     }

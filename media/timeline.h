@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #define TIMELINE_MAX_REORDER 16
+#define TIMELINE_SLOPES      5 /* seconds after which another speed is believed */
 
 /* Arrival against the timeline over about a second. */
 struct timeline_window {
@@ -58,8 +59,9 @@ struct timeline {
     double before; /* `least` of the window before */
     int64_t before_mono_us;
     double before_applied;
-    double slopes[3]; /* newest first: how fast RTP time fell behind arrival */
-    int n_late;       /* windows in a row that were seconds late */
+    double slopes[TIMELINE_SLOPES]; /* newest first: how fast RTP time fell behind arrival */
+    int n_behind;                   /* windows in a row that were late at all */
+    int n_late;                     /* windows in a row that were seconds late */
 
     int64_t last_dts;
     int64_t waiting[TIMELINE_MAX_REORDER +

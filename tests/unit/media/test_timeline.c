@@ -180,6 +180,19 @@ static void is_not_pushed_by_a_stall(void **state)
     assert_int_equal(c.n_jumps, 0);
 }
 
+/* A link that is too narrow for two seconds, then catches up. */
+static void is_not_misled_by_a_dip(void **state)
+{
+    (void)state;
+    struct cam c = new_cam(90000, 0);
+    run(&c, 500, FRAME, 40000, 2000);
+    forget_extremes(&c);
+    run(&c, 50, FRAME, 52000, 2000);
+    run(&c, 50, FRAME, 28000, 2000);
+    run(&c, 500, FRAME, 40000, 2000);
+    assert_true(c.min_step_s > 0.037 && c.max_step_s < 0.042);
+}
+
 /* Recorders and some cameras send what they have kept at once when play starts. */
 static void is_not_misled_by_a_burst_at_the_start(void **state)
 {
@@ -401,6 +414,7 @@ int main(void)
         cmocka_unit_test(absorbs_drift),
         cmocka_unit_test(follows_a_change_of_speed),
         cmocka_unit_test(is_not_pushed_by_a_stall),
+        cmocka_unit_test(is_not_misled_by_a_dip),
         cmocka_unit_test(is_not_misled_by_a_burst_at_the_start),
         cmocka_unit_test(replaces_outliers),
         cmocka_unit_test(joins_a_new_start_after_three_that_agree),
