@@ -4,7 +4,8 @@
 #include "ingest/receiver_priv.h"
 
 #define NTP_1970_S  UINT64_C(2208988800)
-#define AGREE_US    US_PER_S                               /* quirk T6 */
+#define AGREE_US    US_PER_S /* quirk T6 */
+#define FADE_S      0.005
 #define NO_CLOCK_US (INT64_C(20) * 366 * 86400 * US_PER_S) /* further off means no clock at all */
 
 /* The camera's clock minus ours. By a signed difference, which holds across the wrap of 2036. */
@@ -40,7 +41,12 @@ static void read_clock(struct track *t, uint64_t ntp)
     }
     if (sr->n_agreeing == 0 || !t->is_video)
         return;
-    r->stats.clock_offset_s = (double)off_us / (double)US_PER_S;
+    /* Every delay on the way makes the camera's clock look late: the most punctual report counts,
+     * and fades. */
+    double off_s = (double)off_us / (double)US_PER_S;
+    double known_s = r->stats.clock_offset_s - FADE_S;
+    bool is_better = !r->stats.has_clock_offset || off_s > known_s || off_s < known_s - 1;
+    r->stats.clock_offset_s = is_better ? off_s : known_s;
     r->stats.has_clock_offset = true;
 }
 

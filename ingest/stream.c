@@ -161,6 +161,7 @@ void stream__end(struct stream *s, enum stream_state next)
         rtsp_client_stop(s->client, loop_mono_us(s->loop));
         if (rtsp_client_state(s->client) != RTSP_CLIENT_ENDED) {
             stream__enter(s, STREAM_CLOSING);
+            stream__choose_batching(s); /* the answer shall wake us */
             stream__flush(s);
             timer_arm_us(&s->tick, rtsp_client_due_us(s->client) - loop_mono_us(s->loop));
             return;

@@ -232,7 +232,7 @@ void stream__read(struct stream *s)
 void stream__choose_batching(struct stream *s)
 {
     bool is_tcp = rtsp_client_track(s->client, RECEIVER_VIDEO)->is_tcp;
-    bool is_batched = is_tcp && s->n_live == 0 && s->is_up;
+    bool is_batched = is_tcp && s->n_live == 0 && s->is_up && s->state == STREAM_PLAYING;
     if (s->is_batched == is_batched)
         return;
     s->is_batched = is_batched;

@@ -1,7 +1,8 @@
 /* Pulls RTSP addresses for some seconds and prints what came: a tool for tests and for looking at a
  * camera.
  *   ingest_pull [--udp|--tcp] [--live] [--user U] [--password P] SECONDS URL... */
-#include <stdatomic.h>
+
+#include <sys/resource.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -89,6 +90,22 @@ static void stop_all(void *ctx)
         stream_stop(pulls[i].stream);
 }
 
+static double cpu_s(void)
+{
+    struct rusage u;
+    getrusage(RUSAGE_SELF, &u);
+    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+           (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+}
+
+static double warm_cpu_s;
+
+static void on_warm(void *ctx)
+{
+    (void)ctx;
+    warm_cpu_s = cpu_s();
+}
+
 static void report(const struct pull *p)
 {
     printf(
@@ -152,10 +169,16 @@ int main(int argc, char **argv)
         p->stream = stream_start(&params);
         loop_post(ingest, attach, p);
     }
+    struct timer warm = {0};
+    timer_init(&warm, home, on_warm, NULL);
+    timer_arm_ms(&warm, (int64_t)seconds * 500);
     struct timer stop = {0};
     timer_init(&stop, home, stop_all, NULL);
     timer_arm_ms(&stop, (int64_t)seconds * 1000);
     loop_run(home);
+    /* The second half, when everything is warm. */
+    double minutes = (double)seconds / 2 / 60 * n_pulls;
+    fprintf(stderr, "cpu %.4f s per camera and minute\n", (cpu_s() - warm_cpu_s) / minutes);
     loop_stop(ingest);
     loop_join(ingest);
     uint64_t n_video = 0;
