@@ -1,5 +1,5 @@
-/* When each picture of each camera was last sent, in a file that others map: row = camera, column =
- * place in the loop. Times are CLOCK_MONOTONIC in microseconds, 0 = never.
+/* When the sending of each picture of each camera last began, in a file that others map: one row
+ * per camera, one column per place in the loop. CLOCK_MONOTONIC in microseconds, 0 = never.
  * Thread: one writer; readers in other processes see whole values. */
 #ifndef RIG_STAMPS_H
 #define RIG_STAMPS_H

@@ -84,6 +84,7 @@ static void arm(struct track *t)
     timer_arm_us(&t->timer, due_us - loop_mono_us(t->stream->camera->sim->loop));
 }
 
+/* Before the sending, so that nobody can have the picture without its time. */
 static void publish(const struct track *t)
 {
     const struct camera *camera = t->stream->camera;
@@ -101,8 +102,8 @@ static void on_due(void *ctx)
         seek_to_now(t);
     while (t->stream->playing && next_due_us(t) <= loop_mono_us(loop)) {
         struct unit *unit = r->units[t->next];
-        emit(t, unit, t->lap * r->duration + unit->pts);
         publish(t);
+        emit(t, unit, t->lap * r->duration + unit->pts);
         t->next++;
         if (t->next == r->n_units) {
             t->next = 0;
