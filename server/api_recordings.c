@@ -208,9 +208,11 @@ int days_get(struct api_call *call, struct err *err)
     for (size_t i = 0; i < rec.n_spans; i++)
         spread(recorded, 31, from_us, DAY_US, rec.spans[i].from_us, rec.spans[i].to_us, 86400,
                true);
+    /* before somebody entered the camera nothing was missing */
+    int64_t since_us = call->node.camera->created_us;
     for (size_t i = 0; i < rec.n_gaps; i++)
-        spread(gaps, 31, from_us, DAY_US, rec.gaps[i].from_us, MIN(rec.gaps[i].to_us, to_us), 86400,
-               true);
+        spread(gaps, 31, from_us, DAY_US, MAX(rec.gaps[i].from_us, since_us),
+               MIN(rec.gaps[i].to_us, to_us), 86400, true);
     for (size_t i = 0; i < motion.n; i++)
         spread(moved, 31, from_us, DAY_US, motion.rows[i].event.from_us, motion.rows[i].event.to_us,
                86400, true);

@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include "net/tls.h"
 #include "server/cli.h"
+#include "server/events.h"
 #include "server/feed.h"
 #include "server/fleet.h"
 #include "server/nightly.h"
@@ -351,6 +352,7 @@ static int build(struct serve *v, struct err *err)
     s->wall = wall_create(&(struct wall_params){
         .loop = s->loop, .pool = s->pool, .packagers = s->packagers, .host = &host});
     s->feed = feed_create(s->loop);
+    s->events = events_create(s);
     s->fleet = fleet_create(&(struct fleet_params){.loop = s->loop,
                                                    .ingest = s->ingest,
                                                    .n_ingest = s->n_ingest,
@@ -387,6 +389,8 @@ static void tear_down(struct serve *v)
     tls_destroy(&s->tls);
     accounts_destroy(&s->accounts);
     catalogue_close(&s->catalogue);
+    loop_turn(s->loop, false); /* what the last jobs posted back */
+    events_destroy(&s->events);
     for (int i = 0; i < s->n_ingest; i++)
         loop_destroy(&s->ingest[i]);
     loop_destroy(&s->loop);

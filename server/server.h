@@ -16,6 +16,7 @@
 
 struct fleet;
 struct feed;
+struct events;
 
 #define SERVER_MAX_INGEST 64
 
@@ -37,6 +38,7 @@ struct server {
     struct accounts *accounts;
     struct fleet *fleet;
     struct feed *feed;
+    struct events *events;
     const char *config_path;
     int64_t started_us;
     int64_t run_id; /* of server_runs */

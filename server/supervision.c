@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/str.h"
+#include "server/events.h"
 #include "server/feed.h"
 #include "server/routes.h"
 #include "server/wall_host.h"
@@ -98,9 +99,8 @@ static void camera_removed(void *ctx, const char *camera_id)
 
 static void motion(void *ctx, enum motion_change change, const struct event *ev)
 {
-    (void)ctx;
-    (void)change;
-    (void)ev;
+    struct server *s = ctx;
+    events_motion(s->events, change, ev);
 }
 
 struct fleet_host supervision_host(struct server *s)

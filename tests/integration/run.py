@@ -34,6 +34,10 @@ class Result(unittest.TestResult):
     def addError(self, test, err):
         self.fail(test, err)
 
+    def addSubTest(self, test, subtest, err):
+        if err is not None:
+            self.fail(subtest, err)
+
     def addSkip(self, test, reason):
         print(f"skip {test.id()}: {reason}", flush=True)
 
