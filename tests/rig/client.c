@@ -96,7 +96,7 @@ static void take_input(struct client *c)
     size_t at = 0;
     size_t n;
     struct rtsp_item item;
-    while (!c->is_closed && !c->is_closing && !c->is_delayed &&
+    while (!c->is_closed && !c->is_closing &&
            (n = rtsp_parse(&c->parser, c->in.data + at, c->in.len - at, &item)) > 0) {
         at += n;
         if (item.kind == RTSP_REQUEST)
@@ -110,9 +110,16 @@ static void take_input(struct client *c)
 
 static void on_delay_over(void *ctx)
 {
-    struct client *c = ctx;
-    c->is_delayed = false;
-    take_input(c);
+    client__flush(ctx);
+}
+
+void client__flush_answers(struct client *c)
+{
+    bool is_slow = c->camera && c->camera->mode == FAIL_SLOW && c->state != CLIENT_PLAYING;
+    if (!is_slow)
+        client__flush(c);
+    else if (!timer_is_armed(&c->delay_timer))
+        timer_arm_ms(&c->delay_timer, FAIL_SLOW_MS);
 }
 
 static bool is_deaf(const struct client *c)
@@ -139,11 +146,6 @@ static void on_readable(void *ctx, int fd, short what)
         return;
     c->in.len += (size_t)n;
     c->heard_mono_us = loop_mono_us(c->sim->loop);
-    if (c->camera && c->camera->mode == FAIL_SLOW && c->state != CLIENT_PLAYING) {
-        if (!c->is_delayed)
-            timer_arm_ms(&c->delay_timer, FAIL_SLOW_MS);
-        c->is_delayed = true;
-    }
     take_input(c);
 }
 
@@ -224,14 +226,4 @@ void client_unlink_playing(struct client *c, struct client **list)
     if (c->next_playing)
         c->next_playing->prev_playing = c->prev_playing;
     c->next_playing = c->prev_playing = NULL;
-}
-
-struct client *client_next(const struct camsim *sim, const struct client *c)
-{
-    return c ? c->next : sim->clients;
-}
-
-const struct camera *client_camera(const struct client *c)
-{
-    return c->camera;
 }

@@ -30,8 +30,4 @@ struct client *client_next_playing(const struct client *c);
 void client_link_playing(struct client *c, struct client **list);
 void client_unlink_playing(struct client *c, struct client **list);
 
-/* Walks all clients; NULL starts. */
-struct client *client_next(const struct camsim *sim, const struct client *c);
-const struct camera *client_camera(const struct client *c);
-
 #endif

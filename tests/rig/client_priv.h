@@ -26,7 +26,6 @@ struct client {
     bool is_writing; /* write_watch runs */
     bool is_closing; /* after what is pending went out */
     bool is_closed;  /* memory waits for the end of the dispatch */
-    bool is_delayed; /* FAIL_SLOW: input waits for delay_timer */
     struct buf in, out;
     struct rtsp_parser parser;
     struct timer report_timer, delay_timer;
@@ -43,6 +42,9 @@ void client__request(struct client *c, const struct rtsp_message *m);
 
 /* [client.c] Sends what is in `out`; may close. */
 void client__flush(struct client *c);
+
+/* The same, later when the camera is slow. */
+void client__flush_answers(struct client *c);
 
 /* Closes when everything pending is out. */
 void client__finish(struct client *c);

@@ -2,7 +2,6 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "base/log.h"
 #include "client_priv.h"
 #include "media/sdp.h"
 
@@ -311,14 +310,11 @@ void client__request(struct client *c, const struct rtsp_message *m)
 {
     struct target target;
     bool is_found = find_target(c, m->uri, &target);
-    bool was_bound = c->camera != NULL;
     if (!bind_camera(c, &target)) {
         answer(c, m, m->method == RTSP_OPTIONS ? 200 : 404);
         client__flush(c);
         return;
     }
-    if (!was_bound && c->camera->mode == FAIL_SLOW)
-        log_debug(c->camera->config->id, "the first answer comes at once on a common port");
     if (misbehaves(c))
         return;
     if (m->method != RTSP_OPTIONS && !is_authorized(c, m))
@@ -330,5 +326,5 @@ void client__request(struct client *c, const struct rtsp_message *m)
     else
         dispatch(c, m, &target, is_found);
     if (!c->is_closed)
-        client__flush(c);
+        client__flush_answers(c);
 }

@@ -315,7 +315,9 @@ def fails_in_every_way_it_promises():
     with camsim("--count", 2, *SMALL) as sim:
         for mode, expected in promises.items():
             assert control(sim, "POST", f"/cameras/cam-001/fail?mode={mode}")[0] == 200
+            start = time.monotonic()
             got = describe(sim.port, 4 if mode == "slow" else 0.7)
+            assert mode != "slow" or time.monotonic() - start > 1.4, "slow was fast"
             assert got == expected, f"{mode}: {got}, not {expected}"
             assert describe(sim.port, path="/cam-002") == 200, f"{mode} hurts its neighbour"
         assert control(sim, "POST", "/cameras/cam-001/fail?mode=nonsense")[0] == 422
