@@ -231,7 +231,7 @@ const en: Same<typeof zhCN> = {
     snapshot: 'Save a snapshot',
     clockOffset: 'clock offset {s}',
     clockUnknown: 'clock offset unknown',
-    atEnd: 'This is the end of the recording.',
+    atEnd: 'This is the end of the recording; it goes on when there is more.',
     skipped: '{from} – {to} was not recorded ({cause}), skipped.',
     noRecording: 'Nothing was recorded here. Choose a blue part of the timeline.',
     nothing: 'Nothing was recorded on this day',

@@ -229,7 +229,7 @@ export default {
     snapshot: '保存快照',
     clockOffset: '时钟偏差 {s}',
     clockUnknown: '时钟偏差未知',
-    atEnd: '已到录像末尾。',
+    atEnd: '已到录像末尾；有新的录像后自动继续。',
     skipped: '{from} – {to} 没有录像（{cause}），已跳过。',
     noRecording: '这一时刻没有录像，请在时间轴上选蓝色部分。',
     nothing: '这一天没有录像',

@@ -9,6 +9,9 @@ export const SPEEDS = [0.5, 1, 2, 4, 8, 16];
 const REVERSE_MS = 500;
 const REVERSE_WAIT_MS = 2000;
 const FRAME_MS = 40;
+const BACK_TRIES = 7;
+const MORE_MS = 4000;
+const RECENT_MS = 60_000;
 
 export function usePlayback() {
   const hub = createHub();
@@ -20,12 +23,18 @@ export function usePlayback() {
   /** 0 = forwards; else how fast backwards. */
   const reverse = ref(0);
   let frameMs = FRAME_MS;
+  let moreTimer: ReturnType<typeof setTimeout> | null = null;
   let reverseTimer: ReturnType<typeof setInterval> | null = null;
   let soughtAtMs = 0;
   let hasShown = true;
+  /** While stepping back: the picture to get before. */
+  let backFrom: { ms: number; tries: number } | null = null;
 
   const refresh = () => (info.value = { ...player.info });
-  player.onChange = refresh;
+  player.onChange = () => {
+    refresh();
+    if (player.info.status === 'ended') waitForMore();
+  };
   hub.onTick = () => {
     refresh();
     if (player.info.isLive && player.info.wallUs > 0) cursorMs.value = player.info.wallUs / 1000;
@@ -36,9 +45,37 @@ export function usePlayback() {
     if (!isPaused.value && speed.value <= 4 && step > 5 && step < 1000)
       frameMs = step < frameMs ? step : frameMs * 0.9 + step * 0.1; // late pictures are not slow ones
     hasShown = true;
+    if (backFrom && ms >= backFrom.ms - 1) {
+      tryFurtherBack();
+      return;
+    }
+    backFrom = null;
     cursorMs.value = ms;
   };
   hub.start();
+
+  /** One picture back lands on the same picture where they come irregularly: look further back. */
+  function tryFurtherBack(): void {
+    if (!backFrom) return;
+    const { ms, tries } = backFrom;
+    if (tries >= BACK_TRIES) {
+      backFrom = null;
+      cursorMs.value = ms;
+      return;
+    }
+    jump(ms - frameMs * 2 ** tries);
+    backFrom = { ms, tries: tries + 1 };
+  }
+
+  /** At the end of what is recorded so far: goes on when more is there. */
+  function waitForMore(): void {
+    moreTimer ??= setTimeout(() => {
+      moreTimer = null;
+      const ms = cursorMs.value;
+      const isRecent = ms !== null && serverNow() - ms < RECENT_MS;
+      if (player.info.status === 'ended' && isRecent && !isPaused.value) player.seek(ms + 1);
+    }, MORE_MS);
+  }
 
   function stopReverse(): void {
     if (reverseTimer) clearInterval(reverseTimer);
@@ -48,10 +85,12 @@ export function usePlayback() {
 
   onBeforeUnmount(() => {
     stopReverse();
+    if (moreTimer) clearTimeout(moreTimer);
     hub.stop();
   });
 
   function jump(ms: number): void {
+    backFrom = null;
     soughtAtMs = Date.now();
     hasShown = false;
     cursorMs.value = ms;
@@ -119,7 +158,10 @@ export function usePlayback() {
       player.setSpeed(speed.value, true);
     }
     if (direction > 0) player.step();
-    else if (cursorMs.value !== null) jump(cursorMs.value - frameMs);
+    else if (cursorMs.value !== null) {
+      backFrom = { ms: cursorMs.value, tries: 0 };
+      tryFurtherBack();
+    }
   }
 
   function goLive(): void {
