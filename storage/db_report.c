@@ -55,6 +55,7 @@ struct gathering {
     struct uptime_state *states;
     size_t n_states;
     struct spans runs;
+    bool is_last_clean;
 };
 
 static int add_state(void *ctx, const struct state_row *row)
@@ -84,10 +85,20 @@ static int add_state(void *ctx, const struct state_row *row)
 static int add_run(void *ctx, const struct run_row *row)
 {
     struct gathering *g = ctx;
-    int64_t now_us = g->query->now_us;
-    bool is_alive = !row->is_clean && now_us - row->to_us < RUN_ALIVE_US;
-    add_span(&g->runs, row->from_us, is_alive ? MAX(row->to_us, now_us) : row->to_us);
+    add_span(&g->runs, row->from_us, row->to_us);
+    g->is_last_clean = row->is_clean;
     return 0;
+}
+
+/* Only the newest run can be the one that goes on. */
+static void extend_last_run(struct gathering *g)
+{
+    int64_t now_us = g->query->now_us;
+    if (g->runs.n == 0 || g->is_last_clean)
+        return;
+    struct uptime_span *last = &g->runs.list[g->runs.n - 1];
+    if (now_us - last->to_us < RUN_ALIVE_US)
+        last->to_us = MAX(last->to_us, now_us);
 }
 
 int db_report_uptime(struct db *db, const struct report_query *q, struct uptime *out,
@@ -99,6 +110,7 @@ int db_report_uptime(struct db *db, const struct report_query *q, struct uptime 
     int rc = db_states_in(db, q->camera_id, q->from_us, q->to_us, add_state, &g, err);
     if (rc >= 0)
         rc = db_runs_in(db, q->from_us, q->to_us, add_run, &g, err);
+    extend_last_run(&g);
     if (rc >= 0)
         rc = db_report_recorded(db, q->camera_id, q->stream, q->from_us, q->to_us, &recorded,
                                 &n_recorded, err);
