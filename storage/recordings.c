@@ -89,15 +89,14 @@ static void add_span(struct recordings *out, const struct found_segment *f)
     last->lost_packets += row->lost_packets;
 }
 
-/* What is on its way to the disk is no gap. */
+/* What is on its way to the disk is no gap: after the newest pictures, not between older ones. */
 static int64_t gaps_until(const struct query *q, const struct found *found)
 {
     int64_t until_us = MIN(q->to_us, q->now_us);
-    for (size_t i = 0; i < found->n; i++) {
-        const struct found_segment *f = &found->list[i];
-        if (f->is_open && until_us > f->row.to_us && until_us - f->row.to_us < PENDING_US)
-            until_us = f->row.to_us;
-    }
+    const struct found_segment *last = found->n > 0 ? &found->list[found->n - 1] : NULL;
+    if (last != NULL && last->is_open && until_us > last->row.to_us &&
+        until_us - last->row.to_us < PENDING_US)
+        until_us = last->row.to_us;
     return MAX(until_us, q->from_us);
 }
 
