@@ -204,6 +204,9 @@ void rtsp_client_closed(struct rtsp_client *c, enum stream_cause cause, const ch
     }
     if (c->state == RTSP_CLIENT_PLAYING)
         finish_dead(c, RTSP_VERDICT_FAILED, cause, "%s", what);
+    else if (!c->has_answered && c->window_skipped > 0) /* a page of HTML, a greeting */
+        finish_dead(c, RTSP_VERDICT_FAILED, CAUSE_PROTOCOL,
+                    "what answers there does not speak RTSP");
     else /* without any answer: what a device does whose places are taken (quirk L1) */
         finish_dead(c, RTSP_VERDICT_FAILED, c->has_answered ? cause : CAUSE_REFUSED,
                     "%s instead of answering %s", what, rtsp_method_name(c->request.method));
