@@ -5,6 +5,8 @@
 #include "av_encode.h"
 #include "base/log.h"
 
+#define LATE_MAX_US (400 * US_PER_MS)
+
 struct shot {
     /* set at create, then const */
     struct studio *studio;
@@ -103,10 +105,11 @@ static void take_picture(void *ctx)
         log_error("studio", "a picture cannot be encoded: %s", err_name(rc));
     shot->wants_key = false;
 
-    /* A machine that is too slow gets fewer pictures, not later ones. */
+    /* A short hold-up is made good; a machine that is too slow gets fewer pictures, not later ones.
+     */
     int64_t now_us = clock_mono_us(loop_clock(loop));
     shot->frame++;
-    if (frame_due_us(shot, shot->frame) < now_us)
+    if (frame_due_us(shot, shot->frame) < now_us - LATE_MAX_US)
         shot->frame = (now_us - shot->origin_us) * shot->fps_milli / 1000 / US_PER_S + 1;
     timer_arm_us(&shot->timer, frame_due_us(shot, shot->frame) - loop_mono_us(loop));
 }
