@@ -8,20 +8,23 @@
 
 /* Residuals and noise are in luma steps of 8 bit. Values found with motion_bench on labelled
  * pictures. */
-#define RESIDUAL_MIN     3.0f  /* less is never motion */
-#define RESIDUAL_SIGMA   6.0f  /* times the noise of block and picture */
-#define NOISE_START      0.7f  /* of a block mean, before it is known */
-#define NOISE_MAX        4.0f  /* what a block that never rests may claim */
-#define STRENGTH_MIN     3.0f  /* of an object: sum of residual / threshold over its blocks */
-#define CHANGE_SHARE     0.5f  /* more of the picture at once is another scene, not motion */
-#define CLIP_FROM        200.f /* brighter predictions are clipped in parts of their block */
-#define CLIP_SLACK       0.6f
+#define RESIDUAL_MIN     3.0f /* less is never motion */
+#define RESIDUAL_SIGMA   6.0f /* times the noise of block and picture */
+#define NOISE_START      0.7f /* of a block mean, before it is known */
+#define NOISE_MAX        4.0f /* what a block that never rests may claim */
+#define STRENGTH_MIN     3.0f /* of an object: sum of residual / threshold over its blocks */
+#define CHANGE_SHARE     0.5f /* more of the picture at once is another scene, not motion */
+#define TONE_BINS        32   /* of 8 luma steps */
+#define TONE_MIN_BLOCKS  32   /* fewer say nothing about their tone */
+#define TONE_STEPS       256  /* of a quarter luma step, around 0 */
 #define HISTOGRAM_BINS   1024
-#define GAIN_MIN         0.2f /* of light; beyond these it is another scene */
+#define WHITE            245.f /* a block so bright is clipped in parts */
+#define GAIN_MIN         0.2f  /* of light; beyond these it is another scene */
 #define GAIN_MAX         5.0f
-#define LEARN_STILL_S    20.f /* time constants: where nothing moves, */
-#define LEARN_STANDING_S 60.f /* where something stands that was not there, */
-#define LEARN_NOISE_S    60.f /* and of the noise */
+#define LEARN_STILL_S    20.f  /* time constants: where nothing moves, */
+#define LEARN_STANDING_S 60.f  /* where something stands that was not there, */
+#define LEARN_LIGHT_S    120.f /* towards today's light */
+#define LEARN_NOISE_S    60.f  /* and of the noise */
 
 struct motion {
     uint16_t cols, rows;
@@ -33,9 +36,13 @@ struct motion {
 
     /* scratch of one update */
     float now[GRID_MAX_BLOCKS];
-    float residual[GRID_MAX_BLOCKS]; /* against the background */
+    float residual[GRID_MAX_BLOCKS]; /* against the background in today's light */
+    float outside[GRID_MAX_BLOCKS];  /* of all that light can explain */
     float change[GRID_MAX_BLOCKS];   /* against the previous picture */
     float limit[GRID_MAX_BLOCKS];
+    float fit_ref[GRID_MAX_BLOCKS], fit_now[GRID_MAX_BLOCKS];
+    float tone_spread[GRID_MAX_BLOCKS]; /* of the residuals among blocks of like brightness */
+    uint16_t tones[TONE_BINS][TONE_STEPS];
     uint8_t is_hot[GRID_MAX_BLOCKS];
     uint16_t stack[GRID_MAX_BLOCKS];
 };
@@ -90,7 +97,7 @@ static struct light fit_once(const float *ref, const float *now, const float *re
 {
     double k = 0, sx = 0, sy = 0, sxx = 0, sxy = 0;
     for (size_t i = 0; i < n; i++) {
-        if (fabsf(residual[i]) > limit || now[i] > CLIP_FROM + 30)
+        if (fabsf(residual[i]) > limit)
             continue;
         k += 1;
         sx += ref[i];
@@ -108,26 +115,123 @@ static struct light fit_once(const float *ref, const float *now, const float *re
     return (struct light){(float)gain, (float)((sy - gain * sx) / k)};
 }
 
+/* The blocks that can tell about light: not those that are white before or after, unless nearly all
+ * are. Returns how many. */
+static size_t choose_blocks(struct motion *m, const float *ref, size_t n)
+{
+    size_t k = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (m->now[i] > WHITE || ref[i] > WHITE)
+            continue;
+        m->fit_ref[k] = ref[i];
+        m->fit_now[k++] = m->now[i];
+    }
+    if (k >= n / 8)
+        return k;
+    memcpy(m->fit_ref, ref, n * sizeof *ref);
+    memcpy(m->fit_now, m->now, n * sizeof *m->now);
+    return n;
+}
+
 /* Fits now = gain * ref + offset, leaving out what does not fit; residual gets the differences.
  * Starts from the ratio of the medians, so that a large object does not pull the fit. Returns the
  * spread. */
 static float fit_light(struct motion *m, const float *ref, size_t n, float *residual,
                        struct light *out)
 {
-    float ref_mid = median_of(ref, n, HISTOGRAM_BINS / 256);
-    float now_mid = median_of(m->now, n, HISTOGRAM_BINS / 256);
+    size_t k = choose_blocks(m, ref, n);
+    float ref_mid = median_of(m->fit_ref, k, HISTOGRAM_BINS / 256);
+    float now_mid = median_of(m->fit_now, k, HISTOGRAM_BINS / 256);
     float gain = ref_mid > 1 ? CLAMP(now_mid / ref_mid, GAIN_MIN, GAIN_MAX) : 1;
     struct light light = {gain, now_mid - gain * ref_mid};
     float spread = 0;
     for (int round = 0; round < 5; round++) {
-        for (size_t i = 0; i < n; i++)
-            residual[i] = m->now[i] - light.gain * ref[i] - light.offset;
-        spread = spread_of(residual, n);
+        for (size_t i = 0; i < k; i++)
+            residual[i] = m->fit_now[i] - light.gain * m->fit_ref[i] - light.offset;
+        spread = spread_of(residual, k);
         if (round < 4)
-            light = fit_once(ref, m->now, residual, 3 * spread + 0.5f, n);
+            light = fit_once(m->fit_ref, m->fit_now, residual, 3 * spread + 0.5f, k);
     }
+    for (size_t i = 0; i < n; i++)
+        residual[i] = m->now[i] - light.gain * ref[i] - light.offset;
     *out = light;
     return spread;
+}
+
+/* Where the count of a histogram passes the half. */
+static int middle_of(const uint16_t *bins, int n_bins, int total)
+{
+    int below = 0, i = 0;
+    while (i < n_bins - 1 && (below += bins[i]) <= total / 2)
+        i++;
+    return i;
+}
+
+struct tone {
+    bool is_known;
+    float shift, spread;
+};
+
+static int tone_of(float luma)
+{
+    return CLAMP((int)(luma * TONE_BINS / 256), 0, TONE_BINS - 1);
+}
+
+static int tone_step(float residual)
+{
+    return CLAMP((int)floorf(residual * 4) + TONE_STEPS / 2, 0, TONE_STEPS - 1);
+}
+
+/* Median and spread of the residuals in each tone. */
+static void find_tones(struct motion *m, const float *residual, size_t n, struct tone *tones)
+{
+    int counts[TONE_BINS] = {0};
+    memset(m->tones, 0, sizeof m->tones);
+    for (size_t i = 0; i < n; i++) {
+        int t = tone_of(m->now[i] - residual[i]);
+        counts[t]++;
+        m->tones[t][tone_step(residual[i])]++;
+    }
+    for (int t = 0; t < TONE_BINS; t++) {
+        tones[t] = (struct tone){.is_known = counts[t] >= TONE_MIN_BLOCKS};
+        if (!tones[t].is_known)
+            continue;
+        int mid = middle_of(m->tones[t], TONE_STEPS, counts[t]);
+        uint16_t apart[TONE_STEPS] = {0};
+        for (int k = 0; k < TONE_STEPS; k++)
+            apart[abs(k - mid)] = (uint16_t)(apart[abs(k - mid)] + m->tones[t][k]);
+        tones[t].shift = ((float)(mid - TONE_STEPS / 2) + 0.5f) / 4;
+        tones[t].spread = 1.48f * (float)middle_of(apart, TONE_STEPS, counts[t]) / 4;
+    }
+}
+
+/* Light is not only gain and offset: cameras clip and bend tones. What all blocks of one brightness
+ * have in common is taken out, too. `spread` (may be NULL) gets how far they differ. */
+static void take_out_tones(struct motion *m, float *residual, size_t n, float *spread)
+{
+    struct tone tones[TONE_BINS];
+    find_tones(m, residual, n, tones);
+    for (size_t i = 0; i < n; i++) {
+        const struct tone *t = &tones[tone_of(m->now[i] - residual[i])];
+        if (spread)
+            spread[i] = t->is_known ? t->spread : 0;
+        if (t->is_known)
+            residual[i] -= t->shift;
+    }
+}
+
+/* Light that changes does not reach everything, and what is clipped changes less: all between the
+ * block as it was and as the fit predicts it may be light. Leaves what is outside. */
+static void take_out_partial_light(const struct motion *m, const float *ref, float *residual,
+                                   size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        float unchanged = m->now[i] - ref[i];
+        if (residual[i] * unchanged < 0)
+            residual[i] = 0;
+        else if (fabsf(unchanged) < fabsf(residual[i]))
+            residual[i] = unchanged;
+    }
 }
 
 static float learn_rate(float dt_s, float constant_s, int n_seen)
@@ -151,12 +255,9 @@ static size_t mark_hot(struct motion *m, size_t n, float spread)
 {
     size_t n_hot = 0;
     for (size_t i = 0; i < n; i++) {
-        float predicted = m->now[i] - m->residual[i];
-        float brightest = MAX(predicted, m->background[i]);
-        m->limit[i] = MAX(RESIDUAL_MIN, RESIDUAL_SIGMA * MAX(m->noise[i], spread));
-        if (brightest > CLIP_FROM)
-            m->limit[i] += CLIP_SLACK * (brightest - CLIP_FROM);
-        m->is_hot[i] = fabsf(m->residual[i]) > m->limit[i];
+        float noise = MAX(MAX(m->noise[i], spread), m->tone_spread[i]);
+        m->limit[i] = MAX(RESIDUAL_MIN, RESIDUAL_SIGMA * noise);
+        m->is_hot[i] = fabsf(m->outside[i]) > m->limit[i];
         n_hot += m->is_hot[i];
     }
     return n_hot;
@@ -170,7 +271,7 @@ static void object_add(struct object *o, const struct motion *m, int i)
     o->top = MIN(o->top, y);
     o->bottom = MAX(o->bottom, y);
     o->n_blocks++;
-    o->strength += fabsf(m->residual[i]) / m->limit[i];
+    o->strength += fabsf(m->outside[i]) / m->limit[i];
     o->is_changing |= fabsf(m->change[i]) > m->limit[i];
     double ref = m->background[i], now = m->now[i];
     o->sx += ref;
@@ -244,18 +345,23 @@ static void find_objects(struct motion *m, size_t n, struct motion_result *out)
     out->h = (double)(bottom - top + 1) / m->rows;
 }
 
-/* The background is carried into today's light first; then it learns, least where things move. */
+/* The background keeps the light it was seen in and follows today's only slowly: what is clipped
+ * now must be there again when the light goes. It learns what it sees, but not where things move.
+ */
 static void learn(struct motion *m, size_t n, float dt_s, struct light light)
 {
     float still = learn_rate(dt_s, LEARN_STILL_S, m->n_seen);
     float standing = learn_rate(dt_s, LEARN_STANDING_S, 60);
+    float carry = learn_rate(dt_s, LEARN_LIGHT_S, 60);
     float noise = learn_rate(dt_s, LEARN_NOISE_S, 30);
     for (size_t i = 0; i < n; i++) {
-        float carried = light.gain * m->background[i] + light.offset;
         bool is_moving = m->is_hot[i] && fabsf(m->change[i]) > m->limit[i];
-        float rate = is_moving ? 0 : m->is_hot[i] ? standing : still;
-        m->background[i] = CLAMP(carried, 0.f, 255.f) + rate * (m->now[i] - carried);
-        float seen = MIN(1.25f * fabsf(m->residual[i]), NOISE_MAX);
+        bool is_plain = fabsf(m->residual[i]) <= m->limit[i];
+        float rate = is_moving ? 0 : is_plain ? still : standing;
+        float bg = m->background[i] + rate * m->residual[i] / light.gain;
+        bg += carry * (light.gain * bg + light.offset - bg);
+        m->background[i] = CLAMP(bg, -64.f, 320.f);
+        float seen = MIN(1.25f * fabsf(m->outside[i]), NOISE_MAX);
         m->noise[i] += noise * (seen - m->noise[i]);
     }
     if (m->n_seen < 1000)
@@ -282,6 +388,11 @@ void motion_update(struct motion *m, const struct luma_grid *grid, int64_t wall_
     struct light light, step;
     fit_light(m, m->previous, n, m->change, &step);
     float spread = fit_light(m, m->background, n, m->residual, &light);
+    take_out_tones(m, m->change, n, NULL);
+    take_out_tones(m, m->residual, n, m->tone_spread);
+    memcpy(m->outside, m->residual, n * sizeof *m->outside);
+    take_out_partial_light(m, m->background, m->outside, n);
+    take_out_partial_light(m, m->previous, m->change, n);
     size_t n_hot = mark_hot(m, n, spread);
     bool is_other = light.gain <= GAIN_MIN || light.gain >= GAIN_MAX;
     if (is_other || (float)n_hot > CHANGE_SHARE * (float)n) {

@@ -37,6 +37,7 @@ int uptime_get(struct api_call *call, struct err *err)
         return err_text(err, ERR_INVALID, "format: json or csv; others are not in this version");
     struct report_params p = {
         .catalogue = call->server->catalogue,
+        .storage = call->server->storage,
         .district = call->district,
         .node = call->node.kind == NODE_DISTRICT ? NULL : &call->node,
         .user = &call->user,

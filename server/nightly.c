@@ -14,6 +14,7 @@ struct nightly {
 
 struct job {
     struct catalogue *catalogue;
+    struct storage *storage;
     struct district *district; /* reference */
     char time_zone[64];
     int zone_minutes;
@@ -25,6 +26,7 @@ static void work(void *ctx) /* pool */
     struct err err;
     err_clear(&err);
     int n = report_keep_missing(&(struct report_params){.catalogue = j->catalogue,
+                                                        .storage = j->storage,
                                                         .district = j->district,
                                                         .time_zone = j->time_zone,
                                                         .zone_minutes = j->zone_minutes,

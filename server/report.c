@@ -169,7 +169,13 @@ static int read_institution(struct db *db, void *ctx, struct err *err)
             sum->n_cameras++;
             continue;
         }
+        struct uptime_span *open = NULL;
+        if (p->storage != NULL)
+            q.n_open = storage_open_spans(p->storage, c->id,
+                                          q.stream == STREAM_SUB ? "sub" : "main", &open);
+        q.open = open;
         int rc = db_report_uptime(db, &q, &u, err);
+        free(open);
         if (rc < 0)
             return rc;
         add_camera(sum, c, &u);

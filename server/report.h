@@ -7,10 +7,11 @@
 
 #include "base/buf.h"
 #include "server/access.h"
-#include "storage/catalogue.h"
+#include "storage/storage.h"
 
 struct report_params {
     struct catalogue *catalogue;
+    struct storage *storage; /* for what is being written now; NULL = finished segments only */
     const struct district *district;
     const struct node *node; /* NULL = the district */
     const struct user *user; /* whose scope it is cut to; NULL = nobody's */

@@ -6,6 +6,7 @@
 #include "storage/db.h"
 #include "storage/db_segments.h"
 #include "storage/db_states.h"
+#include "storage/list.h"
 
 /* Rotation leaves nothing between; rounding of clocks to ticks may leave this. */
 #define ADJACENT_US INT64_C(1000)
@@ -26,8 +27,7 @@ static void add_span(struct spans *s, int64_t from_us, int64_t to_us)
         last->to_us = MAX(last->to_us, to_us);
         return;
     }
-    if ((s->n & (s->n - 1)) == 0)
-        s->list = xrealloc(s->list, MAX(16, s->n * 2) * sizeof *s->list);
+    s->list = list_room(s->list, s->n, sizeof *s->list);
     s->list[s->n++] = (struct uptime_span){from_us, to_us};
 }
 
@@ -37,15 +37,17 @@ static int add_segment(void *ctx, const struct segment_row *row)
     return 0;
 }
 
-int db_report_recorded(struct db *db, const char *camera_id, enum stream_kind stream,
-                       int64_t from_us, int64_t to_us, struct uptime_span **out, size_t *out_n,
-                       struct err *err)
+int db_report_recorded(struct db *db, const struct report_query *q, struct uptime_span **out,
+                       size_t *out_n, struct err *err)
 {
     struct spans spans = {0};
-    int rc = db_segments_in(db, camera_id, stream, from_us, to_us, add_segment, &spans, NULL);
+    int rc = db_segments_in(db, q->camera_id, q->stream, q->from_us, q->to_us, add_segment, &spans,
+                            NULL);
+    for (size_t i = 0; i < q->n_open; i++)
+        add_span(&spans, q->open[i].from_us, q->open[i].to_us);
     *out = spans.list;
     *out_n = spans.n;
-    return rc < 0 && rc != ERR_NOT_FOUND ? err_set(err, rc, "recordings of %s", camera_id) : 0;
+    return rc < 0 && rc != ERR_NOT_FOUND ? err_set(err, rc, "recordings of %s", q->camera_id) : 0;
 }
 
 /* --- uptime --- */
@@ -63,8 +65,7 @@ static int add_state(void *ctx, const struct state_row *row)
     struct gathering *g = ctx;
     if (row->stream != g->query->stream)
         return 0;
-    if ((g->n_states & (g->n_states - 1)) == 0)
-        g->states = xrealloc(g->states, MAX(16, g->n_states * 2) * sizeof *g->states);
+    g->states = list_room(g->states, g->n_states, sizeof *g->states);
     struct uptime_state *s = &g->states[g->n_states];
     *s = (struct uptime_state){.from_us = row->from_us, .to_us = row->to_us};
     /* a clock that stepped back must not count a moment twice */
@@ -105,15 +106,13 @@ int db_report_uptime(struct db *db, const struct report_query *q, struct uptime 
                      struct err *err)
 {
     struct gathering g = {.query = q};
-    struct uptime_span *recorded = NULL;
-    size_t n_recorded = 0;
+    struct spans recorded = {0};
     int rc = db_states_in(db, q->camera_id, q->from_us, q->to_us, add_state, &g, err);
     if (rc >= 0)
         rc = db_runs_in(db, q->from_us, q->to_us, add_run, &g, err);
     extend_last_run(&g);
     if (rc >= 0)
-        rc = db_report_recorded(db, q->camera_id, q->stream, q->from_us, q->to_us, &recorded,
-                                &n_recorded, err);
+        rc = db_report_recorded(db, q, &recorded, &n_recorded, err);
     if (rc >= 0) {
         struct uptime_input in = {.from_us = q->from_us,
                                   .to_us = q->to_us,
@@ -123,13 +122,13 @@ int db_report_uptime(struct db *db, const struct report_query *q, struct uptime 
                                   .n_states = g.n_states,
                                   .runs = g.runs.list,
                                   .n_runs = g.runs.n,
-                                  .recorded = recorded,
-                                  .n_recorded = n_recorded};
+                                  .recorded = recorded.list,
+                                  .n_recorded = recorded.n};
         uptime_compute(&in, out);
     }
     free(g.states);
     free(g.runs.list);
-    free(recorded);
+    free(recorded.list);
     return rc < 0 ? rc : 0;
 }
 

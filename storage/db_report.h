@@ -17,14 +17,16 @@ struct report_query {
     bool wants_recording;
     int64_t from_us, to_us, now_us;
     int zone_minutes;
+    const struct uptime_span *open; /* of storage_open_spans: recorded, no row yet; oldest first */
+    size_t n_open;
 };
 int db_report_uptime(struct db *db, const struct report_query *q, struct uptime *out,
                      struct err *err);
 
-/* Merged spans of recorded segments that touch [from_us, to_us); *out is the caller's to free. */
-int db_report_recorded(struct db *db, const char *camera_id, enum stream_kind stream,
-                       int64_t from_us, int64_t to_us, struct uptime_span **out, size_t *out_n,
-                       struct err *err);
+/* Merged spans of segments, recorded and open, that touch the range asked for; *out is the caller's
+ * to free. */
+int db_report_recorded(struct db *db, const struct report_query *q, struct uptime_span **out,
+                       size_t *out_n, struct err *err);
 
 /* --- kept reports --- */
 

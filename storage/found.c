@@ -60,6 +60,28 @@ static void search_open(struct storage *s, struct search *q)
     free(list);
 }
 
+size_t storage_open_spans(struct storage *s, const char *camera_id, const char *stream,
+                          struct uptime_span **out)
+{
+    enum stream_kind kind;
+    struct found found = {0};
+    *out = NULL;
+    if (stream_kind_parse(stream, &kind) < 0)
+        return 0;
+    struct search q = {.camera_id = camera_id,
+                       .stream = kind,
+                       .from_us = INT64_MIN,
+                       .to_us = INT64_MAX,
+                       .out = &found};
+    search_open(s, &q);
+    if (found.n > 0)
+        *out = xcalloc(found.n, sizeof **out);
+    for (size_t i = 0; i < found.n; i++)
+        (*out)[i] = (struct uptime_span){found.list[i].row.id.from_us, found.list[i].row.to_us};
+    free(found.list);
+    return found.n;
+}
+
 static int in_order(const void *pa, const void *pb)
 {
     const struct found_segment *a = pa, *b = pb;

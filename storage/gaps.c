@@ -5,16 +5,14 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "storage/list.h"
 
 void facts_add(struct facts *f, enum fact_kind kind, int64_t from_us, int64_t to_us,
                const char *cause)
 {
     if (to_us <= from_us)
         return;
-    if (f->n == f->cap) {
-        f->cap = MAX(32, f->cap * 2);
-        f->list = xrealloc(f->list, f->cap * sizeof *f->list);
-    }
+    f->list = list_room(f->list, f->n, sizeof *f->list);
     struct fact *fact = &f->list[f->n++];
     *fact = (struct fact){.from_us = from_us, .to_us = to_us, .kind = kind};
     str_copy(fact->cause, sizeof fact->cause, cause);
@@ -44,7 +42,7 @@ static bool is_soft(const char *cause)
 
 struct pieces {
     struct gap_row *list;
-    size_t n, cap;
+    size_t n;
 };
 
 static void add_piece(struct pieces *p, int64_t from_us, int64_t to_us, const char *cause)
@@ -56,10 +54,7 @@ static void add_piece(struct pieces *p, int64_t from_us, int64_t to_us, const ch
         last->to_us = to_us;
         return;
     }
-    if (p->n == p->cap) {
-        p->cap = MAX(16, p->cap * 2);
-        p->list = xrealloc(p->list, p->cap * sizeof *p->list);
-    }
+    p->list = list_room(p->list, p->n, sizeof *p->list);
     struct gap_row *g = &p->list[p->n++];
     *g = (struct gap_row){.from_us = from_us, .to_us = to_us};
     str_copy(g->cause, sizeof g->cause, cause);
@@ -121,8 +116,7 @@ static void append_gap(struct recordings *out, const struct gap_row *g)
         last->to_us = g->to_us;
         return;
     }
-    if ((out->n_gaps & (out->n_gaps - 1)) == 0)
-        out->gaps = xrealloc(out->gaps, MAX(16, out->n_gaps * 2) * sizeof *out->gaps);
+    out->gaps = list_room(out->gaps, out->n_gaps, sizeof *out->gaps);
     out->gaps[out->n_gaps++] = *g;
 }
 

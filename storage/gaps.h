@@ -23,7 +23,7 @@ struct fact {
 
 struct facts {
     struct fact *list;
-    size_t n, cap;
+    size_t n;
 };
 void facts_add(struct facts *f, enum fact_kind kind, int64_t from_us, int64_t to_us,
                const char *cause);

@@ -7,6 +7,7 @@
 #include "storage/db_states.h"
 #include "storage/found.h"
 #include "storage/gaps.h"
+#include "storage/list.h"
 
 /* Rotation leaves nothing between; rounding of clocks to ticks may leave this. */
 #define ADJACENT_US INT64_C(1000)
@@ -79,8 +80,7 @@ static void add_span(struct recordings *out, const struct found_segment *f)
     if (last != NULL && row->id.from_us <= last->to_us + ADJACENT_US) {
         last->to_us = MAX(last->to_us, row->to_us);
     } else {
-        if ((out->n_spans & (out->n_spans - 1)) == 0)
-            out->spans = xrealloc(out->spans, MAX(16, out->n_spans * 2) * sizeof *out->spans);
+        out->spans = list_room(out->spans, out->n_spans, sizeof *out->spans);
         last = &out->spans[out->n_spans++];
         *last = (struct span_row){.from_us = row->id.from_us, .to_us = row->to_us};
     }
@@ -113,7 +113,7 @@ int storage_recordings(struct storage *s, const char *camera_id, const char *str
     if (rc < 0 || to_us <= from_us)
         return err_text(err, ERR_INVALID,
                         "a stream is main or sub, and a range ends after it begins");
-    rc = found_search(s, camera_id, q.stream, from_us, to_us, false, &found, err);
+    rc = found_search(s, camera_id, q.stream, from_us, to_us, &found, err);
     if (rc >= 0)
         rc = catalogue_read(s->catalogue, job_facts, &q, err);
     if (rc == ERR_NOT_FOUND && found.n > 0) /* its first segment is being written */

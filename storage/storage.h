@@ -10,6 +10,7 @@
 #include "media/hub.h"
 #include "media/source.h"
 #include "storage/catalogue.h"
+#include "storage/uptime.h"
 
 struct storage;
 struct volume_io;
@@ -92,6 +93,11 @@ struct recordings {
 int storage_recordings(struct storage *s, const char *camera_id, const char *stream,
                        int64_t from_us, int64_t to_us, struct recordings *out, struct err *err);
 void recordings_fini(struct recordings *r);
+
+/* What is being written and not in the catalogue yet, up to its last readable fragment, oldest
+ * first; *out is the caller's to free. */
+size_t storage_open_spans(struct storage *s, const char *camera_id, const char *stream,
+                          struct uptime_span **out);
 
 struct volume_status {
     char path[512];

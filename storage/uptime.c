@@ -11,7 +11,9 @@
 
 #define DAY_US        (INT64_C(86400) * US_PER_S)
 #define MIN_OUTAGE_US (5 * US_PER_S)
-#define ZONE_US(zone) ((int64_t)(zone)*60 * US_PER_S)
+/* Every camera is tried within so long after the start of a run. */
+#define FIRST_ATTEMPT_US (10 * US_PER_S)
+#define ZONE_US(zone)    ((int64_t)(zone)*60 * US_PER_S)
 
 int64_t uptime_day_start(int64_t at_us, int zone_minutes)
 {
@@ -54,6 +56,22 @@ static bool is_asked(const struct uptime_state *s)
     return strcmp(s->cause, "disabled") != 0 && strcmp(s->cause, "idle") != 0;
 }
 
+/* The server has just started and never heard of the camera: whether it was there is unknown, and
+ * certainly not the institution's fault. The attempt has a deadline, so this is short. */
+static bool is_first_attempt(const struct uptime_input *in, const struct uptime_state *s)
+{
+    if (s->is_online || strcmp(s->cause, "connecting") != 0)
+        return false;
+    if (s == in->states && s->from_us >= in->from_us)
+        return true;
+    for (size_t i = 0; i < in->n_runs; i++) {
+        int64_t since_us = s->from_us - in->runs[i].from_us;
+        if (since_us >= 0 && since_us < FIRST_ATTEMPT_US)
+            return true;
+    }
+    return false;
+}
+
 static int64_t state_end(const struct uptime_input *in, const struct uptime_state *s)
 {
     return s->to_us != 0 ? s->to_us : in->now_us;
@@ -82,6 +100,8 @@ static void add_states(const struct uptime_input *in, struct progress *p, struct
             *not_asked_us += run_us;
             continue;
         }
+        if (is_first_attempt(in, s))
+            continue;
         day->known_us += run_us;
         if (s->is_online)
             day->online_us += run_us;
@@ -155,7 +175,7 @@ static void find_outages(const struct uptime_input *in, int64_t end_us, struct u
         int64_t to_us = MIN(state_end(in, s), end_us);
         if (to_us <= from_us)
             continue;
-        if (s->is_online || !is_asked(s))
+        if (s->is_online || !is_asked(s) || is_first_attempt(in, s))
             finish_outage(in, &b);
         else
             extend_outage(in, &b, s, from_us, to_us);

@@ -3,7 +3,8 @@
  * coverage.
  *
  *   expected  the camera is asked to deliver, and the server was there to see it
- *   known     of expected: a state says how it was
+ *   known     of expected: a state says how it was; the first attempt to connect after the server
+ *             started says nothing yet
  *   online    of known: reachable and advancing (and recording, where it is to be recorded)
  *   recorded  of expected: pictures are in the index
  *   own_down  the server was not running; nobody's fault but ours, not expected

@@ -2,6 +2,7 @@
  * camera.
  *   ingest_pull [--udp|--tcp] [--live] [--user U] [--password P] SECONDS URL... */
 
+#include <inttypes.h>
 #include <sys/resource.h>
 
 #include "base/log.h"
@@ -108,19 +109,20 @@ static void on_warm(void *ctx)
 
 static void report(const struct pull *p)
 {
-    printf(
-        "%s video %llu keys %llu audio %llu bytes %llu breaks %llu lost %llu damaged %llu "
-        "dts_back %llu wall %.3f media %.3f fps %.2f bps %.0f gop %.2f codec %s %dx%d offset %s%.3f "
-        "cause %s reconnects %llu\n",
-        p->status.camera_id, (unsigned long long)p->n_video, (unsigned long long)p->n_keys,
-        (unsigned long long)p->n_audio, (unsigned long long)p->n_bytes,
-        (unsigned long long)p->n_breaks, (unsigned long long)p->status.n_lost_packets,
-        (unsigned long long)p->status.n_damaged, (unsigned long long)p->n_dts_back,
-        (double)(p->last_wall_us - p->first_wall_us) / 1e6,
-        (double)(p->last_pts - p->first_pts) / 90000, p->status.fps, p->status.bitrate_bps,
-        p->status.gop_s, codec_name(p->status.codec), p->status.width, p->status.height,
-        p->status.has_clock_offset ? "" : "none ", p->status.clock_offset_s,
-        cause_name(p->status.cause), (unsigned long long)p->status.n_reconnects);
+    const struct stream_status *st = &p->status;
+    char offset[32] = "none";
+    if (st->has_clock_offset)
+        snprintf(offset, sizeof offset, "%.3f", st->clock_offset_s);
+    printf("%s video %" PRIu64 " keys %" PRIu64 " audio %" PRIu64 " bytes %" PRIu64, st->camera_id,
+           p->n_video, p->n_keys, p->n_audio, p->n_bytes);
+    printf(" breaks %" PRIu64 " lost %" PRIu64 " damaged %" PRIu64 " dts_back %" PRIu64,
+           p->n_breaks, st->n_lost_packets, st->n_damaged, p->n_dts_back);
+    printf(" wall %.3f media %.3f fps %.2f bps %.0f gop %.2f",
+           (double)(p->last_wall_us - p->first_wall_us) / 1e6,
+           (double)(p->last_pts - p->first_pts) / 90000, st->fps, st->bitrate_bps, st->gop_s);
+    printf(" codec %s size %dx%d offset %s cause %s reconnects %" PRIu64 "\n",
+           codec_name(st->codec), st->width, st->height, offset, cause_name(st->cause),
+           st->n_reconnects);
 }
 
 int main(int argc, char **argv)

@@ -16,6 +16,7 @@ struct scene {
     double gain, offset, noise; /* noise: steps of a block mean */
     int x, y, w, h;             /* somebody, in blocks; w 0 = nobody */
     int luma;
+    int lit_cols; /* gain and offset reach only so many columns; 0 = all */
     uint32_t seed;
     int64_t wall_us;
     struct motion *motion;
@@ -41,7 +42,9 @@ static struct motion_result next_picture(struct scene *s)
             double v = 60 + x + ((x / 7 + y / 5) % 3) * 25;
             if (x >= s->x && x < s->x + s->w && y >= s->y && y < s->y + s->h)
                 v = s->luma;
-            v = v * s->gain + s->offset + noise_of(s);
+            if (!s->lit_cols || x < s->lit_cols)
+                v = v * s->gain + s->offset;
+            v += noise_of(s);
             grid.mean[y * COLS + x] = (uint16_t)(CLAMP(v, 0.0, 255.0) * 256);
         }
     }
@@ -110,6 +113,43 @@ static void ignores_light_switched_on_and_off(void **state)
     for (int i = 0; i < 5; i++)
         assert_false(next_picture(&s).is_motion);
     motion_destroy(&s.motion);
+}
+
+static void ignores_light_that_clips(void **state)
+{
+    (void)state;
+    struct scene s = quiet_room();
+    for (int i = 0; i < 60; i++) {
+        s.gain = 1 + 0.8 * (i < 30 ? i : 60 - i) / 30.0;
+        assert_false(next_picture(&s).is_motion);
+    }
+    s.gain = 1.8;
+    for (int i = 0; i < 5; i++)
+        assert_false(next_picture(&s).is_motion);
+    s.gain = 1;
+    for (int i = 0; i < 5; i++)
+        assert_false(next_picture(&s).is_motion);
+    motion_destroy(&s.motion);
+}
+
+static void ignores_a_lamp_that_lights_a_part(void **state)
+{
+    (void)state;
+    for (int cols = 10; cols < 80; cols += 10) {
+        if (cols >= 40 && cols <= 60)
+            continue; /* about half: nobody can tell which half changed */
+        struct scene s = quiet_room();
+        s.lit_cols = cols;
+        s.gain = 1.4;
+        for (int i = 0; i < 5; i++)
+            if (next_picture(&s).is_motion)
+                fail_msg("lamp on %d columns switched on", cols);
+        s.gain = 1;
+        for (int i = 0; i < 5; i++)
+            if (next_picture(&s).is_motion)
+                fail_msg("lamp on %d columns switched off", cols);
+        motion_destroy(&s.motion);
+    }
 }
 
 static void sees_a_mover_while_light_changes(void **state)
@@ -189,6 +229,8 @@ int main(void)
         cmocka_unit_test(sees_a_small_mover_and_where),
         cmocka_unit_test(ignores_slow_light),
         cmocka_unit_test(ignores_light_switched_on_and_off),
+        cmocka_unit_test(ignores_light_that_clips),
+        cmocka_unit_test(ignores_a_lamp_that_lights_a_part),
         cmocka_unit_test(sees_a_mover_while_light_changes),
         cmocka_unit_test(ignores_noise_that_rises),
         cmocka_unit_test(somebody_who_stands_still_is_not_motion),

@@ -52,6 +52,21 @@ static struct uptime compute(const struct uptime_state *states, size_t n_states,
     return u;
 }
 
+static void the_first_attempt_after_a_start_is_unknown(void **unused)
+{
+    (void)unused;
+    struct uptime_state s[] = {state(2, 3, "connecting"), state(3, 10, "ok"),
+                               state(10, 11, "connecting"), state(11, 24, "ok")};
+    struct uptime_span run[] = {span(2, 30)}, rec[] = {span(3, 24)};
+    struct uptime u = compute(s, 4, run, 1, rec, 1, 24);
+    assert_int_equal(u.total.expected_us, 22 * HOUR);
+    assert_int_equal(u.total.known_us, 21 * HOUR); /* the later attempt counts */
+    assert_int_equal(u.total.online_us, 20 * HOUR);
+    assert_int_equal(u.n_outages, 1);
+    assert_int_equal(u.outages[0].from_us, midnight() + 10 * HOUR);
+    uptime_fini(&u);
+}
+
 static void a_perfect_day(void **unused)
 {
     (void)unused;
@@ -236,6 +251,7 @@ static void periods(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_first_attempt_after_a_start_is_unknown),
         cmocka_unit_test(a_perfect_day),
         cmocka_unit_test(what_is_unknown_is_never_good),
         cmocka_unit_test(our_own_downtime_is_nobody_elses),
