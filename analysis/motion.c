@@ -40,6 +40,7 @@ struct motion {
     float outside[GRID_MAX_BLOCKS];  /* of all that light can explain */
     float change[GRID_MAX_BLOCKS];   /* against the previous picture */
     float limit[GRID_MAX_BLOCKS];
+    float toned[GRID_MAX_BLOCKS];
     float fit_ref[GRID_MAX_BLOCKS], fit_now[GRID_MAX_BLOCKS];
     float tone_spread[GRID_MAX_BLOCKS]; /* of the residuals among blocks of like brightness */
     uint16_t tones[TONE_BINS][TONE_STEPS];
@@ -220,17 +221,27 @@ static void take_out_tones(struct motion *m, float *residual, size_t n, float *s
     }
 }
 
-/* Light that changes does not reach everything, and what is clipped changes less: all between the
- * block as it was and as the fit predicts it may be light. Leaves what is outside. */
-static void take_out_partial_light(const struct motion *m, const float *ref, float *residual,
-                                   size_t n)
+/* What of `apart` (from the block in full light) is left when the light may have reached it only in
+ * part: `unchanged` is how far the block is from what it was. */
+static float beyond_light(float apart, float unchanged)
+{
+    if (apart * unchanged <= 0)
+        return 0; /* between both */
+    return fabsf(unchanged) < fabsf(apart) ? unchanged : apart;
+}
+
+/* Light that changes does not reach everything, and what is clipped changes less. Leaves in `plain`
+ * what neither the fit nor the fit with its tones explains. */
+static void keep_unexplained(const struct motion *m, const float *ref, const float *toned,
+                             float *plain, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        float unchanged = m->now[i] - ref[i];
-        if (residual[i] * unchanged < 0)
-            residual[i] = 0;
-        else if (fabsf(unchanged) < fabsf(residual[i]))
-            residual[i] = unchanged;
+        float unchanged = m->now[i] - MIN(ref[i], WHITE);
+        if (m->now[i] > WHITE && ref[i] > WHITE)
+            unchanged = 0;
+        float a = beyond_light(plain[i], unchanged);
+        float b = beyond_light(toned[i], unchanged);
+        plain[i] = fabsf(a) < fabsf(b) ? a : b;
     }
 }
 
@@ -388,11 +399,12 @@ void motion_update(struct motion *m, const struct luma_grid *grid, int64_t wall_
     struct light light, step;
     fit_light(m, m->previous, n, m->change, &step);
     float spread = fit_light(m, m->background, n, m->residual, &light);
-    take_out_tones(m, m->change, n, NULL);
-    take_out_tones(m, m->residual, n, m->tone_spread);
+    memcpy(m->toned, m->change, n * sizeof *m->toned);
+    take_out_tones(m, m->toned, n, NULL);
+    keep_unexplained(m, m->previous, m->toned, m->change, n);
     memcpy(m->outside, m->residual, n * sizeof *m->outside);
-    take_out_partial_light(m, m->background, m->outside, n);
-    take_out_partial_light(m, m->previous, m->change, n);
+    take_out_tones(m, m->residual, n, m->tone_spread);
+    keep_unexplained(m, m->background, m->residual, m->outside, n);
     size_t n_hot = mark_hot(m, n, spread);
     bool is_other = light.gain <= GAIN_MIN || light.gain >= GAIN_MAX;
     if (is_other || (float)n_hot > CHANGE_SHARE * (float)n) {
