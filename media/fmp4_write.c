@@ -169,7 +169,7 @@ static uint8_t *write_traf(uint8_t *w, const struct track_plan *p, uint32_t data
 
 int fmp4_write_fragment(const struct fmp4_fragment *f, struct buf *out)
 {
-    struct track_plan video, audio;
+    struct track_plan video = {0}, audio = {0};
     int rc = plan_track(&video, FMP4_TRACK_VIDEO, f->video, f->n_video, f->video_base_dts);
     if (rc == 0)
         rc = plan_track(&audio, FMP4_TRACK_AUDIO, f->audio, f->n_audio, f->audio_base_dts);

@@ -185,11 +185,6 @@ const char *stmt_text(struct stmt *s, int col)
     return t != NULL ? (const char *)t : "";
 }
 
-bool stmt_is_null(struct stmt *s, int col)
-{
-    return sqlite3_column_type(raw(s), col) == SQLITE_NULL;
-}
-
 int64_t stmt_i64(struct stmt *s, int col)
 {
     return sqlite3_column_int64(raw(s), col);

@@ -26,7 +26,6 @@ void stmt_bind_null(struct stmt *s, int i);
 /* 1 = a row, 0 = done, < 0 = failed (ERR_CONFLICT for a violated constraint). */
 int stmt_step(struct stmt *s, struct err *err);
 const char *stmt_text(struct stmt *s, int col); /* "" for NULL; valid until the next step */
-bool stmt_is_null(struct stmt *s, int col);
 int64_t stmt_i64(struct stmt *s, int col);
 double stmt_double(struct stmt *s, int col);
 const void *stmt_blob(struct stmt *s, int col, size_t *out_n);

@@ -37,16 +37,13 @@ static int add_segment(void *ctx, const struct segment_row *row)
     return 0;
 }
 
-int db_report_recorded(struct db *db, const struct report_query *q, struct uptime_span **out,
-                       size_t *out_n, struct err *err)
+static int add_recorded(struct db *db, const struct report_query *q, struct spans *out,
+                        struct err *err)
 {
-    struct spans spans = {0};
-    int rc = db_segments_in(db, q->camera_id, q->stream, q->from_us, q->to_us, add_segment, &spans,
-                            NULL);
+    int rc =
+        db_segments_in(db, q->camera_id, q->stream, q->from_us, q->to_us, add_segment, out, NULL);
     for (size_t i = 0; i < q->n_open; i++)
-        add_span(&spans, q->open[i].from_us, q->open[i].to_us);
-    *out = spans.list;
-    *out_n = spans.n;
+        add_span(out, q->open[i].from_us, q->open[i].to_us);
     return rc < 0 && rc != ERR_NOT_FOUND ? err_set(err, rc, "recordings of %s", q->camera_id) : 0;
 }
 
@@ -112,7 +109,7 @@ int db_report_uptime(struct db *db, const struct report_query *q, struct uptime 
         rc = db_runs_in(db, q->from_us, q->to_us, add_run, &g, err);
     extend_last_run(&g);
     if (rc >= 0)
-        rc = db_report_recorded(db, q, &recorded, &n_recorded, err);
+        rc = add_recorded(db, q, &recorded, err);
     if (rc >= 0) {
         struct uptime_input in = {.from_us = q->from_us,
                                   .to_us = q->to_us,

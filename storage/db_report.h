@@ -23,11 +23,6 @@ struct report_query {
 int db_report_uptime(struct db *db, const struct report_query *q, struct uptime *out,
                      struct err *err);
 
-/* Merged spans of segments, recorded and open, that touch the range asked for; *out is the caller's
- * to free. */
-int db_report_recorded(struct db *db, const struct report_query *q, struct uptime_span **out,
-                       size_t *out_n, struct err *err);
-
 /* --- kept reports --- */
 
 struct report_row {

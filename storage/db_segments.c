@@ -197,7 +197,7 @@ static int each_row(struct stmt *s, const char *camera_id, segment_row_fn *fn, v
 int db_segments_in(struct db *db, const char *camera_id, enum stream_kind stream, int64_t from_us,
                    int64_t to_us, segment_row_fn *fn, void *ctx, struct err *err)
 {
-    int64_t camera;
+    int64_t camera = 0;
     int rc = db_camera_key(db, camera_id, false, &camera, err);
     if (rc < 0)
         return rc;
@@ -223,31 +223,10 @@ static int copy_row(void *ctx, const struct segment_row *row)
     return 0;
 }
 
-int db_segment_before(struct db *db, const char *camera_id, enum stream_kind stream, int64_t at_us,
-                      struct segment_row *out, struct err *err)
-{
-    int64_t camera;
-    int rc = db_camera_key(db, camera_id, false, &camera, err);
-    if (rc < 0)
-        return rc;
-    struct stmt *s = db_stmt(db,
-                             "SELECT " COLUMNS " FROM segments s WHERE s.camera = ?1"
-                             " AND s.stream = ?2 AND s.from_us <= ?3"
-                             " ORDER BY s.from_us DESC, s.n DESC LIMIT 1",
-                             err);
-    if (s == NULL)
-        return -EIO;
-    stmt_bind_i64(s, 1, camera);
-    stmt_bind_i64(s, 2, stream);
-    stmt_bind_i64(s, 3, at_us);
-    rc = each_row(s, camera_id, copy_row, out, err);
-    return rc == 0 ? ERR_NOT_FOUND : rc < 0 ? rc : 0;
-}
-
 int db_segment_get(struct db *db, const struct segment_id *id, struct segment_row *out,
                    struct err *err)
 {
-    int64_t camera;
+    int64_t camera = 0;
     int rc = db_camera_key(db, id->camera_id, false, &camera, err);
     if (rc < 0)
         return rc;

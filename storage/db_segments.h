@@ -46,9 +46,6 @@ int db_segments_unsettled(struct db *db, segment_row_fn *fn, void *ctx, struct e
 /* Segments that touch [from_us, to_us), in order. */
 int db_segments_in(struct db *db, const char *camera_id, enum stream_kind stream, int64_t from_us,
                    int64_t to_us, segment_row_fn *fn, void *ctx, struct err *err);
-/* The newest segment that begins at or before `at_us`; ERR_NOT_FOUND. */
-int db_segment_before(struct db *db, const char *camera_id, enum stream_kind stream, int64_t at_us,
-                      struct segment_row *out, struct err *err);
 /* One row by name; ERR_NOT_FOUND. */
 int db_segment_get(struct db *db, const struct segment_id *id, struct segment_row *out,
                    struct err *err);

@@ -1,21 +1,18 @@
 #include "storage/found.h"
 
 #include "base/str.h"
+#include "storage/list.h"
 
 struct search {
     const char *camera_id;
     enum stream_kind stream;
     int64_t from_us, to_us;
-    bool with_before;
     struct found *out;
 };
 
 static struct found_segment *add(struct found *f)
 {
-    if (f->n == f->cap) {
-        f->cap = MAX(16, f->cap * 2);
-        f->list = xrealloc(f->list, f->cap * sizeof *f->list);
-    }
+    f->list = list_room(f->list, f->n, sizeof *f->list);
     return &f->list[f->n++];
 }
 
@@ -29,14 +26,7 @@ static int add_row(void *ctx, const struct segment_row *row)
 static int job_search(struct db *db, void *ctx, struct err *err)
 {
     struct search *q = ctx;
-    size_t n = q->out->n;
-    int rc = db_segments_in(db, q->camera_id, q->stream, q->from_us, q->to_us, add_row, q, err);
-    bool covers = q->out->n > n && q->out->list[n].row.id.from_us <= q->from_us;
-    struct segment_row row;
-    if (rc == 0 && q->with_before && !covers &&
-        db_segment_before(db, q->camera_id, q->stream, q->from_us, &row, NULL) == 0)
-        rc = add_row(q, &row);
-    return rc;
+    return db_segments_in(db, q->camera_id, q->stream, q->from_us, q->to_us, add_row, q, err);
 }
 
 /* Asked before the catalogue: a segment that is settled in between is found in both, not in none.
@@ -105,14 +95,10 @@ static void drop_doubles(struct found *f)
 }
 
 int found_search(struct storage *s, const char *camera_id, enum stream_kind stream, int64_t from_us,
-                 int64_t to_us, bool with_before, struct found *out, struct err *err)
+                 int64_t to_us, struct found *out, struct err *err)
 {
-    struct search q = {.camera_id = camera_id,
-                       .stream = stream,
-                       .from_us = from_us,
-                       .to_us = to_us,
-                       .with_before = with_before,
-                       .out = out};
+    struct search q = {
+        .camera_id = camera_id, .stream = stream, .from_us = from_us, .to_us = to_us, .out = out};
     search_open(s, &q);
     int rc = catalogue_read(s->catalogue, job_search, &q, err);
     if (rc == ERR_NOT_FOUND && out->n > 0)

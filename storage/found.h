@@ -12,13 +12,12 @@ struct found_segment {
 
 struct found {
     struct found_segment *list;
-    size_t n, cap;
+    size_t n;
 };
 
-/* with_before: also the segment in front of the range when nothing covers its start. A camera that
- * never recorded: ERR_NOT_FOUND. found_fini in every case. */
+/* A camera that never recorded: ERR_NOT_FOUND. found_fini in every case. */
 int found_search(struct storage *s, const char *camera_id, enum stream_kind stream, int64_t from_us,
-                 int64_t to_us, bool with_before, struct found *out, struct err *err);
+                 int64_t to_us, struct found *out, struct err *err);
 void found_fini(struct found *f);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "storage/db_segments.h"
+#include "storage/list.h"
 #include "storage/repair.h"
 
 struct unsettled {
@@ -18,8 +19,7 @@ struct unsettled {
 static int add_row(void *ctx, const struct segment_row *row)
 {
     struct unsettled *u = ctx;
-    if ((u->n & (u->n - 1)) == 0)
-        u->rows = xrealloc(u->rows, MAX(16, u->n * 2) * sizeof *u->rows);
+    u->rows = list_room(u->rows, u->n, sizeof *u->rows);
     u->rows[u->n++] = *row;
     return 0;
 }

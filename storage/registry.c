@@ -269,7 +269,7 @@ static void on_find(void *ctx)
     struct find_message *m = ctx;
     for (struct writer *w = map_get(m->registry->open, m->key); w != NULL; w = w->next_open)
         m->n++;
-    m->list = m->n > 0 ? xmalloc(m->n * sizeof(struct writer *)) : NULL;
+    m->list = xmalloc(MAX(m->n, 1) * sizeof(struct writer *));
     size_t i = m->n; /* the chain is newest first */
     for (struct writer *w = map_get(m->registry->open, m->key); w != NULL; w = w->next_open)
         m->list[--i] = writer_ref(w);

@@ -4,6 +4,8 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "storage/list.h"
+
 /* What a walk over the fragments finds. */
 struct walk {
     struct segment_end facts;
@@ -40,8 +42,7 @@ static void note_fragment(struct walk *w, const struct segment_reader *r)
     w->facts.to_us = MAX(w->facts.to_us, end_us);
     if (!first->is_key)
         return;
-    if ((w->n_seeks & (w->n_seeks - 1)) == 0)
-        w->seeks = xrealloc(w->seeks, MAX(16, w->n_seeks * 2) * sizeof *w->seeks);
+    w->seeks = list_room(w->seeks, w->n_seeks, sizeof *w->seeks);
     /* the moof stands right behind what precedes the fragment: mdat offsets count from it */
     w->seeks[w->n_seeks++] = (struct fmp4_seek_entry){
         .time = (uint64_t)first->dts,
@@ -96,7 +97,7 @@ static int repair_open_file(int fd, struct segment_row *row, struct err *err)
     if (fstat(fd, &st) < 0)
         return err_set(err, -errno, "stat segment");
     uint64_t bytes = (uint64_t)st.st_size;
-    struct segment_end end;
+    struct segment_end end = {0};
     int rc = segment_read_end(fd, bytes, &end, NULL, NULL, err);
     if (rc == 1) { /* written, but the row was not */
         fill_row(row, &end, bytes);
@@ -136,7 +137,7 @@ int inspect_segment(int dirfd, const char *path, bool is_deep, struct segment_ro
 {
     struct stat st;
     struct walk w = {0};
-    struct segment_end end;
+    struct segment_end end = {0};
     int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0)
         return err_set(err, -errno, "open %s", path);

@@ -50,15 +50,18 @@ static int64_t ticks_to_us(int64_t ticks, uint32_t timescale)
     return ticks / timescale * US_PER_S + ticks % timescale * US_PER_S / timescale;
 }
 
+/* A file that has sound without saying so in its head has it in vain. */
+static int64_t media_us(const struct segment_reader *r, const struct fmp4_read_sample *s)
+{
+    const struct format *format = s->is_video ? r->init.video : r->init.audio;
+    return format != NULL ? ticks_to_us(s->dts, format->timescale) : 0;
+}
+
 /* Wall clock of a sample: the fragment's clock belongs to its first picture. */
 static int64_t wall_of(const struct segment_reader *r, const struct fmp4_read_sample *s)
 {
     const struct fmp4_read_fragment *f = &r->fragment;
-    const struct fmp4_read_sample *anchor = &f->samples[0];
-    int64_t anchor_us = ticks_to_us(anchor->dts, anchor->is_video ? r->init.video->timescale
-                                                                  : r->init.audio->timescale);
-    const struct format *format = s->is_video ? r->init.video : r->init.audio;
-    return f->wall_us + ticks_to_us(s->dts, format->timescale) - anchor_us;
+    return f->wall_us + media_us(r, s) - media_us(r, &f->samples[0]);
 }
 
 static bool is_wanted(struct builder *b, const struct fmp4_read_sample *s, int64_t wall_us)
@@ -275,7 +278,7 @@ static int search(struct storage *s, const struct sample_query *q, struct found 
         enum stream_kind kind;
         if (stream_kind_parse(names[i], &kind) < 0)
             return err_text(err, ERR_INVALID, "a stream is main or sub");
-        int found_rc = found_search(s, q->camera_id, kind, q->from_us, q->to_us, false, found, err);
+        int found_rc = found_search(s, q->camera_id, kind, q->from_us, q->to_us, found, err);
         if (found_rc < 0 && found_rc != ERR_NOT_FOUND)
             return found_rc;
         if (found_rc == 0)

@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "storage/list.h"
 
 #define DAY_US        (INT64_C(86400) * US_PER_S)
 #define MIN_OUTAGE_US (5 * US_PER_S)
@@ -137,8 +138,7 @@ static void finish_outage(const struct uptime_input *in, struct outage_builder *
     int64_t min_us = in->min_outage_us > 0 ? in->min_outage_us : MIN_OUTAGE_US;
     struct uptime *u = b->out;
     if (b->has_current && b->current.to_us - b->current.from_us >= min_us) {
-        if ((u->n_outages & (u->n_outages - 1)) == 0)
-            u->outages = xrealloc(u->outages, MAX(8, u->n_outages * 2) * sizeof *u->outages);
+        u->outages = list_room(u->outages, u->n_outages, sizeof *u->outages);
         u->outages[u->n_outages++] = b->current;
     }
     b->has_current = false;

@@ -318,7 +318,6 @@ static int count_row(void *ctx, const struct segment_row *row)
 static void ranges_of_segments(void **state)
 {
     struct rig *rig = *state;
-    struct segment_row row;
     int n = 0;
     for (int i = 0; i < 10; i++)
         segment(rig, DAY0 + i * 600 * US_PER_S, DAY0 + (i + 1) * 600 * US_PER_S);
@@ -335,11 +334,6 @@ static void ranges_of_segments(void **state)
     assert_int_equal(db_segments_in(rig->db, "a", STREAM_SUB, 0, INT64_MAX, count_row, &n, NULL),
                      0);
     assert_int_equal(n, 0);
-    assert_int_equal(
-        db_segment_before(rig->db, "a", STREAM_MAIN, DAY0 + 1000 * US_PER_S, &row, NULL), 0);
-    assert_int_equal(row.id.from_us, DAY0 + 600 * US_PER_S);
-    assert_int_equal(db_segment_before(rig->db, "a", STREAM_MAIN, DAY0 - 1, &row, NULL),
-                     ERR_NOT_FOUND);
 }
 
 static void paths_name_segments(void **state)
