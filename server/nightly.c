@@ -47,6 +47,7 @@ static void look(void *ctx)
     struct job *j = xcalloc(1, sizeof *j);
     timer_arm_ms(&n->timer, EVERY_MS);
     j->catalogue = s->catalogue;
+    j->storage = s->storage;
     j->district = district_ref(s->district);
     str_copy(j->time_zone, sizeof j->time_zone, s->config->time_zone);
     j->zone_minutes = s->config->utc_offset_minutes;
