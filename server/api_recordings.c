@@ -181,8 +181,8 @@ static int read_month(const struct api_call *call, int64_t *out_from_us, int *ou
 
 int days_get(struct api_call *call, struct err *err)
 {
-    int64_t from_us, now_us = clock_wall_us(clock_system());
-    int n_days;
+    int64_t from_us = 0, now_us = clock_wall_us(clock_system());
+    int n_days = 0;
     struct recordings rec;
     struct event_list motion;
     const char *stream = api_query_stream(call, err);
