@@ -148,6 +148,8 @@ static void source_down(struct stream *s)
     if (s->is_up)
         hub_set_up(s->hub, false);
     s->is_up = false;
+    s->status.fps = 0;
+    s->status.bitrate_bps = 0;
     stream__set_advancing(s, false);
 }
 
@@ -474,6 +476,7 @@ struct stream *stream_start(const struct stream_params *params)
     str_copy(s->status.camera_id, sizeof s->status.camera_id, s->config.camera_id);
     str_copy(s->status.name, sizeof s->status.name, s->config.name);
     uint64_t seed = params->seed ? params->seed : seed_of(s->who);
+    s->phase = (unsigned)(seed >> 8 & 0xff);
     backoff_init(&s->backoff, seed);
     struct hub_owner owner = {.demand = on_demand, .ctx = s};
     s->hub = hub_create(s->loop, s->config.camera_id, s->config.name, &owner);

@@ -31,8 +31,8 @@ struct stream_status {
     char name[8];
     enum stream_cause cause;
     char detail[256];     /* a sentence for a person: the fact and what happens next */
-    bool is_reachable;    /* the peer answered RTSP in this connection */
-    bool is_advancing;    /* whole pictures arrived within the last few seconds */
+    bool is_reachable;    /* the peer answered RTSP in the latest try */
+    bool is_advancing;    /* pictures were published within the last few seconds */
     int64_t since_us;     /* wall clock of the last change of cause or of the booleans */
     int64_t reachable_us; /* newest evidence; 0 = never */
     int64_t advancing_us;

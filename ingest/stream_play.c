@@ -6,6 +6,7 @@
 
 #define TICK_US          US_PER_S
 #define BATCH_TICK_US    (250 * US_PER_MS)
+#define N_PHASES         16
 #define REPORT_US        (5 * US_PER_S)
 #define FIGURES_US       (2 * US_PER_S)
 #define STILL_US         (3 * US_PER_S)  /* without pictures: no longer advancing */
@@ -14,12 +15,13 @@
 #define NO_KEY_US        (10 * US_PER_S)
 #define MAX_REPORT_BYTES 128
 
-/* Ticks of all streams of a loop fall on the same instants, so that they share wake-ups. */
+/* The ticks of a loop's streams fall on a few common instants: together, so that they share
+ * wake-ups, but not all at once, so that nobody who watches live waits for hundreds of reads. */
 static void arm_tick(struct stream *s)
 {
     int64_t period_us = s->is_batched ? BATCH_TICK_US : TICK_US;
-    int64_t now_us = loop_mono_us(s->loop);
-    timer_arm_us(&s->tick, period_us - now_us % period_us);
+    int64_t phase_us = BATCH_TICK_US / N_PHASES * (s->phase % N_PHASES);
+    timer_arm_us(&s->tick, period_us - (loop_mono_us(s->loop) + phase_us) % period_us);
 }
 
 void stream__playing(struct stream *s)
@@ -152,13 +154,15 @@ static void watch_progress(struct stream *s, int64_t now_us)
     const struct receiver_stats *stats = receiver_stats(s->receiver);
     probe(s, now_us, stats->picture_mono_us);
     int64_t still_us = MAX(STILL_US, 3 * stats->frame_us);
+    bool has_pictures = stats->picture_mono_us > 0 && now_us - stats->picture_mono_us <= still_us;
     if (s->status.is_advancing && now_us - stats->published_mono_us > still_us) {
         stream__set_advancing(s, false);
-        stream__set_cause(s, CAUSE_TIMEOUT, "connected, but no new picture; reconnects soon");
+        if (!has_pictures)
+            stream__set_cause(s, CAUSE_TIMEOUT, "connected, but no new picture; reconnects soon");
     }
     /* Groups may be minutes long (quirk H10): said, but no reason to disconnect. */
-    if (stats->published_mono_us == 0 && stats->picture_mono_us > 0 &&
-        now_us - s->playing_mono_us > NO_KEY_US && s->status.cause != CAUSE_NO_KEYFRAME)
+    int64_t since_us = MAX(stats->published_mono_us, s->playing_mono_us);
+    if (has_pictures && !s->status.is_advancing && now_us - since_us > NO_KEY_US)
         stream__set_cause(s, CAUSE_NO_KEYFRAME,
                           stats->has_parameter_sets
                               ? "connected, but the camera has not sent a key frame yet"
@@ -168,6 +172,8 @@ static void watch_progress(struct stream *s, int64_t now_us)
 static void do_chores(struct stream *s, int64_t now_us)
 {
     s->chores_mono_us = now_us;
+    if (now_us - s->bytes_mono_us < 2 * TICK_US)
+        s->status.reachable_us = loop_wall_us(s->loop);
     receiver_tick(s->receiver, now_us);
     rtsp_client_timeout(s->client, now_us);
     if (!is_alive(s, now_us))

@@ -3,6 +3,8 @@
 #ifndef INGEST_STREAM_PRIV_H
 #define INGEST_STREAM_PRIV_H
 
+#include <stdatomic.h>
+
 #include "base/log.h"
 #include "ingest/backoff.h"
 #include "ingest/receiver.h"
@@ -60,6 +62,11 @@ struct stream {
     void (*on_gone)(void *ctx);
     void *ctx;
     char who[80]; /* "cam-001/main", for the log */
+
+    unsigned phase; /* spreads the ticks */
+
+    /* any thread, atomic */
+    atomic_int n_in_flight; /* status messages on their way home */
 
     /* home loop only */
     bool is_stopping;

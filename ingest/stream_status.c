@@ -42,6 +42,7 @@ static void on_home(void *ctx)
     struct stream *s = m->s;
     if (!s->is_stopping && s->on_status)
         s->on_status(s->ctx, &m->status, m->is_change);
+    atomic_fetch_sub(&s->n_in_flight, 1);
     free(m);
 }
 
@@ -78,8 +79,10 @@ void stream__post_status(struct stream *s, bool with_figures)
     bool is_change = was->since_us == 0 || was->cause != is->cause ||
                      was->is_reachable != is->is_reachable ||
                      was->is_advancing != is->is_advancing || strcmp(was->detail, is->detail) != 0;
-    if (!is_change && !with_figures)
+    /* A home loop that is behind does not collect figures. */
+    if (!is_change && (!with_figures || atomic_load(&s->n_in_flight) > 0))
         return;
+    atomic_fetch_add(&s->n_in_flight, 1);
     s->posted = s->status;
     struct message *m = xmalloc(sizeof *m);
     *m = (struct message){.s = s, .status = s->status, .is_change = is_change};
