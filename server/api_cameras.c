@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include "net/url.h"
 #include "server/api_page.h"
+#include "server/camera_input.h"
 #include "server/json.h"
 #include "server/routes.h"
 #include "server/validate.h"
@@ -87,32 +88,10 @@ static int take_password(const struct api_call *call, const json_t *body, struct
     int rc = json_take_text(body, "password", &password, err);
     if (rc == 1 && strlen(password) > 250)
         rc = err_text(err, ERR_INVALID, "password: at most 250 bytes");
-    if (rc == 1) {
-        FREE(&r->password);
-        r->password_bytes = 0;
-        if (password[0] != '\0')
-            r->password = secrets_seal(call->server->secrets, password, &r->password_bytes);
-    }
+    if (rc == 1)
+        camera_input_password(r, call->server->secrets, password);
     free(password);
     return rc;
-}
-
-/* A user and password inside an address move to where they belong. */
-static void take_credentials(const struct api_call *call, struct camera_row *r, char **text)
-{
-    struct url u;
-    char plain[URL_TEXT_BYTES];
-    if ((*text)[0] == '\0' || url_parse(*text, &u, NULL) < 0 || u.user[0] == '\0' ||
-        !url_print(&u, plain, sizeof plain))
-        return;
-    free(*text);
-    *text = xstrdup(plain);
-    if (r->username[0] != '\0')
-        return;
-    free(r->username);
-    r->username = xstrdup(u.user);
-    FREE(&r->password);
-    r->password = secrets_seal(call->server->secrets, u.password, &r->password_bytes);
 }
 
 static int take_members(const struct api_call *call, const json_t *body, struct camera_row *r,
@@ -148,11 +127,12 @@ static int read_camera(struct api_call *call, struct camera_row *r, struct err *
     if (rc < 0)
         return rc;
     rc = take_members(call, body, r, err);
+    const char *user = json_string_value(json_object_get(body, "username"));
+    bool has_own_user = user != NULL && user[0] != '\0';
     json_decref(body);
     if (rc < 0 || (rc = validate_camera(r, err)) < 0)
         return rc;
-    take_credentials(call, r, &r->main_url);
-    take_credentials(call, r, &r->sub_url);
+    camera_input_take_credentials(r, call->server->secrets, has_own_user);
     const struct institution_row *inst = district_institution(call->district, r->institution_id);
     struct node n;
     if (inst != NULL)
@@ -161,49 +141,6 @@ static int read_camera(struct api_call *call, struct camera_row *r, struct err *
         return err_text(err, ERR_INVALID, "institution_id: there is no institution %.64s",
                         r->institution_id);
     return 0;
-}
-
-static void keep_password(struct camera_row *r, const struct camera_row *old)
-{
-    if (old->password == NULL)
-        return;
-    r->password = xmalloc(old->password_bytes);
-    r->password_bytes = old->password_bytes;
-    memcpy(r->password, old->password, old->password_bytes);
-}
-
-static void camera_defaults(struct camera_row *r, const char *id)
-{
-    *r = (struct camera_row){.id = xstrdup(id),
-                             .name = xstrdup(""),
-                             .institution_id = xstrdup(""),
-                             .area = xstrdup(""),
-                             .area_type = xstrdup("other"),
-                             .main_url = xstrdup(""),
-                             .sub_url = xstrdup(""),
-                             .username = xstrdup(""),
-                             .transport = xstrdup("auto"),
-                             .record = xstrdup("main"),
-                             .is_enabled = true,
-                             .created_us = clock_wall_us(clock_system())};
-}
-
-static void camera_copy(struct camera_row *r, const struct camera_row *old)
-{
-    *r = (struct camera_row){.id = xstrdup(old->id),
-                             .name = xstrdup(old->name),
-                             .institution_id = xstrdup(old->institution_id),
-                             .area = xstrdup(old->area),
-                             .area_type = xstrdup(old->area_type),
-                             .main_url = xstrdup(old->main_url),
-                             .sub_url = xstrdup(old->sub_url),
-                             .username = xstrdup(old->username),
-                             .transport = xstrdup(old->transport),
-                             .record = xstrdup(old->record),
-                             .is_on_demand = old->is_on_demand,
-                             .is_enabled = old->is_enabled,
-                             .retention_days = old->retention_days,
-                             .created_us = old->created_us};
 }
 
 struct change {
@@ -250,18 +187,24 @@ int camera_add(struct api_call *call, struct err *err)
     char id[65];
     struct camera_row r;
     secret_make_id("cam", id, sizeof id);
-    camera_defaults(&r, id);
+    camera_input_defaults(&r, id, clock_wall_us(clock_system()));
     return save(call, &r, PUT_NEW, err);
 }
 
 int camera_put(struct api_call *call, struct err *err)
 {
     struct camera_row r;
-    if (call->route->method == HTTP_PATCH)
-        camera_copy(&r, call->node.camera);
-    else
-        camera_defaults(&r, call->id);
-    keep_password(&r, call->node.camera);
+    const struct camera_row *old = call->node.camera;
+    camera_input_copy(&r, old);
+    if (call->route->method == HTTP_PUT) {
+        struct camera_row fresh;
+        camera_input_defaults(&fresh, old->id, old->created_us);
+        fresh.password = r.password; /* one that is not mentioned stays */
+        fresh.password_bytes = r.password_bytes;
+        r.password = NULL;
+        camera_row_fini(&r);
+        r = fresh;
+    }
     return save(call, &r, PUT_OLD, err);
 }
 

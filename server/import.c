@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "server/camera_input.h"
 #include "server/csv.h"
 #include "server/validate.h"
 
@@ -260,49 +261,6 @@ static bool read_institution(struct plan *p, const struct csv_record *r)
     return true;
 }
 
-static void copy_camera(struct camera_row *r, const struct camera_row *old)
-{
-    static const struct camera_row none = {
-        .area_type = "other", .transport = "auto", .record = "main", .is_enabled = true};
-    if (old == NULL)
-        old = &none;
-    *r = (struct camera_row){
-        .name = text_or_empty(old->name),
-        .institution_id = text_or_empty(old->institution_id),
-        .area = text_or_empty(old->area),
-        .area_type = text_or_empty(old->area_type),
-        .main_url = text_or_empty(old->main_url),
-        .sub_url = text_or_empty(old->sub_url),
-        .username = text_or_empty(old->username),
-        .transport = text_or_empty(old->transport),
-        .record = text_or_empty(old->record),
-        .password_bytes = old->password_bytes,
-        .is_on_demand = old->is_on_demand,
-        .is_enabled = old->is_enabled,
-        .retention_days = old->retention_days,
-        .created_us = old->created_us,
-    };
-    if (old->password != NULL) {
-        r->password = xmalloc(old->password_bytes);
-        memcpy(r->password, old->password, old->password_bytes);
-    }
-}
-
-/* True when the password is another one. An empty cell keeps what is there. */
-static bool read_password(struct plan *p, struct camera_row *row, const char *text)
-{
-    char old[512];
-    if (text[0] == '\0')
-        return false;
-    if (row->password != NULL &&
-        secrets_unseal(p->secrets, row->password, row->password_bytes, old, sizeof old) == 0 &&
-        strcmp(old, text) == 0)
-        return false;
-    free(row->password);
-    row->password = secrets_seal(p->secrets, text, &row->password_bytes);
-    return true;
-}
-
 static bool read_word(struct plan *p, unsigned line, const char *column, const char *text,
                       const char *word, char **field)
 {
@@ -352,19 +310,6 @@ static bool overlay_camera(struct plan *p, const struct csv_record *r, struct ca
     return is_fine;
 }
 
-static bool same_camera(const struct camera_row *a, const struct camera_row *b)
-{
-    const char *texts[][2] = {{a->name, b->name},         {a->institution_id, b->institution_id},
-                              {a->area, b->area},         {a->area_type, b->area_type},
-                              {a->main_url, b->main_url}, {a->sub_url, b->sub_url},
-                              {a->username, b->username}, {a->record, b->record}};
-    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
-        if (strcmp(texts[i][0], texts[i][1]) != 0)
-            return false;
-    }
-    return true;
-}
-
 static void read_camera(struct plan *p, const struct csv_record *r)
 {
     const char *id = cell(p, r, COL_CAMERA_ID);
@@ -382,16 +327,20 @@ static void read_camera(struct plan *p, const struct csv_record *r)
     map_put(p->camera_lines, id, (void *)(uintptr_t)r->line);
     const struct camera_row *old = district_camera(p->district, id);
     struct camera_row row;
-    copy_camera(&row, old);
-    row.id = xstrdup(id);
-    if (old == NULL)
-        row.created_us = p->now_us;
+    if (old != NULL)
+        camera_input_copy(&row, old);
+    else
+        camera_input_defaults(&row, id, p->now_us);
     if (!overlay_camera(p, r, &row)) {
         camera_row_fini(&row);
         return;
     }
-    bool is_other_password = read_password(p, &row, cell(p, r, COL_PASSWORD));
-    if (old != NULL && !is_other_password && same_camera(old, &row)) {
+    const char *password = cell(p, r, COL_PASSWORD);
+    bool has_own_user = cell(p, r, COL_USERNAME)[0] != '\0';
+    bool is_other = camera_input_take_credentials(&row, p->secrets, has_own_user);
+    if (password[0] != '\0' && camera_input_password(&row, p->secrets, password))
+        is_other = true; /* an empty cell keeps what is there */
+    if (old != NULL && !is_other && camera_input_same(old, &row)) {
         camera_row_fini(&row);
         return;
     }
