@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include "delivery/live.h"
 #include "server/feed.h"
+#include "server/fleet.h"
 #include "server/routes.h"
 #include "server/wall_host.h"
 
@@ -32,8 +33,15 @@ void live_get(struct api_call *call)
         return;
     }
     http_add_header(call->req, "Cache-Control", "no-store");
-    live_start(&(struct live_params){
-        .packagers = s->packagers, .hub = grant.hub, .loop = s->loop, .req = call->req});
+    /* Sound that is not there is not waited for. */
+    struct camera_state st;
+    bool is_silent =
+        fleet_stream_state(s->fleet, call->id, stream, &st) && st.is_advancing && !st.has_audio;
+    live_start(&(struct live_params){.packagers = s->packagers,
+                                     .hub = grant.hub,
+                                     .loop = s->loop,
+                                     .req = call->req,
+                                     .without_audio = is_silent});
     hub_unref(&grant.hub);
     api_call_free(call);
 }
