@@ -371,7 +371,8 @@ static void a_new_format_comes_with_its_init_segment(void **state)
 
 static void waits_for_a_slow_connection(void **state)
 {
-    struct play_rig *p = rig_with(state, one_hour, 1);
+    static const struct rig_run runs[] = {{-HOUR, -HOUR + 60, 16, false, 0, 0}};
+    struct play_rig *p = rig_with(state, runs, 1);
     p->source.picture_bytes = 300000;
     p->wall->is_stuck = true;
     play(p, -HOUR, "");
