@@ -131,10 +131,12 @@ static void probe(struct volume *v)
         return;
     }
     int rc = try_disk(v);
-    if (rc == 0)
+    if (rc == 0) {
         volume__set_fault(v, VOLUME_OK, 0);
-    else
-        atomic_store(&v->fault_code, rc);
+        return;
+    }
+    atomic_store(&v->fault_code, rc);
+    volume__remount(v);
 }
 
 /* --- sync: one call makes everything on the volume durable, whatever the number of files --- */

@@ -14,6 +14,7 @@
 #include "storage/volume_io.h"
 
 #define VOLUME_QUEUE_MAX_BYTES (256 << 20)
+#define VOLUME_UUID_CHARS      33 /* with the NUL */
 
 enum volume_fault {
     VOLUME_OK,
@@ -38,8 +39,9 @@ struct volume {
     struct loop *sync_loop; /* waits for the disk, so that writing need not */
 
     /* volume loop only (main thread before volume_start) */
-    int dirfd; /* -1 while not mounted; replaced only while it is */
+    int dirfd; /* -1 while not mounted; then the number stays: readers use it */
     int marker_fd;
+    char uuid[VOLUME_UUID_CHARS];
     struct timer tick;
     struct writer *writers; /* not settled yet */
     bool is_dirty;
@@ -88,6 +90,9 @@ void volume_describe(const struct volume *v, char *dst, size_t cap); /* its faul
 
 /* Opens the directory, checks or makes the marker, learns its key. Sets the fault. */
 void volume__mount(struct volume *v);
+/* A disk that was pulled and put back is another file system: takes it over when its marker is
+ * ours. */
+void volume__remount(struct volume *v);
 void volume__set_fault(struct volume *v, enum volume_fault fault, int code);
 /* Makes what was written so far durable soon; at once when is_urgent. */
 void volume__want_sync(struct volume *v, bool is_urgent);

@@ -16,7 +16,7 @@
 
 static const char marker_name[] = ".rookery-volume";
 static const char marker_head[] = "rookery volume 1\nuuid ";
-enum { UUID_BYTES = 16, UUID_CHARS = 2 * UUID_BYTES + 1 };
+enum { UUID_BYTES = 16, UUID_CHARS = VOLUME_UUID_CHARS };
 
 struct volume_job {
     const char *uuid, *path;
@@ -86,15 +86,15 @@ static int make_marker(struct volume *v)
 }
 
 /* The id in the marker; ERR_NOT_FOUND without one. Locks it unless the volume is only read. */
-static int read_marker(struct volume *v, char uuid[UUID_CHARS])
+static int read_marker(const struct volume *v, int dirfd, int *out_fd, char uuid[UUID_CHARS])
 {
     char text[128];
-    v->marker_fd = openat(v->dirfd, marker_name, O_RDONLY | O_CLOEXEC);
-    if (v->marker_fd < 0)
+    *out_fd = openat(dirfd, marker_name, O_RDONLY | O_CLOEXEC);
+    if (*out_fd < 0)
         return errno == ENOENT ? ERR_NOT_FOUND : -errno;
-    if (!v->is_reader && flock(v->marker_fd, LOCK_EX | LOCK_NB) < 0)
+    if (!v->is_reader && flock(*out_fd, LOCK_EX | LOCK_NB) < 0)
         return errno == EWOULDBLOCK ? ERR_BUSY : -errno;
-    ssize_t n = pread(v->marker_fd, text, sizeof text - 1, 0);
+    ssize_t n = pread(*out_fd, text, sizeof text - 1, 0);
     if (n < 0)
         return -errno;
     text[n] = '\0';
@@ -119,11 +119,12 @@ static int open_dir(struct volume *v)
     return v->dirfd < 0 ? -errno : 0;
 }
 
-static int mount_marker(struct volume *v, char uuid[UUID_CHARS])
+static int mount_marker(struct volume *v)
 {
+    char *uuid = v->uuid;
     int rc = open_dir(v);
     if (rc == 0)
-        rc = read_marker(v, uuid);
+        rc = read_marker(v, v->dirfd, &v->marker_fd, uuid);
     if (rc != ERR_NOT_FOUND || v->dirfd < 0 || v->is_reader)
         return rc;
     if (is_known(v))
@@ -131,15 +132,14 @@ static int mount_marker(struct volume *v, char uuid[UUID_CHARS])
     if (!is_empty(v->dirfd))
         return ERR_FORBIDDEN;
     rc = make_marker(v);
-    return rc < 0 ? rc : read_marker(v, uuid);
+    return rc < 0 ? rc : read_marker(v, v->dirfd, &v->marker_fd, uuid);
 }
 
 void volume__mount(struct volume *v)
 {
-    char uuid[UUID_CHARS] = "";
-    struct volume_job job = {.uuid = uuid, .path = v->path};
+    struct volume_job job = {.uuid = v->uuid, .path = v->path};
     struct err err = {0};
-    int rc = mount_marker(v, uuid);
+    int rc = mount_marker(v);
     if (rc == 0) {
         rc = v->is_reader ? catalogue_read(v->catalogue, job_find, &job, &err)
                           : catalogue_write(v->catalogue, job_put, &job, &err);
@@ -160,4 +160,24 @@ void volume__mount(struct volume *v)
                               : rc == ERR_BUSY      ? VOLUME_TAKEN
                                                     : VOLUME_FAILED;
     volume__set_fault(v, fault, rc);
+}
+
+/* While the old disk is still there its marker is locked by ourselves, and nothing is replaced. */
+void volume__remount(struct volume *v)
+{
+    char uuid[UUID_CHARS] = "";
+    int marker_fd = -1;
+    int fd = open(v->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    int rc = read_marker(v, fd, &marker_fd, uuid);
+    if (rc == 0 && strcmp(uuid, v->uuid) == 0 && dup3(fd, v->dirfd, O_CLOEXEC) >= 0) {
+        close(v->marker_fd);
+        v->marker_fd = marker_fd;
+        marker_fd = -1;
+        log_info(v->path, "volume is back");
+    }
+    if (marker_fd >= 0)
+        close(marker_fd);
+    close(fd);
 }

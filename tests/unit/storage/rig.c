@@ -26,6 +26,7 @@ static int rig_create(const struct volume_io *io, int dirfd, const char *path)
 {
     struct rig_io *d = disk_of(io);
     step(d);
+    atomic_fetch_add(&d->n_creates, 1);
     int error = atomic_load(&d->create_error);
     return error < 0 ? error : volume_io_system()->create(io, dirfd, path);
 }

@@ -1,5 +1,6 @@
 #include "rig.h"
 
+#include <errno.h>
 #include <unistd.h>
 
 #include "media/hub.h"
@@ -179,6 +180,45 @@ static void a_disk_that_comes_back_is_used_again(void **state)
     assert_int_equal(rig_check(rig), 50);
 }
 
+static bool is_ok(struct rig *rig)
+{
+    return status_of(rig, 0).is_ok;
+}
+
+static bool is_broken(struct rig *rig)
+{
+    rig_pictures(rig, 25, 25);
+    return !status_of(rig, 0).is_ok;
+}
+
+/* Pulled and put back: another file system with the same marker, as a copy of the directory is. */
+static void a_disk_that_was_pulled_is_taken_over(void **state)
+{
+    struct rig *rig = *state;
+    char cmd[300];
+    rig_open(rig);
+    rig_record(rig, "cam");
+    atomic_store(&rig->disk.create_error, -EIO);
+    atomic_store(&rig->disk.write_error, -EIO);
+    rig_wait(rig, is_broken);
+    snprintf(cmd, sizeof cmd, "mv %s/rec %s/old && cp -a %s/old %s/rec", rig->dir, rig->dir,
+             rig->dir, rig->dir);
+    assert_int_equal(system(cmd), 0);
+    for (int i = 0; i < 5; i++) { /* some probes that fail */
+        int before = atomic_load(&rig->disk.n_creates);
+        while (atomic_load(&rig->disk.n_creates) == before)
+            loop_turn(rig->loop, false);
+    }
+    atomic_store(&rig->disk.create_error, 0);
+    atomic_store(&rig->disk.write_error, 0);
+    rig_wait(rig, is_ok);
+    rig_pictures(rig, 50, 25);
+    rig_stop(rig);
+    snprintf(cmd, sizeof cmd, "rm -r %s/old", rig->dir);
+    assert_int_equal(system(cmd), 0);
+    assert_int_equal(rig_check(rig), 50);
+}
+
 static void two_servers_never_share_a_volume(void **state)
 {
     struct rig *rig = *state;
@@ -228,6 +268,7 @@ int main(void)
         TEST(a_missing_volume_loses_no_rows),
         TEST(a_directory_with_foreign_files_is_refused),
         TEST(a_disk_that_comes_back_is_used_again),
+        TEST(a_disk_that_was_pulled_is_taken_over),
         TEST(two_servers_never_share_a_volume),
         TEST(tools_only_read),
     };
