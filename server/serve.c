@@ -270,7 +270,7 @@ static void start_loops(struct server *s)
     s->n_ingest = MIN(n, SERVER_MAX_INGEST);
     for (int i = 0; i < s->n_ingest; i++) {
         char name[16];
-        snprintf(name, sizeof name, "ingest-%d", i);
+        snprintf(name, sizeof name, "ingest-%u", (unsigned)i % SERVER_MAX_INGEST);
         s->ingest[i] = loop_create(&(struct loop_params){.name = name});
         loop_start(s->ingest[i]);
     }
