@@ -134,9 +134,9 @@ static int64_t missing_bytes(struct volume *v)
     return reserve - free_bytes + MIN(reserve / 20, INT64_C(1) << 30) + 1;
 }
 
-bool storage__retain(struct storage *s)
+bool storage__retain(struct storage *s, bool is_by_age)
 {
-    bool has_more = run_round(s, NULL, "expired", 0);
+    bool has_more = is_by_age && run_round(s, NULL, "expired", 0);
     for (size_t i = 0; i < s->n_volumes && !atomic_load(&s->is_closing); i++) {
         struct volume *v = s->volumes[i];
         if (atomic_load(&v->key) == 0)

@@ -9,7 +9,7 @@
 #include "base/str.h"
 #include "storage/volume_io.h"
 
-enum { RETENTION_MS = 10000, RECOVERY_WAIT_MS = 3000 };
+enum { RETENTION_MS = 1000, BY_AGE_MS = 60000, RECOVERY_WAIT_MS = 3000 };
 
 /* --- choosing a volume: weighted rendezvous hashing --- */
 
@@ -78,7 +78,10 @@ struct source *storage_source(struct storage *s)
 static void on_retention(void *ctx)
 {
     struct storage *s = ctx;
-    bool has_more = storage__retain(s);
+    bool is_by_age = loop_mono_us(s->keeper) >= s->by_age_mono_us;
+    bool has_more = storage__retain(s, is_by_age);
+    if (is_by_age && !has_more)
+        s->by_age_mono_us = loop_mono_us(s->keeper) + BY_AGE_MS * US_PER_MS;
     timer_arm_ms(&s->retention_tick, has_more ? 1 : RETENTION_MS);
 }
 

@@ -23,6 +23,7 @@ struct storage {
 
     /* keeper only */
     struct timer retention_tick;
+    int64_t by_age_mono_us; /* when to look for what is too old again */
 
     /* any thread, atomic */
     _Atomic int64_t next_n; /* number of the next file */
@@ -39,8 +40,9 @@ struct volume *storage__volume(const struct storage *s, int64_t key);
 /* recovery.c [keeper]: settles what a crash left unsettled. */
 void storage__recover(struct storage *s);
 
-/* retention.c [keeper]: one round; returns whether more is to be done at once. */
-bool storage__retain(struct storage *s);
+/* retention.c [keeper]: one round, of what is too old if is_by_age, and of volumes without space;
+ * returns whether more is to be done at once. */
+bool storage__retain(struct storage *s, bool is_by_age);
 
 /* source.c */
 int storage__map(struct source *source, const struct sample_query *q, struct sample_map **out,

@@ -53,7 +53,9 @@ void volume_describe(const struct volume *v, char *dst, size_t cap)
         snprintf(dst, cap, "volume %s is used by another server", v->path);
         return;
     case VOLUME_FULL:
-        snprintf(dst, cap, "volume %s is full and nothing may be deleted", v->path);
+        snprintf(dst, cap, "volume %s is full: %s", v->path,
+                 atomic_load(&v->is_exhausted) ? "nothing may be deleted"
+                                               : "old recordings are being deleted");
         return;
     case VOLUME_FAILED:
         snprintf(dst, cap, "volume %s: %s", v->path, err_name(atomic_load(&v->fault_code)));

@@ -204,10 +204,10 @@ static void give_up(struct writer *w, int code)
     atomic_store(&w->is_failed, true);
     w->is_failed_here = true;
     w->row.ended = SEGMENT_DISK;
-    /* a name that is taken says nothing about the disk */
-    if (code != -EEXIST)
+    /* a name that is taken says nothing about the disk, and one that is not used has said it */
+    if (code != -EEXIST && code != -ENODEV)
         volume__set_fault(w->volume, VOLUME_FAILED, code);
-    log_error(w->path, "write: %s", err_name(code));
+    log_warn(w->path, "write: %s", err_name(code));
     if (w->fd >= 0 && ftruncate(w->fd, (off_t)w->row.bytes) < 0)
         log_warn(w->path, "could not be cut back to its last whole fragment");
 }
@@ -346,14 +346,13 @@ static void on_registered(void *ctx, const struct err *err)
     if (err != NULL)
         log_error(w->path, "is recorded without being registered: %s", err->msg);
     w->state = WRITER_WRITE;
-    w->fd = volume_is_ok(w->volume)
-                ? w->volume->io->create(w->volume->io, w->volume->dirfd, w->path)
-                : -EIO;
-    if (w->fd < 0) {
-        int code = w->fd;
-        w->fd = -1;
-        give_up(w, code);
-    }
+    int fd = -ENODEV;
+    if (volume_is_ok(w->volume))
+        fd = w->volume->io->create(w->volume->io, w->volume->dirfd, w->path);
+    if (fd < 0)
+        give_up(w, fd);
+    else
+        w->fd = fd;
     for (struct fragment *next, *f = w->first_waiting; f != NULL; f = next) {
         next = f->next;
         take_fragment(w, f);

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <fts.h>
 
 #include "base/buf.h"
 #include "base/log.h"
@@ -62,16 +63,29 @@ static int rig_sync(const struct volume_io *io, int dirfd)
     return atomic_load(&d->sync_error);
 }
 
+static int64_t used_bytes(int dirfd)
+{
+    char path[64];
+    char *paths[] = {path, NULL};
+    int64_t sum = 0;
+    snprintf(path, sizeof path, "/proc/self/fd/%d/.", dirfd);
+    FTS *tree = fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
+    for (FTSENT *e; tree != NULL && (e = fts_read(tree)) != NULL;)
+        sum += e->fts_info == FTS_F ? e->fts_statp->st_size : 0;
+    if (tree != NULL)
+        fts_close(tree);
+    return sum;
+}
+
 static int rig_space(const struct volume_io *io, int dirfd, int64_t *total, int64_t *free_bytes)
 {
     struct rig_io *d = disk_of(io);
-    int64_t told = atomic_load(&d->free_bytes);
-    int rc = volume_io_system()->space(io, dirfd, total, free_bytes);
-    if (told >= 0) {
-        *total = INT64_C(1) << 40;
-        *free_bytes = told;
-    }
-    return rc;
+    int64_t capacity = atomic_load(&d->capacity);
+    if (capacity < 0)
+        return volume_io_system()->space(io, dirfd, total, free_bytes);
+    *total = capacity;
+    *free_bytes = MAX(capacity - used_bytes(dirfd), 0);
+    return 0;
 }
 
 /* --- life --- */
@@ -84,7 +98,7 @@ int rig_setup(void **state)
     if (mkdtemp(rig->dir) == NULL)
         return -1;
     rig->disk.io = (struct volume_io){rig_create, rig_write, rig_sync, rig_space};
-    atomic_store(&rig->disk.free_bytes, -1);
+    atomic_store(&rig->disk.capacity, -1);
     clock_virtual_init(&rig->clock, RIG_START_US);
     rig->volumes[0].path = xasprintf("%s/rec", rig->dir);
     rig->params = (struct storage_params){.clock = &rig->clock.clock,

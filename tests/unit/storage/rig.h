@@ -22,8 +22,8 @@ struct rig_io {
     atomic_int write_error; /* -errno of every write; 0 = fine */
     atomic_int create_error;
     atomic_int sync_error;
-    _Atomic int64_t free_bytes; /* < 0 = as it is */
-    atomic_bool is_stuck;       /* writes wait until it is cleared */
+    _Atomic int64_t capacity; /* of all files; < 0 = as it is */
+    atomic_bool is_stuck;     /* writes wait until it is cleared */
     atomic_int n_creates, n_writes, n_syncs;
     atomic_int steps_to_death; /* the process ends at the n-th operation from now; 0 = never */
 };
