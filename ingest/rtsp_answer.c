@@ -59,147 +59,6 @@ static void redirect(struct rtsp_client *c, int64_t mono_us, const struct rtsp_m
     rtsp_client__finish(c, mono_us, RTSP_VERDICT_REDIRECTED, CAUSE_PROTOCOL,
                         "the camera redirects to %s", url.host);
 }
-
-/* --- 401 --- */
-
-/* The offer to answer next, or NULL: the password is wrong. Quirks A2, A3, A5. */
-static const struct auth_challenge *next_challenge(struct rtsp_client *c,
-                                                   const struct auth_offers *offers)
-{
-    if (c->request.n_signed == 0)
-        return auth_choose(offers, c->request.tried_mask);
-    if (c->request.n_signed >= 2)
-        return NULL;
-    const struct auth_challenge *same = NULL;
-    for (size_t i = 0; i < offers->n && !same; i++)
-        if (offers->list[i].scheme == c->auth.challenge.scheme)
-            same = &offers->list[i];
-    bool is_repeated = !same || auth_is_repeated(&c->auth, same);
-    /* A first answer refused: some offer SHA-256 and fail it. Basic only when nothing else can be
-     * meant, because it shows the password. */
-    const struct auth_challenge *other =
-        auth_choose(offers, c->request.tried_mask | 1u << c->auth.challenge.scheme);
-    if (other && (is_repeated ||
-                  (c->auth.nonce_count <= 1 && !same->is_stale && other->scheme != AUTH_BASIC)))
-        return other;
-    return is_repeated ? NULL : same;
-}
-
-static void give_up_login(struct rtsp_client *c, int64_t mono_us, enum stream_cause cause,
-                          const char *text)
-{
-    if (c->state == RTSP_CLIENT_TEARDOWN) {
-        rtsp_client__enter(c, RTSP_CLIENT_ENDED);
-        return;
-    }
-    if (c->state == RTSP_CLIENT_PLAYING) { /* quirk K4: while media flows nothing is lost */
-        c->request.method = RTSP_UNKNOWN_METHOD;
-        return;
-    }
-    c->end.status = 401;
-    rtsp_client__finish(c, mono_us, RTSP_VERDICT_FAILED, cause, "%s", text);
-}
-
-static void on_challenge(struct rtsp_client *c, int64_t mono_us, const struct rtsp_message *m)
-{
-    struct auth_offers offers = {.n = 0};
-    struct span value;
-    size_t pos = 0;
-    while (rtsp_get_next(m, "WWW-Authenticate", &pos, &value))
-        auth_offers_add(&offers, value);
-    if (!c->user[0] && !c->password[0]) {
-        give_up_login(c, mono_us, CAUSE_AUTH,
-                      "the camera asks for a user and a password, and none is configured");
-        return;
-    }
-    const struct auth_challenge *next = next_challenge(c, &offers);
-    if (next) {
-        if (c->request.n_signed > 0)
-            c->request.tried_mask |= 1u << c->auth.challenge.scheme;
-        auth_start(&c->auth, next);
-        c->has_auth = true;
-        c->was_challenged = true;
-        rtsp_client__ask_again(c, mono_us);
-    } else if (c->request.n_signed == 0) {
-        give_up_login(c, mono_us, CAUSE_UNSUPPORTED,
-                      "the camera asks for a way of login that is not supported");
-    } else {
-        give_up_login(c, mono_us, CAUSE_AUTH, "wrong user or password");
-    }
-}
-
-/* --- OPTIONS and DESCRIBE --- */
-
-static void learn_methods(struct rtsp_client *c, const struct rtsp_message *m)
-{
-    struct span list;
-    if (m->status == 200 && (rtsp_get(m, "Public", &list) || rtsp_get(m, "Allow", &list)))
-        c->has_get_parameter = rtsp_list_has(list, RTSP_GET_PARAMETER);
-}
-
-static bool looks_like_sdp(struct span body)
-{
-    return (body.n > 2 && memcmp(body.p, "v=", 2) == 0) || memmem(body.p, body.n, "m=", 2);
-}
-
-/* Quirk D9: what is sendonly is a backchannel, unless all are. */
-static const struct sdp_media *choose_media(const struct sdp *sdp, bool is_video)
-{
-    bool all_sendonly = true;
-    for (size_t i = 0; i < sdp->n_medias; i++)
-        all_sendonly = all_sendonly && sdp->medias[i].is_sendonly;
-    for (size_t i = 0; i < sdp->n_medias; i++) {
-        const struct sdp_media *m = &sdp->medias[i];
-        bool is_wanted = is_video ? m->is_video && codec_is_video(m->codec)
-                                  : m->is_audio && m->codec != CODEC_NONE && m->format;
-        if (is_wanted && (all_sendonly || !m->is_sendonly))
-            return m;
-    }
-    return NULL;
-}
-
-static void no_video(struct rtsp_client *c, int64_t mono_us)
-{
-    for (size_t i = 0; i < c->sdp->n_medias; i++) {
-        const struct sdp_media *m = &c->sdp->medias[i];
-        if (!m->is_video)
-            continue;
-        rtsp_client__finish(c, mono_us, RTSP_VERDICT_FAILED, CAUSE_UNSUPPORTED,
-                            "the camera sends %s video; H.264 and H.265 are supported",
-                            m->name[0] ? m->name : "unknown");
-        return;
-    }
-    rtsp_client__finish(c, mono_us, RTSP_VERDICT_FAILED, CAUSE_NO_VIDEO,
-                        "the camera offers no video");
-}
-
-static void use_description(struct rtsp_client *c, int64_t mono_us, const struct rtsp_message *m)
-{
-    struct span content_base = {"", 0};
-    struct span content_location = {"", 0};
-    if (!looks_like_sdp(m->body)) {
-        rtsp_client__finish(c, mono_us, RTSP_VERDICT_FAILED, CAUSE_PROTOCOL,
-                            "the camera's answer to DESCRIBE is no session description");
-        return;
-    }
-    rtsp_get(m, "Content-Base", &content_base);
-    rtsp_get(m, "Content-Location", &content_location);
-    url_base(&c->url, content_base, content_location, c->base, sizeof c->base);
-    c->sdp = xcalloc(1, sizeof *c->sdp);
-    sdp_parse(m->body, c->sdp, NULL); /* without a media line it has no video either */
-    const struct sdp_media *video = choose_media(c->sdp, true);
-    const struct sdp_media *audio = choose_media(c->sdp, false);
-    if (!video) {
-        no_video(c, mono_us);
-        return;
-    }
-    c->tracks[c->n_tracks++] = (struct rtsp_client_track){.media = video};
-    if (audio)
-        c->tracks[c->n_tracks++] = (struct rtsp_client_track){.media = audio};
-    rtsp_client__enter(c, RTSP_CLIENT_SETUP);
-    rtsp_client__set_up_next(c, mono_us);
-}
-
 /* --- SETUP --- */
 
 static void play(struct rtsp_client *c, int64_t mono_us)
@@ -366,7 +225,7 @@ static void while_playing(struct rtsp_client *c, const struct rtsp_message *m)
     if (c->request.method == RTSP_GET_PARAMETER && m->status != 200)
         c->memory->no_get_parameter = true;
     if (c->request.method == RTSP_OPTIONS)
-        learn_methods(c, m);
+        rtsp_client__learn_methods(c, m);
     c->request.method = RTSP_UNKNOWN_METHOD;
 }
 
@@ -381,7 +240,7 @@ void rtsp_client__answer(struct rtsp_client *c, int64_t mono_us, const struct rt
     if (m->status < 200 || c->request.method == RTSP_UNKNOWN_METHOD || is_late(c, m))
         return;
     if (m->status == 401) {
-        on_challenge(c, mono_us, m);
+        rtsp_client__challenged(c, mono_us, m);
         return;
     }
     c->was_challenged = false;
@@ -392,7 +251,7 @@ void rtsp_client__answer(struct rtsp_client *c, int64_t mono_us, const struct rt
             redirect(c, mono_us, m);
             return;
         }
-        learn_methods(c, m);
+        rtsp_client__learn_methods(c, m);
         c->request.method = RTSP_UNKNOWN_METHOD;
         rtsp_client__enter(c, RTSP_CLIENT_DESCRIBE);
         rtsp_client__ask(c, mono_us, RTSP_DESCRIBE);
@@ -404,7 +263,7 @@ void rtsp_client__answer(struct rtsp_client *c, int64_t mono_us, const struct rt
             fail_by_status(c, mono_us, m);
         } else {
             c->request.method = RTSP_UNKNOWN_METHOD;
-            use_description(c, mono_us, m);
+            rtsp_client__described(c, mono_us, m);
         }
         break;
     case RTSP_CLIENT_SETUP:

@@ -1,5 +1,5 @@
-/* Shared by rtsp_client.c (time, bytes, states), rtsp_request.c (what is asked) and rtsp_answer.c
- * (what the answers mean). */
+/* Shared by rtsp_client.c (time, bytes, states), rtsp_request.c (what is asked), rtsp_answer.c
+ * (what the answers mean), rtsp_describe.c and rtsp_login.c. */
 #ifndef INGEST_RTSP_CLIENT_PRIV_H
 #define INGEST_RTSP_CLIENT_PRIV_H
 
@@ -83,6 +83,14 @@ void rtsp_client__ask_again(struct rtsp_client *c, int64_t mono_us);
 bool rtsp_client__control_url(const struct rtsp_client *c, char *dst, size_t cap);
 /* Answers a request of the camera (quirk K9). */
 void rtsp_client__reply(struct rtsp_client *c, const struct rtsp_message *m, int status);
+
+/* rtsp_login.c */
+void rtsp_client__challenged(struct rtsp_client *c, int64_t mono_us, const struct rtsp_message *m);
+
+/* rtsp_describe.c */
+void rtsp_client__learn_methods(struct rtsp_client *c, const struct rtsp_message *m);
+/* Chooses the tracks and begins to set them up. */
+void rtsp_client__described(struct rtsp_client *c, int64_t mono_us, const struct rtsp_message *m);
 
 /* rtsp_answer.c */
 void rtsp_client__answer(struct rtsp_client *c, int64_t mono_us, const struct rtsp_message *m);

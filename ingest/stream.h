@@ -1,7 +1,7 @@
 /* One stream (main or sub) of one camera, pulled over RTSP and published to a hub.
  *
  * The state machine of one connection after another: resolve, connect, describe, set up, play, back
- * off; see stream.c for the diagram and what is true in each state.
+ * off; see stream_priv.h for the diagram and what is true in each state.
  * Thread: a stream works on its ingest loop for life. The functions here are called on the home
  * loop (the server's) and cross by message; callbacks fire on the home loop. Lifetime: stream_stop
  * asks (TEARDOWN is sent, at most 1 s); `gone` fires exactly once and the stream is freed. */

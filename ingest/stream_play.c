@@ -193,8 +193,9 @@ static void do_chores(struct stream *s, int64_t now_us)
         stream__post_status(s, false);
 }
 
-void stream__tick(struct stream *s)
+void stream__tick(void *ctx)
 {
+    struct stream *s = ctx;
     int64_t now_us = loop_mono_us(s->loop);
     if (s->state == STREAM_PLAYING) {
         if (s->is_batched)

@@ -124,6 +124,15 @@ struct stream {
 };
 
 /* stream.c */
+/* Everything that belongs to the loop ends here; `gone` follows. */
+void stream__release(struct stream *s);
+
+/* stream_states.c */
+bool stream__is_wanted(const struct stream *s);
+/* A fresh try at the configured address. */
+void stream__start_over(struct stream *s);
+void stream__start_or_idle(struct stream *s);
+void stream__on_deadline(void *ctx);
 void stream__enter(struct stream *s, enum stream_state next);
 /* A try or a session failed: ends it politely, backs off. */
 void stream__fail(struct stream *s, enum stream_cause cause, const char *fmt, ...)
@@ -154,7 +163,7 @@ void stream__close_udp(struct stream *s);
 
 /* stream_play.c */
 void stream__playing(struct stream *s);
-void stream__tick(struct stream *s);
+void stream__tick(void *ctx);
 void stream__publish(void *ctx, struct packet *pkt);
 
 /* stream_status.c */

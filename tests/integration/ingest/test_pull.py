@@ -1,5 +1,6 @@
 """The ingest layer alone, against the simulator and against gst-rtsp-server, over TCP and UDP: what comes is counted."""
 
+import concurrent.futures
 import os
 import re
 import shutil
@@ -36,6 +37,12 @@ def pull(*args, seconds=SECONDS):
     return [dict(re.findall(r"(\w+) (-?[\w.]+)", line.split(" ", 1)[1])) for line in lines]
 
 
+def pull_each(many):
+    """Several pulls at a time."""
+    with concurrent.futures.ThreadPoolExecutor() as threads:
+        return list(zip(many, threads.map(lambda args: pull(*args), many)))
+
+
 @unittest.skipUnless(pull_path(), "ingest_pull is not built")
 class Pull(unittest.TestCase):
     def setUp(self):
@@ -63,9 +70,9 @@ class Pull(unittest.TestCase):
     def test_simulator(self):
         for codec in ("h264", "h265"):
             urls = self.simulate("--codec", codec, "--audio", "aac" if codec == "h264" else "pcma", "--scene-size", "640x360", "--scene-fps", "25", "--gop", "25")
-            for options in (["--tcp"], ["--tcp", "--live"], ["--udp"]):
+            for options, answers in pull_each([["--tcp", *urls], ["--tcp", "--live", *urls], ["--udp", *urls]]):
                 with self.subTest(codec=codec, options=options):
-                    for figures in pull(*options, *urls):
+                    for figures in answers:
                         self.assert_whole(figures, codec, 25)
                         self.assertGreater(int(figures["audio"]), 25)
 
@@ -82,9 +89,8 @@ class Pull(unittest.TestCase):
     def test_gst_live(self):
         camera = GstCamera(self.folder, "live")
         self.addCleanup(camera.end)
-        for option in ("--tcp", "--udp"):
-            with self.subTest(option=option):
-                figures, = pull(option, camera.url)
+        for options, (figures,) in pull_each([["--tcp", camera.url], ["--udp", camera.url]]):
+            with self.subTest(options=options):
                 self.assert_whole(figures, "h264", 15)
 
     @unittest.skipUnless(gst_camera_path(), "gst-camera is not built")
@@ -93,9 +99,8 @@ class Pull(unittest.TestCase):
             film = make_film(os.path.join(self.folder, f"{codec}.mp4"), codec, 20)
             camera = GstCamera(self.folder, codec, "--file", film, codec)
             self.addCleanup(camera.end)
-            for option in ("--tcp", "--udp"):
-                with self.subTest(codec=codec, option=option):
-                    figures, = pull(option, camera.url)
+            for options, (figures,) in pull_each([["--tcp", camera.url], ["--udp", camera.url]]):
+                with self.subTest(codec=codec, options=options):
                     self.assert_whole(figures, codec, 25)
 
 

@@ -1,0 +1,73 @@
+/* What the camera offers, and what of it is taken. */
+#include "base/mem.h"
+#include "ingest/rtsp_client_priv.h"
+
+void rtsp_client__learn_methods(struct rtsp_client *c, const struct rtsp_message *m)
+{
+    struct span list;
+    if (m->status == 200 && (rtsp_get(m, "Public", &list) || rtsp_get(m, "Allow", &list)))
+        c->has_get_parameter = rtsp_list_has(list, RTSP_GET_PARAMETER);
+}
+
+static bool looks_like_sdp(struct span body)
+{
+    return (body.n > 2 && memcmp(body.p, "v=", 2) == 0) || memmem(body.p, body.n, "m=", 2);
+}
+
+/* Quirk D9: what is sendonly is a backchannel, unless all are. */
+static const struct sdp_media *choose_media(const struct sdp *sdp, bool is_video)
+{
+    bool all_sendonly = true;
+    for (size_t i = 0; i < sdp->n_medias; i++)
+        all_sendonly = all_sendonly && sdp->medias[i].is_sendonly;
+    for (size_t i = 0; i < sdp->n_medias; i++) {
+        const struct sdp_media *m = &sdp->medias[i];
+        bool is_wanted = is_video ? m->is_video && codec_is_video(m->codec)
+                                  : m->is_audio && m->codec != CODEC_NONE && m->format;
+        if (is_wanted && (all_sendonly || !m->is_sendonly))
+            return m;
+    }
+    return NULL;
+}
+
+static void no_video(struct rtsp_client *c, int64_t mono_us)
+{
+    for (size_t i = 0; i < c->sdp->n_medias; i++) {
+        const struct sdp_media *m = &c->sdp->medias[i];
+        if (!m->is_video)
+            continue;
+        rtsp_client__finish(c, mono_us, RTSP_VERDICT_FAILED, CAUSE_UNSUPPORTED,
+                            "the camera sends %s video; H.264 and H.265 are supported",
+                            m->name[0] ? m->name : "unknown");
+        return;
+    }
+    rtsp_client__finish(c, mono_us, RTSP_VERDICT_FAILED, CAUSE_NO_VIDEO,
+                        "the camera offers no video");
+}
+
+void rtsp_client__described(struct rtsp_client *c, int64_t mono_us, const struct rtsp_message *m)
+{
+    struct span content_base = {"", 0};
+    struct span content_location = {"", 0};
+    if (!looks_like_sdp(m->body)) {
+        rtsp_client__finish(c, mono_us, RTSP_VERDICT_FAILED, CAUSE_PROTOCOL,
+                            "the camera's answer to DESCRIBE is no session description");
+        return;
+    }
+    rtsp_get(m, "Content-Base", &content_base);
+    rtsp_get(m, "Content-Location", &content_location);
+    url_base(&c->url, content_base, content_location, c->base, sizeof c->base);
+    c->sdp = xcalloc(1, sizeof *c->sdp);
+    sdp_parse(m->body, c->sdp, NULL); /* without a media line it has no video either */
+    const struct sdp_media *video = choose_media(c->sdp, true);
+    const struct sdp_media *audio = choose_media(c->sdp, false);
+    if (!video) {
+        no_video(c, mono_us);
+        return;
+    }
+    c->tracks[c->n_tracks++] = (struct rtsp_client_track){.media = video};
+    if (audio)
+        c->tracks[c->n_tracks++] = (struct rtsp_client_track){.media = audio};
+    rtsp_client__enter(c, RTSP_CLIENT_SETUP);
+    rtsp_client__set_up_next(c, mono_us);
+}
