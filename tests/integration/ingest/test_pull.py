@@ -89,8 +89,10 @@ class Pull(unittest.TestCase):
     def test_gst_live(self):
         camera = GstCamera(self.folder, "live")
         self.addCleanup(camera.end)
-        for options, (figures,) in pull_each([["--tcp", camera.url], ["--udp", camera.url]]):
-            with self.subTest(options=options):
+        # One after the other: who joins a picture that is running already misses a packet of it.
+        for option in ("--tcp", "--udp"):
+            with self.subTest(option=option):
+                figures, = pull(option, camera.url)
                 self.assert_whole(figures, "h264", 15)
 
     @unittest.skipUnless(gst_camera_path(), "gst-camera is not built")
