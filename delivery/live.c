@@ -15,7 +15,7 @@ struct live {
     bool is_started; /* the head of the answer and the init segment went out */
     bool is_ended;
     bool is_dropping; /* until a key frame that fits */
-    int64_t waited_ms;
+    bool has_waited;  /* for sound */
 };
 
 static void release_packet(void *ctx)
@@ -73,7 +73,7 @@ static void on_init(struct viewer *v, struct fragment *f)
         return;
     }
     if (v->wants_audio && !f->audio)
-        return; /* see on_wait_over */
+        return; /* see on_push and on_wait_over */
     timer_disarm(&live->first);
     http_add_header(live->params.req, "Cache-Control", "no-store");
     http_stream_start(live->params.req, 200, "video/mp4", -1);
@@ -84,8 +84,11 @@ static void on_init(struct viewer *v, struct fragment *f)
 static void on_push(struct viewer *v, struct fragment *f)
 {
     struct live *live = CONTAINER_OF(v, struct live, viewer);
-    if (!live->is_started)
+    if (!live->is_started) {
+        if (v->wants_audio && !live->has_waited && packager_has_audio(v))
+            timer_arm_us(&live->first, 0); /* begin anew, with sound */
         return;
+    }
     size_t pending = http_pending(live->params.req);
     bool fits = pending == 0 || pending + fragment_size(f) <= LIVE_PENDING_MAX_BYTES;
     if (!fits || (live->is_dropping && !f->is_key)) {
@@ -108,9 +111,11 @@ static const struct viewer_ops live_viewer_ops = {on_init, on_push, NULL, on_gon
 static void on_wait_over(void *ctx)
 {
     struct live *live = ctx;
-    if (live->viewer.wants_audio) { /* there is no sound, or not in time */
+    if (live->viewer.wants_audio &&
+        !live->has_waited) { /* the sound is known now, or not in time */
+        live->viewer.wants_audio = packager_has_audio(&live->viewer);
+        live->has_waited = true;
         packager_detach(&live->viewer);
-        live->viewer.wants_audio = false;
         timer_arm_ms(&live->first, LIVE_FIRST_PICTURE_MS - AUDIO_WAIT_MS);
         packager_attach(live->params.packagers, live->hub, &live->viewer);
     } else {

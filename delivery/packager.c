@@ -132,9 +132,7 @@ static void take_video_format(struct packager *p, struct format *format)
         p->video = format_ref(format);
         replace_init(p, WITHOUT_AUDIO, p->video, NULL);
     }
-    bool is_stale =
-        p->init[WITH_AUDIO] && p->audio && !format_eq(p->init[WITH_AUDIO]->audio, p->audio);
-    if (p->audio && (is_new || is_stale || !p->init[WITH_AUDIO]))
+    if (p->audio && (is_new || !p->init[WITH_AUDIO]))
         replace_init(p, WITH_AUDIO, p->video, p->audio);
 }
 
@@ -155,8 +153,10 @@ static bool accept_audio(struct packager *p, struct packet *pkt)
     if (!pkt->format || pkt->format->codec != CODEC_AAC)
         return false;
     if (!p->audio || (pkt->format != p->audio && !format_eq(p->audio, pkt->format))) {
-        format_unref(&p->audio); /* announced with the next key frame */
+        format_unref(&p->audio);
         p->audio = format_ref(pkt->format);
+        if (p->video) /* viewers take it at their next key frame */
+            replace_init(p, WITH_AUDIO, p->video, p->audio);
     }
     return !p->is_waiting && p->init[WITH_AUDIO] && format_eq(p->init[WITH_AUDIO]->audio, p->audio);
 }
@@ -340,6 +340,11 @@ void packager_attach(struct packager_table *t, struct hub *hub, struct viewer *v
         offer(p, v, p->gop[i]);
     if (v->packager == p && p->is_gop_cut)
         v->needs_key = true;
+}
+
+bool packager_has_audio(const struct viewer *v)
+{
+    return v->packager && v->packager->init[WITH_AUDIO];
 }
 
 void packager_detach(struct viewer *v)

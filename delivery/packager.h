@@ -78,6 +78,10 @@ void packager_table_stop(struct packager_table *t, loop_fn *done, void *ctx);
  * there are any. Takes its own reference to hub. */
 void packager_attach(struct packager_table *t, struct hub *hub, struct viewer *v);
 
+/* Is the sound of this viewer's stream known? Then who attaches now gets an init segment with it;
+ * those who are attached get theirs at the next key frame. */
+bool packager_has_audio(const struct viewer *v);
+
 /* No callback comes after it. Harmless when not attached. */
 void packager_detach(struct viewer *v);
 

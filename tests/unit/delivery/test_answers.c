@@ -61,7 +61,7 @@ static void handle(void *ctx, struct http_request *req)
                                          .hub = a->hub,
                                          .loop = a->http.loop,
                                          .req = req,
-                                         .without_audio = true,
+                                         .without_audio = !http_query(req, "audio"),
                                          .closed = on_live_closed,
                                          .ctx = a});
     else if (!strcmp(req->path, "/clip.mp4"))
@@ -166,6 +166,41 @@ static void live_begins_at_once_and_goes_on(void **state)
     rig_until(&a->http, &a->n_live_closed, 1);
     assert_int_equal(a->live.n_pictures, 6);
     assert_int_equal(a->live.n_dropped, 0);
+}
+
+static void live_with_sound_waits_only_until_it_is_heard(void **state)
+{
+    struct answers *a = *state;
+    struct client c;
+    struct format *aac = rig_audio();
+    publish(a, 0, 3, 1000);
+    struct packet *pkt = rig_sound(aac, 0);
+    hub_publish(a->hub, pkt);
+    packet_unref(&pkt);
+    format_unref(&aac);
+    ask(a, &c, "GET /live.mp4?audio=1", "");
+    for (int i = 0; i < 10; i++)
+        rig_turns(&a->http);
+    publish(a, 3, 4, 1000);
+    client_expect(&c, "mp4a"); /* the virtual clock stands still */
+    for (int i = 0; i < 5; i++)
+        client_expect(&c, "moof");
+    client_close(&c);
+
+    struct client silent;
+    hub_set_up(a->hub, false);
+    hub_set_up(a->hub, true);
+    rig_until(&a->http, &a->n_live_closed, 1);
+    loop_advance(a->http.loop, &a->http.clock, (PACKAGER_LINGER_MS + 10) * US_PER_MS);
+    publish(a, 20, 23, 1000);
+    ask(a, &silent, "GET /live.mp4?audio=1", "");
+    rig_turns(&a->http);
+    loop_advance(a->http.loop, &a->http.clock, 2 * US_PER_S);
+    client_expect(&silent, "avcC");
+    for (int i = 0; i < 3; i++)
+        client_expect(&silent, "moof");
+    client_close(&silent);
+    rig_until(&a->http, &a->n_live_closed, 2);
 }
 
 static void live_without_pictures_is_503(void **state)
@@ -372,6 +407,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(live_begins_at_once_and_goes_on),
+        T(live_with_sound_waits_only_until_it_is_heard),
         T(live_without_pictures_is_503),
         T(live_ends_when_the_camera_is_removed),
         T(a_slow_live_reader_loses_pictures_up_to_a_key_frame),
