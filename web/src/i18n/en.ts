@@ -123,6 +123,7 @@ const en: Same<typeof zhCN> = {
     unsupported: 'The camera’s codec is not supported',
     disk: 'Writing to the disk fails',
     internal: 'Internal error of the server',
+    slow: 'Video arrives, but this computer cannot decode it in time; show fewer tiles',
     server: 'The connection to the server is lost',
     retryIn: 'next try in {n} s',
     retrying: 'trying again now',

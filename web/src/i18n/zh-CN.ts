@@ -121,6 +121,7 @@ export default {
     unsupported: '摄像机的编码格式不受支持',
     disk: '磁盘写入失败',
     internal: '服务器内部错误',
+    slow: '视频在到达，但这台电脑来不及解码，请减少画面数',
     server: '与服务器的连接中断',
     retryIn: '{n} 秒后重试',
     retrying: '正在重试',

@@ -14,6 +14,8 @@ const RECORDED_KEEP_S = 20;
 /** Above this the server sends only key frames. */
 const CONTINUOUS_SPEED_MOST = 4;
 const SLIDE_MS = 60;
+const JUMP_REST_MS = 2000;
+const SEEK_SLACK_S = 0.5;
 const STEPS_MOST = 30;
 const PLEAS_MOST = 16;
 const QUEUE_MOST_BYTES = 32 * 1024 * 1024;
@@ -44,7 +46,9 @@ export class MseDecoder implements Decoder {
   private needsKey = true;
   private isPlaced = false;
   private isHungry = false;
+  private jumpedAtMs = 0;
   private isShown = false;
+  private expectedS: number | null = null;
   private pleas = 0;
   private stepsOwed = 0;
   private mode: PlayMode = { isLive: true, speed: 1, paused: false, fromUs: 0, serial: 0 };
@@ -142,6 +146,7 @@ export class MseDecoder implements Decoder {
   private goTo(seconds: number): void {
     this.isShown = false;
     this.pleas = 0;
+    this.expectedS = this.mode.isLive ? null : seconds;
     this.element.currentTime = seconds + 0.001;
   }
 
@@ -273,7 +278,7 @@ export class MseDecoder implements Decoder {
     const start = ranges.start(0);
     const end = ranges.end(ranges.length - 1);
     if (mode.isLive) {
-      element.currentTime = Math.max(start, end - LIVE_TARGET_S);
+      this.goTo(Math.max(start, end - LIVE_TARGET_S));
     } else {
       const at = this.times.secondsAt(mode.fromUs);
       if (at === null) {
@@ -324,8 +329,11 @@ export class MseDecoder implements Decoder {
   private chase(end: number): void {
     const { element } = this;
     const behind = end - element.currentTime;
-    if (behind > LIVE_JUMP_S) element.currentTime = end - LIVE_TARGET_S;
-    else if (behind > LIVE_CHASE_S) element.playbackRate = 1.1;
+    const now = performance.now();
+    if (behind > LIVE_JUMP_S && now - this.jumpedAtMs > JUMP_REST_MS) {
+      this.jumpedAtMs = now; // each jump decodes from the key frame again: not in a row
+      element.currentTime = end - LIVE_TARGET_S;
+    } else if (behind > LIVE_CHASE_S) element.playbackRate = 1.1;
     else if (behind < LIVE_TARGET_S + 0.05) element.playbackRate = 1;
   }
 
@@ -352,7 +360,10 @@ export class MseDecoder implements Decoder {
   }
 
   private shown(mediaTime: number): void {
-    if (mediaTime === this.lastMediaTime) return;
+    if (!this.isPlaced || mediaTime === this.lastMediaTime) return;
+    // Right after a seek the element may still tell about the picture from before it.
+    if (this.expectedS !== null && Math.abs(mediaTime - this.expectedS) > SEEK_SLACK_S) return;
+    this.expectedS = null;
     this.lastMediaTime = mediaTime;
     this.isShown = true;
     this.events.picture(this.times.wallAt(mediaTime));

@@ -51,6 +51,8 @@ export interface TileInfo {
   retryAtMs: number;
   /** The page's connection to the server is down: the reason for everything else. */
   isServerLost: boolean;
+  /** Media has come within the last seconds, whether or not it could be shown. */
+  isArriving: boolean;
   errorCode: string;
   /** The browser cannot decode this codec (then status is snapshot, or stream was changed to sub). */
   undecodable: string;
@@ -80,6 +82,7 @@ const SNAPSHOT_MS = 2000;
 const FAILURES_MOST = 3;
 const FAILURE_WINDOW_MS = 15000;
 const RESUBSCRIBE_MS = 1000;
+const ARRIVING_MS = 1500;
 
 type Pending = { format: FormatMessage } | { header: MediaHeader; piece: Uint8Array };
 
@@ -98,6 +101,7 @@ function emptyInfo(tile: number): TileInfo {
     detail: '',
     retryAtMs: 0,
     isServerLost: false,
+    isArriving: false,
     errorCode: '',
     undecodable: '',
     wallUs: 0,
@@ -131,6 +135,7 @@ export class TilePlayer implements TileListener {
   private tried: Set<StreamChoice> = new Set();
   private pending: Pending[] | null = null;
   private serial = 0;
+  private arrivedAtMs = 0;
   private isVisible = true;
   private readonly intervals = new IntervalMeter();
   private readonly frameRate = new Rate();
@@ -250,6 +255,7 @@ export class TilePlayer implements TileListener {
     info.fps = this.frameRate.perSecond(now);
     info.bitrateBps = this.bitRate.perSecond(now) * 8;
     info.isServerLost = this.wall.status !== 'open';
+    info.isArriving = now - this.arrivedAtMs < ARRIVING_MS;
     const wasStatus = info.status;
     if (this.isVisible && info.isLive) {
       if (info.status === 'playing' && this.isOverdue(now)) info.status = 'stalled';
@@ -314,7 +320,8 @@ export class TilePlayer implements TileListener {
 
   media(header: MediaHeader, piece: Uint8Array): void {
     if (header.isAudio) return;
-    this.bitRate.add(piece.byteLength, this.now());
+    this.arrivedAtMs = this.now();
+    this.bitRate.add(piece.byteLength, this.arrivedAtMs);
     if (this.pending) {
       if (this.pending.length < PENDING_MOST) this.pending.push({ header, piece });
       return;

@@ -44,6 +44,8 @@ export function useTileWords() {
       const next = nextStep(wallRetryAtMs, nowMs, 'sentence.reconnectIn', 'sentence.reconnecting');
       return join(t('sentence.server'), next);
     }
+    const isUnblamed = info.cause === '' || info.cause === 'ok';
+    if (isUnblamed && info.isArriving) return t('sentence.slow');
     const what = sentence(info.cause || 'ok');
     if (FINAL.has(info.cause)) return what;
     if (info.retryAtMs > 0)
