@@ -66,7 +66,7 @@ static json_t *gaps_json(const struct recordings *rec)
 int recordings_get(struct api_call *call, struct err *err)
 {
     struct range r;
-    struct recordings rec;
+    struct recordings rec = {0};
     int rc = read_range(call, &r, err);
     if (rc == 0)
         rc = storage_recordings(call->server->storage, call->id, r.stream, r.from_us, r.to_us, &rec,
@@ -114,7 +114,7 @@ static int read_bucket(const struct api_call *call, const struct range *r, int64
 int timeline_get(struct api_call *call, struct err *err)
 {
     struct range r;
-    struct recordings rec;
+    struct recordings rec = {0};
     struct event_list motion;
     int64_t bucket_us = 0;
     int rc = read_range(call, &r, err);
@@ -131,6 +131,7 @@ int timeline_get(struct api_call *call, struct err *err)
         recordings_fini(&rec);
         return rc;
     }
+    bucket_us = MAX(bucket_us, 1);
     size_t n = (size_t)((r.to_us - r.from_us + bucket_us - 1) / bucket_us);
     double *recorded = xcalloc(n + 1, sizeof *recorded), *moved = xcalloc(n + 1, sizeof *moved);
     for (size_t i = 0; i < rec.n_spans; i++)
@@ -183,7 +184,7 @@ int days_get(struct api_call *call, struct err *err)
 {
     int64_t from_us = 0, now_us = clock_wall_us(clock_system());
     int n_days = 0;
-    struct recordings rec;
+    struct recordings rec = {0};
     struct event_list motion;
     const char *stream = api_query_stream(call, err);
     int rc = stream != NULL ? read_month(call, &from_us, &n_days, err) : ERR_INVALID;

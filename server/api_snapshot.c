@@ -33,7 +33,7 @@ static void answer(struct snapshot *s)
     struct api_call *call = s->call;
     char at[CLOCK_RFC3339_BYTES];
     call->err = s->err;
-    if (s->err.code == 0) {
+    if (s->err.code == 0 && s->key != NULL) {
         call->content_type = "image/jpeg";
         call->text = s->jpeg;
         api_header(call, "Rookery-Time", "%s", rfc3339_print(s->key->wall_us, at));

@@ -52,7 +52,7 @@ static int run(const char *path, bool is_dry, struct offline *o, struct err *err
 {
     struct buf text;
     struct import im;
-    struct district *d;
+    struct district *d = NULL;
     buf_init(&text, IMPORT_MAX_BYTES + (1u << 20));
     int rc = read_file(path, &text, err);
     if (rc == 0)

@@ -268,12 +268,6 @@ int config_load(const char *path, struct config **out, struct err *err)
     return 0;
 }
 
-struct config *config_ref(struct config *c)
-{
-    refcount_inc(&c->refs);
-    return c;
-}
-
 void config_unref(struct config **config)
 {
     struct config *c = *config;

@@ -1,5 +1,5 @@
 /* The configuration file: read once, checked, then immutable.
- * Thread: ref, unref and reading from any thread. Lifetime: refcounted; a reload makes a new one.
+ * Thread: unref and reading from any thread. Lifetime: refcounted; a reload makes a new one.
  */
 #ifndef SERVER_CONFIG_H
 #define SERVER_CONFIG_H
@@ -53,7 +53,6 @@ struct config {
 /* NULL path = defaults only. The message names file, line and key. */
 int config_load(const char *path, struct config **out, struct err *err);
 
-struct config *config_ref(struct config *c);
 void config_unref(struct config **c);
 
 /* `old` with those settings of `now` that take effect while running: log.level and policy.live. */

@@ -70,8 +70,10 @@ void feed_destroy(struct feed *f)
 {
     if (f == NULL)
         return;
-    while (f->first != NULL)
-        client_end(f->first);
+    for (struct client *c = f->first, *next; c != NULL; c = next) {
+        next = c->next;
+        client_end(c);
+    }
     timer_disarm(&f->heartbeat);
     free(f);
 }

@@ -2,7 +2,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <event2/event.h>
 #include <jansson.h>
 #include <openssl/crypto.h>
 #include <sodium.h>
@@ -31,9 +30,8 @@ int cmd_version(int argc, char **argv)
     int code = cli_parse(argc, argv, options, NULL, 0, "usage: rookery version\n");
     if (code != EXIT_OK)
         return code < 0 ? EXIT_OK : code;
-    printf("rookery %s (%s)\nlibevent %s\njansson %s\nlibsodium %s\n%s\n", server_version(),
-           server_commit(), event_get_version(), jansson_version_str(), sodium_version_string(),
-           OpenSSL_version(OPENSSL_VERSION));
+    printf("rookery %s (%s)\njansson %s\nlibsodium %s\n%s\n", server_version(), server_commit(),
+           jansson_version_str(), sodium_version_string(), OpenSSL_version(OPENSSL_VERSION));
     return EXIT_OK;
 }
 

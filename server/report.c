@@ -255,7 +255,7 @@ static bool is_asked(const struct report_params *p, const struct institution_row
     return is_inside && (p->user == NULL || access_sees(p->user, p->district, &n));
 }
 
-int report_make(const struct report_params *p, json_t **out, struct err *err)
+static int make(const struct report_params *p, json_t **out, struct err *err)
 {
     int64_t from_us, to_us, own_down_us = 0;
     if (uptime_period(p->period, p->zone_minutes, &from_us, &to_us) < 0)
@@ -323,11 +323,11 @@ int report_get(const struct report_params *p, json_t **out, struct err *err)
     bool is_camera = p->node != NULL && p->node->kind == NODE_CAMERA;
     if (uptime_period(p->period, p->zone_minutes, &from_us, &to_us) < 0 || is_camera ||
         to_us > p->now_us || catalogue_read(p->catalogue, load_kept, &k, NULL) < 0)
-        return report_make(p, out, err);
+        return make(p, out, err);
     json_t *report = json_loads(k.json, 0, NULL);
     free(k.json);
     if (report == NULL)
-        return report_make(p, out, err);
+        return make(p, out, err);
     cut(p, report);
     *out = report;
     return 0;
@@ -410,12 +410,12 @@ static int keep_one(const struct report_params *base, const char *period, int64_
 {
     struct report_params p = *base;
     int64_t from_us, to_us;
-    json_t *report;
+    json_t *report = NULL;
     if (period[0] == '\0' || uptime_period(period, p.zone_minutes, &from_us, &to_us) < 0 ||
         to_us <= first_run_us)
         return 0;
     p.period = period;
-    int rc = report_make(&p, &report, err);
+    int rc = make(&p, &report, err);
     if (rc < 0)
         return rc;
     struct keep k = {.period = period,

@@ -25,9 +25,6 @@ struct report_params {
  * computed from the rows. ERR_INVALID for a bad period. */
 int report_get(const struct report_params *p, json_t **out, struct err *err);
 
-/* Always computed. */
-int report_make(const struct report_params *p, json_t **out, struct err *err);
-
 /* One line per institution, for spreadsheets (UTF-8 with byte order mark). */
 void report_csv(const json_t *report, struct buf *out);
 

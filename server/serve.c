@@ -229,7 +229,7 @@ static int open_stores(struct serve *v, struct err *err)
 {
     struct server *s = &v->server;
     struct config *c = s->config;
-    char generated[SECRET_TEXT_BYTES];
+    char generated[SECRET_TEXT_BYTES] = "";
     struct volume_config volumes[STORAGE_MAX_VOLUMES];
     int rc = catalogue_open(c->data_dir, clock_system(), &s->catalogue, err);
     if (rc == 0)

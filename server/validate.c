@@ -90,7 +90,7 @@ const char *record_of(const char *text)
     return find_alias(records, ARRAY_LEN(records), text);
 }
 
-bool area_type_is_forbidden(const char *area_type)
+static bool area_type_is_forbidden(const char *area_type)
 {
     static const char *const forbidden[] = {"toilet", "changing", "nursing", "staff_rest"};
     for (size_t i = 0; i < ARRAY_LEN(forbidden); i++) {

@@ -14,9 +14,9 @@ int validate_institution(const struct institution_row *r, struct err *err);
 int validate_camera(const struct camera_row *r, struct err *err);
 
 /* The English word for an area type given in English or Chinese ("寝室" → "sleeping"); NULL when
- * unknown. "" gives "other". Also knows the areas where the law forbids cameras. */
+ * unknown. "" gives "other". Also knows the areas where the law forbids cameras, which
+ * validate_camera refuses. */
 const char *area_type_of(const char *text);
-bool area_type_is_forbidden(const char *area_type);
 #define AREA_FORBIDDEN_TEXT                                                                        \
     "the law forbids cameras in toilets, changing rooms, nursing rooms and staff rest rooms "      \
     "(公共安全视频图像信息系统管理条例, article 8): it cannot be connected"
