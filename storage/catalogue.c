@@ -36,8 +36,14 @@ struct job {
     struct loop *home;
     catalogue_done_fn *done;
     sem_t *finished; /* somebody waits in catalogue_write; then result belongs to it */
-    struct err *result;
+    struct result *result;
     struct err err; /* code 0 = fine */
+    int rc;         /* what the job returned when it is fine */
+};
+
+struct result {
+    struct err err;
+    int rc;
 };
 
 /* --- the writer --- */
@@ -52,7 +58,7 @@ static void job_report(void *ctx)
 static void job_finish(struct job *job)
 {
     if (job->finished != NULL) {
-        *job->result = job->err;
+        *job->result = (struct result){job->err, job->err.code != 0 ? job->err.code : job->rc};
         sem_post(job->finished);
         free(job);
     } else if (job->home != NULL && job->done != NULL) {
@@ -71,7 +77,7 @@ static void job_run(struct catalogue *c, struct job *job)
     if (rc < 0)
         return;
     err_clear(&job->err);
-    rc = job->fn(c->db, job->ctx, &job->err);
+    rc = job->rc = job->fn(c->db, job->ctx, &job->err);
     if (rc < 0) {
         if (job->err.code == 0)
             err_set(&job->err, rc, "catalogue");
@@ -139,7 +145,7 @@ int catalogue_post(struct catalogue *c, catalogue_fn *fn, void *ctx, struct loop
 int catalogue_write(struct catalogue *c, catalogue_fn *fn, void *ctx, struct err *err)
 {
     assert(!loop_is_current(c->writer) && "a job must not wait for another");
-    struct err result;
+    struct result result = {0};
     sem_t finished;
     sem_init(&finished, 0, 0);
     struct job *job = xmalloc(sizeof *job);
@@ -149,12 +155,12 @@ int catalogue_write(struct catalogue *c, catalogue_fn *fn, void *ctx, struct err
             continue;
     } else {
         free(job);
-        err_text(&result, ERR_BUSY, "the catalogue has too much to write");
+        result.rc = err_text(&result.err, ERR_BUSY, "the catalogue has too much to write");
     }
     sem_destroy(&finished);
-    if (result.code != 0 && err != NULL)
-        *err = result;
-    return result.code;
+    if (result.rc < 0 && err != NULL)
+        *err = result.err;
+    return result.rc;
 }
 
 /* --- readers --- */

@@ -79,7 +79,8 @@ int db__open(const char *path, bool is_reader, struct db **out, struct err *err)
     rc = is_reader ? db_exec(db, "PRAGMA cache_size = -4096; PRAGMA query_only = 1;", err)
                    : db_exec(db,
                              "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-                             "PRAGMA foreign_keys = 1; PRAGMA cache_size = -16384;"
+                             "PRAGMA foreign_keys = 1; PRAGMA recursive_triggers = 1;"
+                             "PRAGMA cache_size = -16384;"
                              "PRAGMA journal_size_limit = 67108864;",
                              err);
     if (rc < 0) {

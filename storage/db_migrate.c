@@ -189,6 +189,18 @@ static const char *const migrations[] = {
     " period TEXT PRIMARY KEY," /* 2026-11, 2026-W47 or 2026-11-23 */
     " generated_us INTEGER NOT NULL,"
     " json TEXT NOT NULL) WITHOUT ROWID;",
+
+    /* 4: how much is on a volume, without counting millions of rows */
+    "ALTER TABLE volumes ADD COLUMN segments INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE volumes ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;"
+    "UPDATE volumes SET (segments, bytes) ="
+    " (SELECT count(*), coalesce(sum(s.bytes), 0) FROM segments s WHERE s.volume = volumes.key);"
+    "CREATE TRIGGER segments_insert AFTER INSERT ON segments BEGIN"
+    " UPDATE volumes SET segments = segments + 1, bytes = bytes + NEW.bytes"
+    " WHERE key = NEW.volume; END;"
+    "CREATE TRIGGER segments_delete AFTER DELETE ON segments BEGIN"
+    " UPDATE volumes SET segments = segments - 1, bytes = bytes - OLD.bytes"
+    " WHERE key = OLD.volume; END;",
 };
 
 size_t db_schema_version(void)

@@ -281,7 +281,12 @@ int db_segments_clear(struct db *db, struct err *err)
 
 int db_segment_totals(struct db *db, struct segment_totals *out, struct err *err)
 {
-    struct stmt *s = db_stmt(db, "SELECT count(*), sum(bytes), min(from_us) FROM segments", err);
+    struct stmt *s = db_stmt(db,
+                             "SELECT sum(segments), sum(bytes), (SELECT min((SELECT s.from_us"
+                             " FROM segments s WHERE s.camera = k.key AND s.stream = m.stream"
+                             " ORDER BY s.from_us LIMIT 1)) FROM camera_keys k,"
+                             " (SELECT 0 AS stream UNION ALL SELECT 1) m) FROM volumes",
+                             err);
     if (s == NULL)
         return -EIO;
     int rc = stmt_step(s, err);

@@ -67,8 +67,7 @@ int db_segments_expired(struct db *db, int64_t now_us, int default_days, size_t 
 int db_segments_oldest(struct db *db, int64_t volume, size_t limit, segment_row_fn *fn, void *ctx,
                        struct err *err);
 
-/* Numbers for GET /storage: exact, from one pass over the newest counters; may take a second at 20
- * million rows, so call it rarely. */
+/* What is recorded altogether; oldest_us 0 = nothing is. */
 struct segment_totals {
     int64_t n, bytes, oldest_us;
 };

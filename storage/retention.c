@@ -11,9 +11,10 @@
 
 #include "base/log.h"
 #include "base/str.h"
+#include "storage/db_events.h"
 #include "storage/db_segments.h"
 
-enum { ROUND_MAX = 256 };
+enum { ROUND_MAX = 256, EVENTS_MAX = 5000 };
 
 struct round {
     struct storage *storage;
@@ -134,9 +135,27 @@ static int64_t missing_bytes(struct volume *v)
     return reserve - free_bytes + MIN(reserve / 20, INT64_C(1) << 30) + 1;
 }
 
+static int job_expire_events(struct db *db, void *ctx, struct err *err)
+{
+    const struct storage *s = ctx;
+    int64_t keep_us = (int64_t)s->retention_days * 86400 * US_PER_S;
+    return db_events_expire(db, clock_wall_us(s->clock) - keep_us, EVENTS_MAX, err);
+}
+
+/* What was seen in pictures goes with them. */
+static bool expire_events(struct storage *s)
+{
+    struct err err = {0};
+    int n = catalogue_write(s->catalogue, job_expire_events, s, &err);
+    if (n < 0)
+        log_error("retention", "events: %s", err.msg);
+    return n == EVENTS_MAX;
+}
+
 bool storage__retain(struct storage *s, bool is_by_age)
 {
     bool has_more = is_by_age && run_round(s, NULL, "expired", 0);
+    has_more |= is_by_age && expire_events(s);
     for (size_t i = 0; i < s->n_volumes && !atomic_load(&s->is_closing); i++) {
         struct volume *v = s->volumes[i];
         if (atomic_load(&v->key) == 0)

@@ -327,6 +327,14 @@ size_t rig_unsettled(struct rig *rig)
     return l.n;
 }
 
+static int64_t oldest_of(const struct segment_row *rows, size_t n)
+{
+    int64_t oldest_us = INT64_MAX;
+    for (size_t i = 0; i < n; i++)
+        oldest_us = MIN(oldest_us, rows[i].id.from_us);
+    return oldest_us;
+}
+
 static size_t count_files(struct rig *rig)
 {
     char cmd[160], text[32] = "";
@@ -337,6 +345,11 @@ static size_t count_files(struct rig *rig)
     return (size_t)strtol(text, NULL, 10);
 }
 
+static int job_totals(struct db *db, void *ctx, struct err *err)
+{
+    return db_segment_totals(db, ctx, err);
+}
+
 int64_t rig_check(struct rig *rig)
 {
     struct segment_row rows[256], seen;
@@ -345,6 +358,10 @@ int64_t rig_check(struct rig *rig)
     assert_true(n <= ARRAY_LEN(rows));
     assert_int_equal(rig_unsettled(rig), 0);
     assert_int_equal(count_files(rig), n);
+    struct segment_totals totals = {0};
+    assert_int_equal(catalogue_read(rig->catalogue, job_totals, &totals, NULL), 0);
+    assert_int_equal(totals.n, n);
+    assert_int_equal(totals.oldest_us, n > 0 ? oldest_of(rows, n) : 0);
     for (size_t i = 0; i < n; i++) {
         char path[SEGMENT_PATH_BYTES];
         struct err err = {0};
@@ -359,6 +376,8 @@ int64_t rig_check(struct rig *rig)
         assert_int_equal(seen.lost_packets, rows[i].lost_packets);
         assert_true(rows[i].to_us > rows[i].id.from_us);
         frames += rows[i].frames;
+        totals.bytes -= rows[i].bytes;
     }
+    assert_int_equal(totals.bytes, 0);
     return frames;
 }

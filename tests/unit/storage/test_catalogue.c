@@ -85,6 +85,12 @@ static int64_t count(struct rig *rig)
     return n;
 }
 
+static int job_answer(struct db *db, void *ctx, struct err *err)
+{
+    int rc = job_add(db, ctx, err);
+    return rc < 0 ? rc : 42;
+}
+
 static void a_failing_job_undoes_only_itself(void **state)
 {
     struct rig *rig = *state;
@@ -96,6 +102,7 @@ static void a_failing_job_undoes_only_itself(void **state)
     assert_int_equal(catalogue_write(rig->catalogue, job_add, "a", &err), ERR_CONFLICT);
     assert_int_equal(catalogue_write(rig->catalogue, job_add, "c", &err), 0);
     assert_int_equal(count(rig), 2);
+    assert_int_equal(catalogue_write(rig->catalogue, job_answer, "d", &err), 42);
 }
 
 static struct rig *posted_rig;
@@ -263,14 +270,18 @@ static const char *const relics[] = {
           "INSERT INTO institutions(id, name, township_id) VALUES('i1', 'Inst', 't1');"
           "INSERT INTO cameras(id, name, institution_id) VALUES('c1', 'Cam', 'i1');",
     [2] = "INSERT INTO camera_keys VALUES(1, 'c1');"
+          "INSERT INTO volumes VALUES(1, 'u1', '/a');"
           "INSERT INTO segments VALUES(1, 0, 1000, 1, 2000, 1, 10, 5, 0, 0, 1);",
     [3] = "INSERT INTO states(camera, stream, from_us, cause, reachable, advancing, recording)"
           " VALUES(1, 0, 1000, 'ok', 1, 1, 1);",
+    [4] = "INSERT INTO volumes(key, uuid, path) VALUES(2, 'u2', '/b');"
+          "INSERT INTO segments VALUES(1, 0, 5000, 2, 6000, 2, 70, 5, 0, 0, 1);",
 };
 static const char *const relic_counts[] = {
     [1] = "SELECT count(*) FROM cameras",
-    [2] = "SELECT count(*) FROM segments",
+    [2] = "SELECT bytes = 10 AND segments = 1 FROM volumes WHERE key = 1",
     [3] = "SELECT count(*) FROM states",
+    [4] = "SELECT bytes = 70 AND segments = 1 FROM volumes WHERE key = 2",
 };
 
 static int64_t ask(struct db *db, const char *sql)
