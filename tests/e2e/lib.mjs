@@ -37,7 +37,10 @@ export async function startBrowser() {
 }
 
 /** A page of its own, signed out. What the page itself complains about is collected in `complaints`. */
-export async function newPage(browser, { width = 1440, height = 810, language = 'zh-CN' } = {}) {
+export async function newPage(
+  browser,
+  { width = 1440, height = 810, language = 'zh-CN', address = url } = {},
+) {
   const context = await browser.newContext({
     viewport: { width, height },
     locale: language,
@@ -50,7 +53,7 @@ export async function newPage(browser, { width = 1440, height = 810, language = 
     const isExpected = /status of (401|403|404|422|503)/.test(message.text());
     if (message.type() === 'error' && !isExpected) page.complaints.push(message.text());
   });
-  await page.goto(`${url}/sign-in`);
+  await page.goto(`${address}/sign-in`);
   await page.evaluate((value) => localStorage.setItem('rookery.language', value), language);
   await page.reload();
   return page;

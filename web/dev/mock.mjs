@@ -115,4 +115,6 @@ const server = createServer((request, response) => {
 });
 const wall = attachWall(server, district.camera);
 district.onState = (id) => wall.stateChanged(id);
-server.listen(port, '127.0.0.1', () => console.log(`http://127.0.0.1:${port}/ (admin, admin)`));
+server.listen(port, '127.0.0.1', () => {
+  console.log(`http://127.0.0.1:${server.address().port}/ (admin, admin)`);
+});
