@@ -267,7 +267,8 @@ class Ends(unittest.TestCase):
         self.assertEqual(rookery.api("GET", "/cameras/cam-1/snapshot.jpg").status, 200)
         n = recorded_frames(rookery, "cam-1")
         os.remove(ballast)
-        wait_for("recording again", lambda: rookery.state("cam-1")["recording"] and recorded_frames(rookery, "cam-1") > n + 20, 60)
+        wait_for("recording again",
+                 lambda: rookery.state("cam-1")["recording"] and recorded_frames(rookery, "cam-1") > n + 20, 60)
         gaps = recordings(rookery, "cam-1")["gaps"]
         self.assertTrue({"disk", "space"} & {g["cause"] for g in gaps}, gaps)
         self.assertEqual(rookery.stop(), 0)
