@@ -412,6 +412,13 @@ bool accounts_session(struct accounts *a, const char *secret, struct user *out,
     return true;
 }
 
+bool accounts_is_current(struct accounts *a, const char *name, int64_t since_us)
+{
+    loop_assert(a->loop);
+    const struct user_row *row = map_get(a->users, name);
+    return row != NULL && row->is_enabled && since_us >= row->password_us;
+}
+
 bool accounts_token(struct accounts *a, const char *token, struct user *out)
 {
     uint8_t hash[SECRET_HASH_BYTES];

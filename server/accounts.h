@@ -74,6 +74,10 @@ bool accounts_session(struct accounts *a, const char *secret, struct user *out,
                       char csrf[SECRET_TEXT_BYTES]);
 bool accounts_token(struct accounts *a, const char *token, struct user *out);
 
+/* Whether somebody who signed in at since_us (wall clock) still may: for what stays open, such as a
+ * wall. A new password or the end of the account ends it. */
+bool accounts_is_current(struct accounts *a, const char *name, int64_t since_us);
+
 /* --- [pool] changes; each is one durable write --- */
 
 /* ERR_INVALID: too short or too long. */

@@ -108,7 +108,7 @@ void api_finish(struct api_call *call)
         call->new_district = NULL;
     }
     if (call->has_new_accounts) {
-        accounts_update(s->accounts, &call->new_accounts);
+        server_set_accounts(s, &call->new_accounts);
         call->has_new_accounts = false;
     }
     if (call->err.code != 0)

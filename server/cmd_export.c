@@ -88,6 +88,11 @@ int cmd_export(int argc, char **argv)
         params.source = storage_source(o.storage);
         rc = clip_plan(&params, &clip, &err);
     }
+    if (rc == ERR_NOT_FOUND && o.is_beside_server)
+        err_text(&err, rc,
+                 "%s; while the server runs, this command finds finished files only: try again in "
+                 "some minutes, or take the clip from the web page",
+                 "nothing was recorded between these times");
     if (rc == 0)
         rc = write_clip(clip, out, &err);
     if (rc == 0)

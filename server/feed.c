@@ -4,12 +4,14 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "server/accounts.h"
 
 struct client {
     struct client *next, *prev;
     struct feed *feed;
     struct http_request *req;
     struct user user;
+    int64_t since_us;
 };
 
 struct feed {
@@ -90,6 +92,7 @@ void feed_accept(struct feed *f, struct http_request *req, const struct user *us
     c->feed = f;
     c->req = req;
     c->user = *user;
+    c->since_us = loop_wall_us(f->loop);
     c->next = f->first;
     if (f->first != NULL)
         f->first->prev = c;
@@ -120,6 +123,15 @@ void feed_publish(struct feed *f, const struct district *d, const struct node *n
             client_send(c, (const char *)text.data, text.len);
     }
     buf_fini(&text);
+}
+
+void feed_recheck(struct feed *f, struct accounts *a)
+{
+    for (struct client *c = f->first, *next; c != NULL; c = next) {
+        next = c->next;
+        if (!accounts_is_current(a, c->user.name, c->since_us))
+            client_end(c);
+    }
 }
 
 int feed_count(const struct feed *f)

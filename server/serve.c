@@ -78,7 +78,7 @@ static void looked(void *ctx)
     if (l->district != NULL)
         server_set_district(s, l->district);
     if (l->has_rows)
-        accounts_update(s->accounts, &l->rows);
+        server_set_accounts(s, &l->rows);
     free(l);
 }
 

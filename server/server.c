@@ -35,6 +35,17 @@ int server_load_district(struct catalogue *c, struct district **out, struct err 
     return 0;
 }
 
+void server_set_accounts(struct server *s, struct account_rows *rows)
+{
+    loop_assert(s->loop);
+    int64_t had = accounts_revision(s->accounts);
+    accounts_update(s->accounts, rows);
+    if (s->is_stopping || accounts_revision(s->accounts) == had)
+        return;
+    wall_recheck(s->wall, NULL);
+    feed_recheck(s->feed, s->accounts);
+}
+
 void server_set_district(struct server *s, struct district *d)
 {
     loop_assert(s->loop);

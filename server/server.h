@@ -54,6 +54,9 @@ struct server {
  * Consumes the reference. */
 void server_set_district(struct server *s, struct district *d);
 
+/* [loop] The same for users and tokens: what stays open is checked again. Empties *rows. */
+void server_set_accounts(struct server *s, struct account_rows *rows);
+
 /* [pool] The district as it is in the catalogue now. */
 int server_load_district(struct catalogue *c, struct district **out, struct err *err);
 

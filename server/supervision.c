@@ -62,9 +62,8 @@ static void camera_changed(void *ctx, const struct camera_state *st, bool is_cha
     struct server *s = ctx;
     const struct camera_row *c =
         s->district != NULL ? district_camera(s->district, st->camera_id) : NULL;
-    if (is_change)
-        log_info(st->camera_id, "%s%s%s", cause_name(st->cause), st->detail[0] ? ": " : "",
-                 st->detail);
+    if (is_change && st->cause == CAUSE_DISK) /* what the stream does, ingest logs */
+        log_warn(st->camera_id, "not recorded: %s", st->detail);
     if (c == NULL || s->feed == NULL || feed_count(s->feed) == 0)
         return;
     struct node n = district_node_of_camera(s->district, c);

@@ -6,6 +6,7 @@
 
 struct watcher {
     struct user user;
+    int64_t since_us;
 };
 
 void wall_host_state(const struct camera_state *st, int64_t now_us, struct wall_state *out)
@@ -71,7 +72,12 @@ static int resolve(void *ctx, void *user, const char *camera_id, const char *str
                    enum wall_action action, struct wall_grant *out)
 {
     const struct watcher *w = user;
-    return wall_host_grant(ctx, &w->user, camera_id, stream, action, out);
+    struct server *s = ctx;
+    if (!accounts_is_current(s->accounts, w->user.name, w->since_us)) {
+        *out = (struct wall_grant){.state = {.retry_s = -1}};
+        return refuse(out, ERR_FORBIDDEN, "the account was changed: sign in again");
+    }
+    return wall_host_grant(s, &w->user, camera_id, stream, action, out);
 }
 
 static void conn_closed(void *ctx, void *user)
@@ -89,5 +95,6 @@ void wall_host_accept(struct server *s, struct http_request *req, const struct u
 {
     struct watcher *w = xcalloc(1, sizeof *w);
     w->user = *user;
+    w->since_us = loop_wall_us(s->loop);
     wall_accept(s->wall, req, w);
 }

@@ -126,6 +126,29 @@ class WithCameras(Fixture):
         self.assertEqual(statuses[-1], 429)
         self.assertGreater(int(reply.headers["Retry-After"]), 0)
 
+    def test_a_new_password_ends_what_is_open(self):
+        self.api("POST", "/users", {"name": "guest", "password": "first password"}, expect=201)
+        reply = self.api("POST", "/session", {"username": "guest", "password": "first password"}, expect=200)
+        headers = {"Cookie": reply.headers["Set-Cookie"].split(";")[0],
+                   "Origin": f"http://127.0.0.1:{self.rookery.port}"}
+        c = self.rookery.connect()
+        c.request("GET", "/api/v1/events/stream", headers=headers)
+        events = c.getresponse()
+        ws = WebSocket(self.rookery.port, "/api/v1/wall", headers, "rookery.wall.1")
+        ws.send_json({"type": "subscribe", "tile": 1, "gen": 1, "camera": "cam-1", "stream": "auto", "audio": False})
+        while ws.receive()[0] != 2:
+            pass
+        self.api("PATCH", "/users/guest", {"password": "second password"}, expect=200)
+        while True:
+            kind, payload = ws.receive()
+            if kind == 1 and json.loads(payload)["type"] == "error":
+                break
+        self.assertEqual(json.loads(payload)["code"], "forbidden")
+        while events.readline():
+            pass  # the stream ends
+        self.assertEqual(self.api("GET", "/me", token=None, headers=headers).status, 401)
+        self.api("DELETE", "/users/guest", expect=204)
+
     def test_a_command_beside_the_server_is_noticed(self):
         out = self.rookery.command("user", "add", "other", "--password-stdin", stdin="another one\n")
         self.assertEqual((out.returncode, out.stderr), (0, ""))
@@ -487,6 +510,22 @@ class Life(Fixture):
         report = self.rookery.get("/reports/uptime", period=today)
         self.assertGreater(report["totals"]["own_downtime_s"], 0.5)
         self.assertEqual(report["totals"]["cameras"], 2)
+
+    def test_the_service_manager_is_told(self):
+        path = os.path.join(self.folder, "notify")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+            s.bind(path)
+            s.settimeout(20)
+            other = Rookery()
+            os.environ["NOTIFY_SOCKET"] = path
+            try:
+                other.start()
+            finally:
+                del os.environ["NOTIFY_SOCKET"]
+            self.assertEqual(s.recv(100), b"READY=1")
+            self.assertEqual(other.stop(), 0)
+            self.assertEqual(s.recv(100), b"STOPPING=1")
+            other.end()
 
     def test_port_in_use_is_a_sentence(self):
         other = Rookery()
