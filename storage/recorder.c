@@ -18,8 +18,8 @@ enum {
     DEFAULT_DURATION = 3600,
 };
 
-/* Pictures further apart than this are a hole; media time and wall clock further apart than this
- * tell that a clock stepped. */
+/* Between two pictures: a longer pause is a hole; wall clock and steady clock that part by more
+ * tell that the wall clock was set. */
 #define HOLE_US  INT64_C(2000000)
 #define DRIFT_US INT64_C(500000) /* sound is moved back to the pictures */
 
@@ -45,8 +45,11 @@ struct recorder {
     bool is_cut_wanted; /* at the next key frame, for another format */
 
     /* the newest picture of the segment; its duration is known when the next one comes */
-    int64_t last_dts, last_wall_us;
+    int64_t last_dts, last_wall_us, last_mono_us;
     uint32_t last_duration;
+    int64_t step_us;    /* by which the wall clock was set since the segment began */
+    bool is_hole;       /* in front of the picture that is looked at */
+    bool is_jump;       /* its wall clock does not follow from media time */
     int64_t sent_to_us; /* where the fragments sent so far end */
 
     /* sound of the segment */
@@ -143,6 +146,8 @@ static bool is_fragment_due(const struct recorder *r, const struct packet *pkt)
     const struct fragment *f = r->fragment;
     if (f == NULL || f->n_video == 0)
         return false;
+    if (r->is_jump) /* every fragment tells the wall clock of its first picture */
+        return true;
     int64_t age = pkt->dts - f->video[0].pkt->dts;
     return (pkt->is_key && age >= FRAGMENT_KEY_TICKS) || age >= FRAGMENT_MAX_TICKS ||
            f->bytes + pkt->size > FRAGMENT_MAX_BYTES || f->n_video >= FRAGMENT_MAX_PACKETS;
@@ -150,29 +155,30 @@ static bool is_fragment_due(const struct recorder *r, const struct packet *pkt)
 
 /* --- segments --- */
 
-static int64_t expected_us(const struct recorder *r)
-{
-    return r->last_wall_us + ticks_to_us(r->last_duration, r->video->timescale);
-}
-
-/* The wall clock at a media time, unless a step of the clock made it useless for lengths. */
-static int64_t steady_us(const struct recorder *r, int64_t dts, int64_t wall_us)
-{
-    int64_t by_media = r->from_us + ticks_to_us(dts - r->base_dts, r->video->timescale);
-    int64_t off = wall_us - by_media;
-    return off > HOLE_US || off < -HOLE_US ? by_media : wall_us;
-}
-
 /* Where the pictures of the segment end when the next one is not theirs. */
 static int64_t end_us(const struct recorder *r)
 {
-    return steady_us(r, r->last_dts + r->last_duration, expected_us(r));
+    return r->last_wall_us - r->step_us + ticks_to_us(r->last_duration, r->video->timescale);
 }
 
-static bool is_hole(const struct recorder *r, const struct packet *pkt)
+static bool is_far(int64_t us)
 {
-    int64_t late = pkt->wall_us - expected_us(r);
-    return late > HOLE_US || late < -HOLE_US;
+    return us > HOLE_US || us < -HOLE_US;
+}
+
+/* What happened since the picture before: a pause of the camera or the network, or the clock was
+ * set. A camera whose clock runs wrong parts from ours by little from picture to picture; that is
+ * neither. */
+static void compare_clocks(struct recorder *r, const struct packet *pkt)
+{
+    int64_t media_us = ticks_to_us(pkt->dts - r->last_dts, r->video->timescale);
+    int64_t wall_us = pkt->wall_us - r->last_wall_us;
+    int64_t mono_us = pkt->arrival_mono_us - r->last_mono_us;
+    r->is_jump = is_far(wall_us - media_us);
+    bool is_step = r->is_jump && is_far(wall_us - mono_us);
+    if (is_step)
+        r->step_us += wall_us - media_us;
+    r->is_hole = !is_step && is_far(wall_us - ticks_to_us(r->last_duration, r->video->timescale));
 }
 
 static void end_segment(struct recorder *r, int64_t to_us, enum segment_edge ended)
@@ -207,6 +213,7 @@ static bool open_segment(struct recorder *r, const struct packet *key)
     r->has_audio = false;
     r->is_audio_placed = false;
     r->audio_end = 0;
+    r->step_us = 0;
     r->last_duration = DEFAULT_DURATION;
     return true;
 }
@@ -228,7 +235,7 @@ static bool is_cut(const struct recorder *r, const struct packet *pkt, enum segm
     if (r->is_cut_wanted)
         return true;
     *edge = SEGMENT_HOLE;
-    if (is_hole(r, pkt) || steady_us(r, pkt->dts, pkt->wall_us) != pkt->wall_us)
+    if (r->is_hole || r->step_us != 0)
         return true;
     *edge = SEGMENT_ROTATED;
     return media_us >= s->segment_us || r->bytes >= s->segment_max_bytes;
@@ -238,11 +245,12 @@ static bool is_cut(const struct recorder *r, const struct packet *pkt, enum segm
 static void cut_before(struct recorder *r, const struct packet *pkt)
 {
     enum segment_edge edge;
+    compare_clocks(r, pkt);
     bool is_new_segment = is_cut(r, pkt, &edge);
     int64_t to_us = end_us(r);
-    if (pkt->dts > r->last_dts && !(is_new_segment && edge == SEGMENT_HOLE)) {
+    if (pkt->dts > r->last_dts && !(is_new_segment && r->is_hole)) {
         r->last_duration = (uint32_t)MIN(pkt->dts - r->last_dts, UINT32_MAX);
-        to_us = steady_us(r, pkt->dts, pkt->wall_us);
+        to_us = pkt->wall_us - r->step_us;
     }
     if (is_new_segment)
         end_segment(r, to_us, edge);
@@ -273,6 +281,7 @@ static void push_video(struct recorder *r, struct packet *pkt)
     r->bytes += (int64_t)pkt->size;
     r->last_dts = pkt->dts;
     r->last_wall_us = pkt->wall_us;
+    r->last_mono_us = pkt->arrival_mono_us;
 }
 
 /* --- sound: never stops or delays pictures --- */
@@ -283,12 +292,13 @@ static uint32_t audio_duration(const struct packet *pkt)
     return f->codec == CODEC_AAC ? 1024 : (uint32_t)(pkt->size / (size_t)MAX(f->channels, 1));
 }
 
-/* Puts sound where its wall clock says, at the start of a fragment, when media time does not tell
- * or has drifted away. False: this packet cannot be kept. */
+/* Puts sound beside the pictures of its wall clock, at the start of a fragment, when its own media
+ * time does not tell or has drifted away. False: this packet cannot be kept. */
 static bool place_audio(struct recorder *r, const struct packet *pkt)
 {
     uint32_t scale = pkt->format->timescale;
-    int64_t by_wall = us_to_ticks(pkt->wall_us - r->from_us, scale);
+    int64_t picture_us = ticks_to_us(r->last_dts - r->base_dts, r->video->timescale);
+    int64_t by_wall = us_to_ticks(picture_us + pkt->wall_us - r->last_wall_us, scale);
     if (r->is_audio_placed) {
         int64_t off = by_wall - (pkt->dts - r->audio_base_dts);
         int64_t bound = us_to_ticks(DRIFT_US, scale);

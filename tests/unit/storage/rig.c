@@ -220,11 +220,20 @@ void rig_picture(struct rig *rig, bool is_key)
     pkt->is_key = is_key;
     pkt->dts = pkt->pts = rig->ticks;
     pkt->wall_us = rig->wall_us;
+    pkt->arrival_mono_us = rig->mono_us;
     hub_publish(rig->hub, pkt);
     packet_unref(&pkt);
     rig->ticks += 3600;
     rig->wall_us += RIG_FRAME_US;
+    rig->mono_us += RIG_FRAME_US;
     atomic_store(&rig->clock.now_wall_us, rig->wall_us);
+}
+
+void rig_pause(struct rig *rig, int64_t us, bool is_media_time_going_on)
+{
+    rig->wall_us += us;
+    rig->mono_us += us;
+    rig->ticks += is_media_time_going_on ? us * 9 / 100 : 0;
 }
 
 void rig_pictures(struct rig *rig, size_t n, size_t group)

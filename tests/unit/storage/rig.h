@@ -43,7 +43,7 @@ struct rig {
     struct recorder *recorder;
     struct recorder_status status;
     int n_gone;
-    int64_t ticks, wall_us; /* of the next picture */
+    int64_t ticks, wall_us, mono_us; /* of the next picture */
     int64_t next_number;
 };
 
@@ -60,6 +60,8 @@ void rig_stop(struct rig *rig); /* waits until everything is settled */
 struct format *rig_format(uint8_t flavour);
 /* The next picture, RIG_FRAME_US after the one before; its payload holds its number. */
 void rig_picture(struct rig *rig, bool is_key);
+/* No picture comes for so long; the camera's own time goes on or stands still. */
+void rig_pause(struct rig *rig, int64_t us, bool is_media_time_going_on);
 /* n pictures, every `group`-th a key frame, beginning with one. */
 void rig_pictures(struct rig *rig, size_t n, size_t group);
 void rig_sound(struct rig *rig, int64_t ticks, int64_t wall_us);

@@ -103,6 +103,7 @@ static void a_lost_source_is_a_gap(void **state)
     assert_int_equal(rig_check(rig), 200);
 }
 
+/* Whether the camera's time went on or not: nothing was seen for five seconds. */
 static void missing_pictures_are_a_hole(void **state)
 {
     struct rig *rig = *state;
@@ -110,14 +111,41 @@ static void missing_pictures_are_a_hole(void **state)
     rig_open(rig);
     rig_record(rig, "cam");
     rig_pictures(rig, 50, 25);
-    rig->wall_us += 5 * US_PER_S;
-    rig->ticks += 5 * 90000;
+    rig_pause(rig, 5 * US_PER_S, true);
+    rig_pictures(rig, 50, 25);
+    rig_pause(rig, 5 * US_PER_S, false);
     rig_pictures(rig, 50, 25);
     rig_stop(rig);
-    assert_int_equal(rig_rows(rig, rows, 4), 2);
+    assert_int_equal(rig_rows(rig, rows, 4), 3);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(rows[i].id.from_us, RIG_START_US + (int64_t)i * 7 * US_PER_S);
+        assert_int_equal(rows[i].to_us, rows[i].id.from_us + 2 * US_PER_S);
+    }
     assert_int_equal(rows[0].ended, SEGMENT_HOLE);
-    assert_int_equal(rows[0].to_us, RIG_START_US + 2 * US_PER_S);
-    assert_int_equal(rig_check(rig), 100);
+    assert_int_equal(rig_check(rig), 150);
+}
+
+/* A tenth too slow for minutes: cameras whose clocks run wrong, and simulators without rest. */
+static void a_camera_whose_clock_runs_wrong_has_no_gaps(void **state)
+{
+    struct rig *rig = *state;
+    struct recordings rec;
+    struct segment_row rows[64];
+    rig->params.segment_us = 20 * US_PER_S;
+    rig_open(rig);
+    rig_record(rig, "cam");
+    for (int i = 0; i < 3000; i++) {
+        rig_picture(rig, i % 25 == 0);
+        rig_pause(rig, RIG_FRAME_US / 10, false);
+    }
+    rig_stop(rig);
+    rig_recordings(rig, &rec);
+    assert_int_equal(rec.n_spans, 1);
+    assert_int_equal(rec.spans[0].frames, 3000);
+    assert_true(rec.spans[0].to_us - RIG_START_US > 131 * US_PER_S);
+    recordings_fini(&rec);
+    assert_int_equal(rig_rows(rig, rows, 64), 6);
+    assert_int_equal(rig_check(rig), 3000);
 }
 
 static void clock_steps_keep_lengths_true(void **state)
@@ -339,6 +367,7 @@ int main(void)
         TEST(waits_for_a_key_frame),
         TEST(a_lost_source_is_a_gap),
         TEST(missing_pictures_are_a_hole),
+        TEST(a_camera_whose_clock_runs_wrong_has_no_gaps),
         TEST(clock_steps_keep_lengths_true),
         TEST(a_new_format_begins_a_new_segment),
         TEST(strange_sound_never_stops_pictures),
