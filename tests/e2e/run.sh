@@ -38,7 +38,7 @@ build/rookery import "$dir/demo.csv" --config "$dir/rookery.yaml" || exit 1
 build/rookery serve --config "$dir/rookery.yaml" >"$dir/rookery.log" 2>&1 &
 pids+=($!)
 
-if ! timeout 20 bash -c "until curl -fsS http://127.0.0.1:$http/readyz >/dev/null 2>&1; do read -r -t 0.1 <> <(:); done"; then
+if ! timeout 20 bash -c "until curl -fsS http://127.0.0.1:$http/readyz >/dev/null 2>&1; do read -r -t 0.1 <> <(:) || :; done"; then
     echo "FAIL the server did not become ready"
     tail -n 20 "$dir/rookery.log"
     exit 1
