@@ -131,7 +131,7 @@ static void a_camera_whose_clock_runs_wrong_has_no_gaps(void **state)
     struct rig *rig = *state;
     struct recordings rec;
     struct segment_row rows[64];
-    rig->params.segment_us = 20 * US_PER_S;
+    rig->params.segment_us = 60 * US_PER_S;
     rig_open(rig);
     rig_record(rig, "cam");
     for (int i = 0; i < 3000; i++) {
@@ -144,7 +144,7 @@ static void a_camera_whose_clock_runs_wrong_has_no_gaps(void **state)
     assert_int_equal(rec.spans[0].frames, 3000);
     assert_true(rec.spans[0].to_us - RIG_START_US > 131 * US_PER_S);
     recordings_fini(&rec);
-    assert_int_equal(rig_rows(rig, rows, 64), 6);
+    assert_int_equal(rig_rows(rig, rows, 64), 2);
     assert_int_equal(rig_check(rig), 3000);
 }
 
