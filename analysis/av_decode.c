@@ -2,11 +2,17 @@
 
 #include <libavcodec/avcodec.h>
 #include <libavutil/imgutils.h>
+#include <libavutil/log.h>
 #include <libavutil/pixdesc.h>
 
 #include "base/err.h"
 #include "base/mem.h"
 #include "media/packet.h"
+
+void av_be_quiet(void)
+{
+    av_log_set_level(AV_LOG_QUIET);
+}
 
 #define MAX_PIXELS (64 << 20) /* 8K is 33 million */
 

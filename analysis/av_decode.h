@@ -19,6 +19,9 @@ struct av_input {
     bool is_fast; /* no deblocking, and damaged pictures are refused */
 };
 
+/* The decoder says nothing on standard error: what it would say comes from hostile bytes. */
+void av_be_quiet(void);
+
 /* ERR_PARSE when no picture comes out. The caller frees it with av_picture_free. */
 int av_decode(const struct av_input *in, struct AVFrame **out);
 void av_picture_free(struct AVFrame **f);

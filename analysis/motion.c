@@ -1,5 +1,6 @@
 #include "analysis/motion.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -201,7 +202,8 @@ static void find_tones(struct motion *m, const float *residual, size_t n, struct
         uint16_t apart[TONE_STEPS] = {0};
         for (int k = 0; k < TONE_STEPS; k++)
             apart[abs(k - mid)] = (uint16_t)(apart[abs(k - mid)] + m->tones[t][k]);
-        tones[t].shift = ((float)(mid - TONE_STEPS / 2) + 0.5f) / 4;
+        int from_middle = mid - TONE_STEPS / 2;
+        tones[t].shift = ((float)from_middle + 0.5f) / 4;
         tones[t].spread = 1.48f * (float)middle_of(apart, TONE_STEPS, counts[t]) / 4;
     }
 }
@@ -295,6 +297,7 @@ static void object_add(struct object *o, const struct motion *m, int i)
 /* The connected blocks around `first`; clears their marks (to 2: visited). */
 static struct object collect_object(struct motion *m, int first)
 {
+    assert(m->cols > 0);
     struct object o = {.left = m->cols, .top = m->rows};
     size_t n_stack = 0;
     m->stack[n_stack++] = (uint16_t)first;

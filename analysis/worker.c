@@ -1,5 +1,6 @@
 #include "analysis/worker.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -407,6 +408,7 @@ static void pump(void *ctx)
     if (w->state != WORKER_RUNNING)
         return;
     struct request *r = w->current = take_first(w);
+    assert(r != NULL);
     struct worker_request head = {
         .kind = r->kind,
         .codec = r->pkt->format->codec,

@@ -5,8 +5,6 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 
-#include <libavutil/log.h>
-
 #include "analysis/av_decode.h"
 #include "analysis/cage.h"
 #include "analysis/worker_message.h"
@@ -103,7 +101,7 @@ int main(void)
         fprintf(stderr, "rookery-worker: restrict the process: %s\n", strerror(-rc));
         return 1;
     }
-    av_log_set_level(AV_LOG_QUIET);
+    av_be_quiet();
     struct buf out;
     buf_init(&out, WORKER_REPLY_MAX_BYTES);
     while (answer_one(&out))

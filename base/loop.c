@@ -248,11 +248,6 @@ void loop_assert(const struct loop *loop)
     }
 }
 
-struct event_base *loop_event_base(struct loop *loop)
-{
-    return loop->base;
-}
-
 int64_t loop_mono_us(struct loop *loop)
 {
     if (!loop->is_mono_fresh || !loop->is_clock_steady) {

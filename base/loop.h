@@ -52,9 +52,6 @@ void loop_defer(struct loop *loop, loop_fn *fn, void *ctx);
 bool loop_is_current(const struct loop *loop); /* [any] true also while no thread runs it */
 void loop_assert(const struct loop *loop);     /* [any] aborts when called from another thread */
 
-/* For net/ only. */
-struct event_base *loop_event_base(struct loop *loop);
-
 /* Monotonic time read once per dispatch batch (cheap); wall time read now. */
 int64_t loop_mono_us(struct loop *loop);
 int64_t loop_wall_us(struct loop *loop);

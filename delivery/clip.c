@@ -1,5 +1,6 @@
 #include "delivery/clip_priv.h"
 
+#include <assert.h>
 #include <errno.h>
 
 #include "base/clock.h"
@@ -326,6 +327,7 @@ static void add_extent(struct clip *clip, int fd, uint64_t offset, uint64_t size
             clip->cap_extents = MAX(clip->cap_extents * 2, (size_t)256);
             clip->extents = xrealloc(clip->extents, clip->cap_extents * sizeof *clip->extents);
         }
+        assert(clip->extents != NULL);
         clip->extents[clip->n_extents++] = (struct clip_extent){fd, offset, size, clip->size};
     }
     clip->size += size; /* the header is added at the end */

@@ -451,8 +451,3 @@ void conn_resume(struct conn *c)
     c->is_show_queued = true;
     loop_defer(c->params.loop, show_again, c);
 }
-
-int conn_fd(const struct conn *c)
-{
-    return c->params.fd;
-}

@@ -67,6 +67,4 @@ uint64_t conn_sent_bytes(const struct conn *c);
 void conn_pause(struct conn *c);
 void conn_resume(struct conn *c);
 
-int conn_fd(const struct conn *c);
-
 #endif

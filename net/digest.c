@@ -26,11 +26,6 @@ static const struct {
     [AUTH_SHA512_256_SESS] = {"Digest SHA-512-256-sess", "SHA-512-256-sess"},
 };
 
-const char *auth_scheme_name(enum auth_scheme scheme)
-{
-    return schemes[scheme].name;
-}
-
 const char *digest__algorithm(enum auth_scheme scheme)
 {
     return schemes[scheme].algorithm;

@@ -22,8 +22,6 @@ enum auth_scheme {
 };
 enum { AUTH_SCHEMES = AUTH_SHA512_256_SESS + 1 };
 
-const char *auth_scheme_name(enum auth_scheme scheme); /* "Basic", "Digest MD5", … */
-
 enum auth_qop { AUTH_QOP_NONE, AUTH_QOP_AUTH, AUTH_QOP_AUTH_INT };
 
 #define AUTH_TEXT_BYTES   256

@@ -15,7 +15,7 @@ const char *rtsp_method_name(enum rtsp_method method)
     return method_names[method];
 }
 
-enum rtsp_method rtsp_method_of(struct span name)
+static enum rtsp_method rtsp_method_of(struct span name)
 {
     for (int i = 1; i < RTSP_METHODS; i++) {
         if (span_eq(name, method_names[i]))

@@ -34,7 +34,6 @@ enum rtsp_method {
 };
 enum { RTSP_METHODS = RTSP_REDIRECT + 1 };
 const char *rtsp_method_name(enum rtsp_method method); /* "PLAY"; "?" when unknown */
-enum rtsp_method rtsp_method_of(struct span name);
 
 struct rtsp_header {
     struct span name;

@@ -243,12 +243,6 @@ int socket_local(int fd, struct address *out)
     return getsockname(fd, any(out), &out->len) < 0 ? -errno : 0;
 }
 
-int socket_peer(int fd, struct address *out)
-{
-    *out = (struct address){.len = sizeof out->sa};
-    return getpeername(fd, any(out), &out->len) < 0 ? -errno : 0;
-}
-
 int socket_udp(const struct address *local, struct err *err)
 {
     int fd = open_socket(local->sa.ss_family, SOCK_DGRAM, err);

@@ -45,7 +45,6 @@ int socket_listen(const struct address *at, int backlog, bool is_shared, struct 
 int socket_accept(int listener, struct address *out_peer);
 
 int socket_local(int fd, struct address *out);
-int socket_peer(int fd, struct address *out);
 
 /* Two UDP sockets on an even port and the odd one above it, for RTP and RTCP, on the address given;
  * out_port is the even one. ERR_BUSY when no pair is free after a bounded number of tries. */

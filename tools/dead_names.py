@@ -22,8 +22,8 @@ dead = []
 for header in (n for n in FILES if n.endswith(".h") and n.startswith(LAYERS)):
     own = {header, header[:-2] + ".c"}
     for name in DECLARATION.findall(texts[header]):
-        if not any(uses[other][name] for other in FILES if other not in own):
-            # A name its own .c uses twice or more is at least internal; declared publicly it is dead.
+        # An inline function of its own header is a user as well.
+        if uses[header][name] < 2 and not any(uses[o][name] for o in FILES if o not in own):
             dead.append(f"{header}: {name} is used nowhere else")
 print("\n".join(sorted(set(dead))), end="")
 sys.exit(0)

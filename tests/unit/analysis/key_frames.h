@@ -1,4 +1,5 @@
-/* One key frame of a test picture, 160x120, by x264 and x265: decoder configuration and access unit. */
+/* One key frame of a test picture, 160x120, by x264 and x265: decoder configuration and access
+ * unit. */
 #ifndef TESTS_KEY_FRAMES_H
 #define TESTS_KEY_FRAMES_H
 
