@@ -126,6 +126,24 @@ int db_segment_finish(struct db *db, struct segment_row *row, struct err *err)
     return rc < 0 ? rc : db_segment_forget(db, row, err);
 }
 
+int db_segment_is_unsettled(struct db *db, const struct segment_id *id, struct err *err)
+{
+    struct stmt *s = db_stmt(db,
+                             "SELECT 1 FROM open_segments o JOIN camera_keys k ON k.key = o.camera"
+                             " WHERE k.camera_id = ?1 AND o.stream = ?2 AND o.from_us >= ?3"
+                             " AND o.from_us < ?3 + 1000 AND o.n = ?4",
+                             err);
+    if (s == NULL)
+        return -EIO;
+    stmt_bind_text(s, 1, id->camera_id);
+    stmt_bind_i64(s, 2, id->stream);
+    stmt_bind_i64(s, 3, id->from_us / 1000 * 1000);
+    stmt_bind_i64(s, 4, id->n);
+    int rc = stmt_step(s, err);
+    stmt_done(s);
+    return rc;
+}
+
 int db_segments_unsettled(struct db *db, segment_row_fn *fn, void *ctx, struct err *err)
 {
     struct stmt *s = db_stmt(db,

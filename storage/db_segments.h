@@ -41,6 +41,8 @@ int db_segment_open(struct db *db, struct segment_row *row, struct err *err);
 int db_segment_finish(struct db *db, struct segment_row *row, struct err *err);
 /* Settles it: there is no such file (any more). */
 int db_segment_forget(struct db *db, const struct segment_row *row, struct err *err);
+/* Whether a file of this name is; 1 or 0. */
+int db_segment_is_unsettled(struct db *db, const struct segment_id *id, struct err *err);
 int db_segments_unsettled(struct db *db, segment_row_fn *fn, void *ctx, struct err *err);
 
 /* Segments that touch [from_us, to_us), in order. */

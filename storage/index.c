@@ -80,11 +80,20 @@ static int adopt(struct walk *w, const char *path, struct segment_row *row, stru
     return w->n_batch == BATCH_ROWS ? flush(w, err) : 0;
 }
 
+/* A server beside us is writing it, or has yet to look at it. */
+static int job_is_unsettled(struct db *db, void *ctx, struct err *err)
+{
+    const struct segment_row *row = ctx;
+    return db_segment_is_unsettled(db, &row->id, err);
+}
+
 static int check_file(struct walk *w, const char *path, const struct segment_id *id)
 {
     struct segment_row row = {.id = *id};
     struct err problem = {0};
     if (catalogue_read(w->storage->catalogue, job_get, &row, NULL) < 0) {
+        if (catalogue_read(w->storage->catalogue, job_is_unsettled, &row, NULL) > 0)
+            return 0;
         w->report->n_adopted++;
         tell(w, path, "is not in the index");
         return 0;

@@ -56,6 +56,8 @@ void writer_unref(struct writer **wp)
     free(w);
 }
 
+enum { MAX_REFUSALS = 3 };
+
 /* --- settling: the catalogue learns what became of the file --- */
 
 static void settle(struct writer *w)
@@ -79,9 +81,13 @@ static void on_indexed(void *ctx, const struct err *err)
 {
     struct writer *w = ctx;
     w->is_waiting = false;
-    if (err != NULL)
-        log_error(w->path, "is recorded but not in the index yet: %s", err->msg);
-    else
+    if (err == NULL) {
+        settle(w);
+        return;
+    }
+    log_error(w->path, "is recorded but not in the index yet: %s", err->msg);
+    /* a server that stops does not wait for ever: the next start finds the file by its other row */
+    if (w->row.ended == SEGMENT_STOPPED && ++w->n_refusals >= MAX_REFUSALS)
         settle(w);
 }
 

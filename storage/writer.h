@@ -44,6 +44,7 @@ struct writer {
     bool is_registered;
     bool is_waiting; /* for the catalogue */
     bool is_failed_here;
+    int n_refusals; /* by the catalogue, of the finished row */
     struct fragment *first_waiting, **last_waiting;
     bool is_close_asked;
     int64_t close_to_us;

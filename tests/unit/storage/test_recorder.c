@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "media/hub.h"
+#include "storage/db.h"
 
 static void check_one_span(struct rig *rig, int64_t frames)
 {
@@ -333,6 +334,54 @@ static void a_stuck_disk_blocks_nobody(void **state)
     assert_true(rig_check(rig) < rig->next_number);
 }
 
+static int job_refuse(struct db *db, void *ctx, struct err *err)
+{
+    (void)ctx;
+    return db_exec(db,
+                   "CREATE TRIGGER refuse BEFORE INSERT ON segments"
+                   " BEGIN SELECT RAISE(ABORT, 'no room'); END",
+                   err);
+}
+
+static int job_allow(struct db *db, void *ctx, struct err *err)
+{
+    (void)ctx;
+    return db_exec(db, "DROP TRIGGER refuse", err);
+}
+
+/* The catalogue's disk is full: recording goes on, and what is not in the index gets there later.
+ */
+static void a_catalogue_that_refuses_loses_nothing(void **state)
+{
+    struct rig *rig = *state;
+    rig->params.segment_us = 4 * US_PER_S;
+    rig_open(rig);
+    assert_int_equal(catalogue_write(rig->catalogue, job_refuse, NULL, NULL), 0);
+    rig_record(rig, "cam");
+    rig_pictures(rig, 300, 25);
+    rig_wait(rig, rig_is_written);
+    assert_int_equal(rig_rows(rig, NULL, 0), 0);
+    hub_set_up(rig->hub, false);
+    assert_int_equal(catalogue_write(rig->catalogue, job_allow, NULL, NULL), 0);
+    rig_stop(rig);
+    assert_int_equal(rig_check(rig), 300);
+}
+
+static void stopping_does_not_wait_for_it_for_ever(void **state)
+{
+    struct rig *rig = *state;
+    rig_open(rig);
+    assert_int_equal(catalogue_write(rig->catalogue, job_refuse, NULL, NULL), 0);
+    rig_record(rig, "cam");
+    rig_pictures(rig, 100, 25);
+    rig_stop(rig);
+    assert_int_equal(rig_unsettled(rig), 1);
+    assert_int_equal(catalogue_write(rig->catalogue, job_allow, NULL, NULL), 0);
+    rig_close(rig);
+    rig_open(rig);
+    assert_int_equal(rig_check(rig), 100);
+}
+
 static void another_volume_takes_over(void **state)
 {
     struct rig *rig = *state;
@@ -376,6 +425,8 @@ int main(void)
         TEST(a_full_disk_is_a_counted_gap),
         TEST(a_disk_that_vanishes_is_survived),
         TEST(a_stuck_disk_blocks_nobody),
+        TEST(a_catalogue_that_refuses_loses_nothing),
+        TEST(stopping_does_not_wait_for_it_for_ever),
         TEST(another_volume_takes_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
