@@ -29,6 +29,7 @@ struct plan {
 
     /* what goes in, found by choose_range */
     size_t first, last;                    /* pieces, inclusive; first is a key frame */
+    bool is_gap_due;                       /* while collecting: before the next picture */
     int64_t first_pts, shown_pts, end_pts; /* ticks from the decoding time of `first` */
     int64_t shown_us, end_us;              /* wall clock */
     int64_t audio_start_us;
@@ -65,8 +66,14 @@ static int add_piece(struct plan *plan, const struct sample *s, uint32_t map, st
         plan->pieces = more;
         plan->cap = cap;
     }
+    plan->is_gap_due |= s->is_after_gap; /* it may stand on sound that comes before the picture */
     plan->pieces[plan->n++] = (struct piece){
-        .s = *s, .map = map, .duration = s->duration, .is_after_gap = s->is_after_gap};
+        .s = *s,
+        .map = map,
+        .duration = s->duration,
+        .is_after_gap = s->is_video && plan->is_gap_due,
+    };
+    plan->is_gap_due &= !s->is_video;
     return 0;
 }
 
@@ -177,7 +184,7 @@ static size_t next_of_track(const struct plan *plan, size_t i)
     return SIZE_MAX;
 }
 
-/* Within a file, decoding times tell how long a sample lasts, also where some are missing. */
+/* Within a file, decoding times tell how long a sample lasts, also where the camera stood still. */
 static void take_durations(struct plan *plan)
 {
     for (size_t i = 0; i < plan->n; i++) {
@@ -186,12 +193,14 @@ static void take_durations(struct plan *plan)
         if (k == SIZE_MAX)
             continue;
         struct piece *next = &plan->pieces[k];
-        int64_t apart_us = next->s.wall_us - end_of(plan, p);
-        next->is_after_gap |= next->s.is_video && apart_us > JUMP_US;
         int64_t delta = next->s.dts - p->s.dts;
         bool is_same_file = next->map == p->map && next->s.file == p->s.file;
-        if (is_same_file && !next->is_after_gap && delta > 0 && apart_us <= JUMP_US &&
-            delta < 10 * (int64_t)format_of(plan, p)->timescale)
+        bool is_continuous =
+            is_same_file && delta > 0 && delta < INT32_MAX &&
+            llabs(ticks_to_us(plan, p, delta) - (next->s.wall_us - p->s.wall_us)) < JUMP_US;
+        next->is_after_gap |=
+            next->s.is_video && !is_continuous && next->s.wall_us - end_of(plan, p) > JUMP_US;
+        if (is_continuous && !next->is_after_gap)
             p->duration = (uint32_t)delta;
     }
 }

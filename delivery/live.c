@@ -75,7 +75,6 @@ static void on_init(struct viewer *v, struct fragment *f)
     if (v->wants_audio && !f->audio)
         return; /* see on_push and on_wait_over */
     timer_disarm(&live->first);
-    http_add_header(live->params.req, "Cache-Control", "no-store");
     http_stream_start(live->params.req, 200, "video/mp4", -1);
     live->is_started = true;
     write_fragment(live, f);

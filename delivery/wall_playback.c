@@ -84,13 +84,13 @@ static int64_t axis_us(const struct playback *p, const struct playback_item *ite
     return item->dts / timescale * US_PER_S + item->dts % timescale * US_PER_S / timescale;
 }
 
-static int64_t cursor_us(struct playback *p)
+int64_t wall__playback_cursor_us(struct playback *p)
 {
     int64_t now = loop_mono_us(p->wall->loop);
     int64_t at = p->cursor_us;
     if (p->is_running)
         at += (int64_t)((double)(now - p->anchor_mono_us) * p->speed);
-    if (at > p->sent_us) { /* starved: the page waits, too */
+    if (at > p->sent_us && p->n_ready == 0) { /* starved: the page waits, too */
         at = p->sent_us;
         p->cursor_us = at;
         p->anchor_mono_us = now;
@@ -112,7 +112,7 @@ static bool should_run(const struct playback *p)
 
 void wall__playback_changed(struct playback *p)
 {
-    int64_t at = cursor_us(p);
+    int64_t at = wall__playback_cursor_us(p);
     bool was_keys_only = playback_is_keys_only(p);
     p->speed = p->tile->speed;
     if (was_keys_only && !playback_is_keys_only(p))
@@ -159,7 +159,7 @@ static int64_t wait_us(struct playback *p, const struct playback_item *item)
         return 0;
     if (p->tile->is_paused)
         return p->n_steps > 0 ? 0 : -1;
-    int64_t early_us = axis_us(p, item) - cursor_us(p) - ahead_us(p);
+    int64_t early_us = axis_us(p, item) - wall__playback_cursor_us(p) - ahead_us(p);
     return early_us <= 0 ? 0 : (int64_t)((double)early_us / p->speed) + 1;
 }
 

@@ -57,11 +57,13 @@ struct playback {
     struct sample_map *map;
     size_t next;           /* in map */
     bool is_started;       /* the first picture was found, */
+    bool is_gap_due;       /* before the next picture */
     bool is_passing;       /* and passed */
     int64_t retry_mono_us; /* no new job before */
     int64_t key_us;        /* of the newest group read from: the next map begins there */
     bool has_last[2];      /* audio, video */
     int64_t last_dts[2];
+    int64_t last_us;   /* wall clock of the newest picture passed, */
     int64_t end_us;    /* wall clock at the end of the newest picture passed */
     int64_t to_us;     /* what the newest map was asked for */
     int64_t window_us; /* how much more the next one is */
@@ -100,6 +102,9 @@ void wall__reader_fetch(struct playback *p);
 void wall__reader_fini(struct playback *p);
 /* Reads again what was read ahead: with another speed other samples are wanted. */
 void wall__reader_rewind(struct playback *p);
+
+/* Axis time of the picture the page should show now. */
+int64_t wall__playback_cursor_us(struct playback *p);
 
 /* Sends what is due. */
 void wall__playback_advance(struct playback *p);

@@ -212,12 +212,16 @@ static size_t find_after_gap(const struct playback *p, size_t from, int64_t *out
 {
     const struct sample_map *map = p->map;
     *out_end_us = end_of(map, &map->samples[from]);
+    uint16_t file = map->samples[from].file;
+    bool is_gap = false;
     for (size_t i = from + 1; i < map->n_samples; i++) {
         const struct sample *s = &map->samples[i];
+        is_gap |= s->is_after_gap;
         if (!s->is_video)
             continue;
-        if (s->is_after_gap || s->wall_us - *out_end_us > JUMP_US)
+        if (is_gap || (s->file != file && s->wall_us - *out_end_us > JUMP_US))
             return i;
+        file = s->file;
         *out_end_us = end_of(map, s);
     }
     return SIZE_MAX;
@@ -337,12 +341,25 @@ static bool is_wanted(const struct playback *p, const struct sample *s)
 {
     if (s->is_video)
         return s->is_key || (!playback_is_keys_only(p) && !p->needs_key);
-    return p->wants_audio && p->speed == 1 && p->map->formats[s->format]->codec == CODEC_AAC;
+    return p->wants_audio && p->speed == 1 && !p->is_gap_due &&
+           p->map->formats[s->format]->codec == CODEC_AAC;
+}
+
+/* Decoding times that go on as the wall clock does: a camera that stood still, not a gap. */
+static bool is_continuous(const struct playback *p, const struct sample *s)
+{
+    int64_t delta = s->dts - p->last_dts[1];
+    int64_t apart_us = s->wall_us - p->last_us;
+    if (!p->has_last[1] || delta <= 0 || delta > INT64_C(1) << 40)
+        return false;
+    apart_us -= delta * US_PER_S / p->map->formats[s->format]->timescale;
+    return apart_us < SLACK_US && apart_us > -SLACK_US;
 }
 
 /* Keeps track of gaps and of what was passed, whether the sample is wanted or not. */
 static void pass(struct playback *p, const struct sample *s)
 {
+    bool is_hole = s->is_video && s->wall_us - p->end_us > JUMP_US && !is_continuous(p, s);
     p->has_last[s->is_video] = true;
     p->last_dts[s->is_video] = s->dts;
     if (!s->is_video)
@@ -351,10 +368,12 @@ static void pass(struct playback *p, const struct sample *s)
         p->key_us = s->wall_us;
         p->has_last[0] = false;
     }
-    bool is_gap = p->is_passing && (s->is_after_gap || s->wall_us - p->end_us > JUMP_US);
+    bool is_gap = p->is_passing && (p->is_gap_due || is_hole);
+    p->is_gap_due = false;
     if (is_gap && p->open_gap.to_us == 0)
         describe_gap(p, p->end_us, s->wall_us, &p->open_gap);
     p->end_us = end_of(p->map, s);
+    p->last_us = s->wall_us;
     p->is_passing = true;
 }
 
@@ -363,6 +382,7 @@ static void pick_batch(struct playback *p, struct playback_job *job)
     size_t bytes = 0;
     while (job->n_picks < BATCH_MAX && p->next < p->map->n_samples) {
         const struct sample *s = &p->map->samples[p->next];
+        p->is_gap_due |= s->is_after_gap; /* it may stand on sound that comes before the picture */
         bool wanted = is_wanted(p, s);
         if (wanted && job->n_picks > 0 && bytes + s->size > BATCH_MAX_BYTES)
             break;
@@ -407,6 +427,7 @@ static void append(struct playback *p, struct playback_pick *pick)
 
 static void take_batch(struct playback *p, struct playback_job *job)
 {
+    wall__playback_cursor_us(p); /* what was starved goes on from what was sent */
     bool is_broken = false;
     for (size_t i = 0; i < job->n_picks; i++) {
         struct packet *pkt = job->picks[i].pkt;

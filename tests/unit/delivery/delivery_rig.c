@@ -164,6 +164,8 @@ static void add_group(struct builder *b, const struct rig_run *run, int64_t key,
     for (int64_t i = key; i < end && rig_time(i) < b->q->to_us; i++) {
         if (b->q->keys_only && i != key)
             break;
+        if (i >= run->hole_from && i < run->hole_to)
+            continue;
         add(b, &(struct sample){.wall_us = rig_time(i),
                                 .dts = (i - run->from) * 9000,
                                 .duration = 9000,
@@ -173,12 +175,14 @@ static void add_group(struct builder *b, const struct rig_run *run, int64_t key,
                                 .format = (uint16_t)(2 * file),
                                 .is_key = i == key,
                                 .is_video = true,
-                                .is_after_gap = i == run->from && run != s->runs});
+                                .is_after_gap =
+                                    i == run->from && run != s->runs && !run->sound_first});
     }
     for (int64_t i = sounds_before(key);
          run->has_audio && b->q->wants_audio && i < sounds_before(end); i++) {
         int64_t wall_us = RIG_START_US + i * 1024 * US_PER_S / 48000;
-        if (wall_us < b->q->to_us)
+        bool is_in_hole = wall_us >= rig_time(run->hole_from) && wall_us < rig_time(run->hole_to);
+        if (wall_us < b->q->to_us && !is_in_hole)
             add(b, &(struct sample){.wall_us = wall_us,
                                     .dts = (i - first_sound(run)) * 1024,
                                     .duration = 1024,
@@ -205,6 +209,14 @@ static void add_run(struct builder *b, struct rig_run *run)
     m->formats[2 * file + 1] = rig_audio();
     m->files[m->n_files++].fd = run_fd(b->s, run, m->formats[2 * file]);
     m->n_formats = 2 * m->n_files;
+    if (run->sound_first && first == run->from)
+        add(b, &(struct sample){.wall_us = rig_time(first) - 1000,
+                                .dts = 0,
+                                .duration = 1024,
+                                .size = 8,
+                                .file = file,
+                                .format = (uint16_t)(2 * file + 1),
+                                .is_after_gap = true});
     for (int64_t key = first; key < run->to; key += RIG_GOP)
         add_group(b, run, key, file);
 }

@@ -43,7 +43,9 @@ struct rig_run {
     int64_t from, to; /* picture numbers, [from, to); from is a key frame */
     int mark;         /* of its format */
     bool has_audio;
-    int fd; /* set by the rig; written once */
+    int64_t hole_from, hole_to; /* the camera stood still: no pictures, but no gap either */
+    bool sound_first;           /* a sample of sound stands in front of the first picture */
+    int fd;                     /* set by the rig; written once */
     int64_t written_to;
 };
 struct rig_source {

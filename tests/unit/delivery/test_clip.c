@@ -88,7 +88,7 @@ static void expect_pictures(const struct rig *rig, int64_t from, int64_t to, siz
     }
 }
 
-static const struct rig_run ten_minutes[] = {{0, 6000, 16, false, 0, 0}};
+static const struct rig_run ten_minutes[] = {{.from = 0, .to = 6000, .mark = 16}};
 
 static void is_exact_to_the_frame(void **state)
 {
@@ -124,7 +124,8 @@ static void times_between_pictures_take_those_inside(void **state)
 static void any_range_of_bytes_is_a_piece_of_the_whole(void **state)
 {
     struct rig *rig = *state;
-    static const struct rig_run runs[] = {{0, 200, 16, true, 0, 0}, {200, 500, 16, true, 0, 0}};
+    static const struct rig_run runs[] = {{.from = 0, .to = 200, .mark = 16, .has_audio = true},
+                                          {.from = 200, .to = 500, .mark = 16, .has_audio = true}};
     record(rig, runs, 2);
     plan(rig, 10, 450);
     size_t size = clip_size(rig->clip);
@@ -145,7 +146,8 @@ static void any_range_of_bytes_is_a_piece_of_the_whole(void **state)
 static void gaps_are_skipped_and_listed(void **state)
 {
     struct rig *rig = *state;
-    static const struct rig_run runs[] = {{0, 100, 16, false, 0, 0}, {600, 700, 16, false, 0, 0}};
+    static const struct rig_run runs[] = {{.from = 0, .to = 100, .mark = 16},
+                                          {.from = 600, .to = 700, .mark = 16}};
     record(rig, runs, 2);
     plan(rig, -50, 900);
     expect_pictures(rig, 0, 100, 0);
@@ -171,10 +173,40 @@ static void gaps_are_skipped_and_listed(void **state)
     buf_fini(&text);
 }
 
+static void a_camera_that_stood_still_is_no_gap(void **state)
+{
+    struct rig *rig = *state;
+    static const struct rig_run runs[] = {
+        {.from = 0, .to = 300, .mark = 16, .has_audio = true, .hole_from = 50, .hole_to = 130}};
+    record(rig, runs, 1);
+    plan(rig, 0, 200);
+    assert_int_equal(edit_duration(rig), 200 * 9000);
+    size_t n;
+    clip_gaps(rig->clip, &n);
+    assert_int_equal(n, 0);
+}
+
+static void a_gap_may_begin_with_sound(void **state)
+{
+    struct rig *rig = *state;
+    static const struct rig_run runs[] = {
+        {.from = 0, .to = 100, .mark = 16, .has_audio = true},
+        {.from = 110, .to = 300, .mark = 16, .has_audio = true, .sound_first = true}};
+    record(rig, runs, 2);
+    plan(rig, 0, 200);
+    size_t n;
+    const struct clip_gap *gaps = clip_gaps(rig->clip, &n);
+    assert_int_equal(n, 1);
+    assert_int_equal(gaps[0].from_us, rig_time(100));
+    assert_int_equal(gaps[0].to_us, rig_time(110));
+    assert_int_equal(edit_duration(rig), 190 * 9000);
+}
+
 static void a_start_in_a_gap_begins_behind_it(void **state)
 {
     struct rig *rig = *state;
-    static const struct rig_run runs[] = {{0, 100, 16, false, 0, 0}, {600, 700, 16, false, 0, 0}};
+    static const struct rig_run runs[] = {{.from = 0, .to = 100, .mark = 16},
+                                          {.from = 600, .to = 700, .mark = 16}};
     record(rig, runs, 2);
     plan(rig, 300, 610);
     expect_pictures(rig, 600, 610, 0);
@@ -201,7 +233,8 @@ static void maps_that_are_cut_give_the_same_clip(void **state)
 static void a_changed_format_is_a_second_sample_entry(void **state)
 {
     struct rig *rig = *state;
-    static const struct rig_run runs[] = {{0, 200, 16, false, 0, 0}, {200, 400, 32, false, 0, 0}};
+    static const struct rig_run runs[] = {{.from = 0, .to = 200, .mark = 16},
+                                          {.from = 200, .to = 400, .mark = 32}};
     record(rig, runs, 2);
     plan(rig, 0, 400);
     assert_int_equal(get_be32(box(rig, "stsd", 0) + 4), 2);
@@ -215,7 +248,7 @@ static void a_changed_format_is_a_second_sample_entry(void **state)
 static void sound_is_inside_from_first_to_last_picture(void **state)
 {
     struct rig *rig = *state;
-    static const struct rig_run runs[] = {{0, 200, 16, true, 0, 0}};
+    static const struct rig_run runs[] = {{.from = 0, .to = 200, .mark = 16, .has_audio = true}};
     record(rig, runs, 1);
     plan(rig, 5, 195);
     const uint8_t *stsz = box(rig, "stsz", 1);
@@ -291,6 +324,8 @@ int main(void)
         T(times_between_pictures_take_those_inside),
         T(any_range_of_bytes_is_a_piece_of_the_whole),
         T(gaps_are_skipped_and_listed),
+        T(a_camera_that_stood_still_is_no_gap),
+        T(a_gap_may_begin_with_sound),
         T(a_start_in_a_gap_begins_behind_it),
         T(maps_that_are_cut_give_the_same_clip),
         T(a_changed_format_is_a_second_sample_entry),

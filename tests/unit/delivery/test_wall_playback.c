@@ -71,7 +71,7 @@ static void expect_pictures(struct play_rig *p, int64_t from, int64_t to)
     }
 }
 
-static const struct rig_run one_hour[] = {{-HOUR, -100, 16, false, 0, 0}};
+static const struct rig_run one_hour[] = {{.from = -HOUR, .to = -100, .mark = 16}};
 
 static void plays_from_the_key_frame_before(void **state)
 {
@@ -167,8 +167,8 @@ static void pauses_steps_and_goes_on(void **state)
 
 static void gaps_are_told_and_skipped(void **state)
 {
-    static const struct rig_run runs[] = {{-HOUR, -HOUR + 30, 16, false, 0, 0},
-                                          {-HOUR + 6000, -HOUR + 7000, 16, false, 0, 0}};
+    static const struct rig_run runs[] = {{.from = -HOUR, .to = -HOUR + 30, .mark = 16},
+                                          {.from = -HOUR + 6000, .to = -HOUR + 7000, .mark = 16}};
     struct play_rig *p = rig_with(state, runs, 2);
     play(p, -HOUR, "");
     expect_pictures(p, -HOUR, -HOUR + 30);
@@ -187,10 +187,56 @@ static void gaps_are_told_and_skipped(void **state)
     done(p);
 }
 
+static void a_camera_that_stood_still_is_no_gap(void **state)
+{
+    static const struct rig_run runs[] = {{.from = -HOUR,
+                                           .to = -HOUR + 500,
+                                           .mark = 16,
+                                           .has_audio = true,
+                                           .hole_from = -HOUR + 50,
+                                           .hole_to = -HOUR + 130}};
+    struct play_rig *p = rig_with(state, runs, 1);
+    play(p, -HOUR, ",\"audio\":true");
+    wall_rig_advance_ms(p->wall, 7000);
+    expect_pictures(p, -HOUR, -HOUR + 50);
+    assert_null(next_picture(p));
+    wall_rig_advance_ms(p->wall, 7000);
+    expect_pictures(p, -HOUR + 130, -HOUR + 160);
+    assert_int_equal(p->wall->messages[p->wall->n_read - 1].pts, 159 * 9000);
+    for (size_t i = 0; i < p->wall->n_messages; i++)
+        if (p->wall->messages[i].json)
+            assert_string_not_equal(rig_text(&p->wall->messages[i], "type"), "gap");
+    done(p);
+}
+
+static void a_gap_may_begin_with_sound(void **state)
+{
+    static const struct rig_run runs[] = {
+        {.from = -HOUR, .to = -HOUR + 20, .mark = 16, .has_audio = true},
+        {.from = -HOUR + 100,
+         .to = -HOUR + 300,
+         .mark = 16,
+         .has_audio = true,
+         .sound_first = true}};
+    struct play_rig *p = rig_with(state, runs, 2);
+    play(p, -HOUR, ",\"audio\":true");
+    wall_rig_advance_ms(p->wall, 3000);
+    wall_rig_find(p->wall, "gap");
+    struct rig_message *m = wall_rig_next(p->wall);
+    assert_int_equal(m->picture, -HOUR + 100);
+    assert_int_equal(m->pts, 20 * 9000);
+    int64_t last_sound = 0;
+    while ((m = wall_rig_next(p->wall)))
+        if (m->flags & WALL_FLAG_AUDIO)
+            last_sound = m->pts;
+    assert_in_range(last_sound, 48000 * 2, 48000 * 7); /* beside the pictures, not 8 s behind */
+    done(p);
+}
+
 static void a_seek_into_a_gap_begins_behind_it(void **state)
 {
-    static const struct rig_run runs[] = {{-HOUR, -HOUR + 30, 16, false, 0, 0},
-                                          {-HOUR + 9000, -HOUR + 9500, 16, false, 0, 0}};
+    static const struct rig_run runs[] = {{.from = -HOUR, .to = -HOUR + 30, .mark = 16},
+                                          {.from = -HOUR + 9000, .to = -HOUR + 9500, .mark = 16}};
     struct play_rig *p = rig_with(state, runs, 2);
     play(p, -HOUR + 500, "");
     struct rig_message *m = wall_rig_find(p->wall, "gap");
@@ -203,7 +249,7 @@ static void a_seek_into_a_gap_begins_behind_it(void **state)
 
 static void the_end_is_told_after_the_last_picture(void **state)
 {
-    static const struct rig_run runs[] = {{-HOUR, -HOUR + 50, 16, false, 0, 0}};
+    static const struct rig_run runs[] = {{.from = -HOUR, .to = -HOUR + 50, .mark = 16}};
     struct play_rig *p = rig_with(state, runs, 1);
     play(p, -HOUR + 20, "");
     wall_rig_advance_ms(p->wall, 3000);
@@ -236,7 +282,7 @@ static void a_time_without_recordings_is_an_error(void **state)
 
 static void follows_a_recording_that_grows(void **state)
 {
-    static const struct rig_run runs[] = {{-400, -20, 16, false, 0, 0}};
+    static const struct rig_run runs[] = {{.from = -400, .to = -20, .mark = 16}};
     struct play_rig *p = rig_with(state, runs, 1);
     play(p, -60, "");
     wall_rig_advance_ms(p->wall, 1000);
@@ -256,7 +302,7 @@ static void follows_a_recording_that_grows(void **state)
 
 static void a_seek_to_just_now_shows_what_is_newest_on_disk(void **state)
 {
-    static const struct rig_run runs[] = {{-400, -20, 16, false, 0, 0}};
+    static const struct rig_run runs[] = {{.from = -400, .to = -20, .mark = 16}};
     struct play_rig *p = rig_with(state, runs, 1);
     play(p, -5, "");
     expect_pictures(p, -60, -24); /* from 5 s ago, and 3 s ahead of it */
@@ -326,7 +372,8 @@ static void hidden_tiles_rest(void **state)
 
 static void sound_is_sent_at_speed_1_only(void **state)
 {
-    static const struct rig_run runs[] = {{-HOUR, -HOUR + 500, 16, true, 0, 0}};
+    static const struct rig_run runs[] = {
+        {.from = -HOUR, .to = -HOUR + 500, .mark = 16, .has_audio = true}};
     struct play_rig *p = rig_with(state, runs, 1);
     play(p, -HOUR, ",\"audio\":true");
     struct rig_message *m = wall_rig_find(p->wall, "format");
@@ -357,8 +404,8 @@ static void sound_is_sent_at_speed_1_only(void **state)
 
 static void a_new_format_comes_with_its_init_segment(void **state)
 {
-    static const struct rig_run runs[] = {{-HOUR, -HOUR + 20, 16, false, 0, 0},
-                                          {-HOUR + 20, -HOUR + 300, 32, false, 0, 0}};
+    static const struct rig_run runs[] = {{.from = -HOUR, .to = -HOUR + 20, .mark = 16},
+                                          {.from = -HOUR + 20, .to = -HOUR + 300, .mark = 32}};
     struct play_rig *p = rig_with(state, runs, 2);
     play(p, -HOUR, "");
     wall_rig_find(p->wall, "format");
@@ -371,7 +418,7 @@ static void a_new_format_comes_with_its_init_segment(void **state)
 
 static void waits_for_a_slow_connection(void **state)
 {
-    static const struct rig_run runs[] = {{-HOUR, -HOUR + 60, 16, false, 0, 0}};
+    static const struct rig_run runs[] = {{.from = -HOUR, .to = -HOUR + 60, .mark = 16}};
     struct play_rig *p = rig_with(state, runs, 1);
     p->source.picture_bytes = 300000;
     p->wall->is_stuck = true;
@@ -418,6 +465,8 @@ int main(void)
         T(above_4_only_key_frames),
         T(pauses_steps_and_goes_on),
         T(gaps_are_told_and_skipped),
+        T(a_camera_that_stood_still_is_no_gap),
+        T(a_gap_may_begin_with_sound),
         T(a_seek_into_a_gap_begins_behind_it),
         T(the_end_is_told_after_the_last_picture),
         T(a_time_without_recordings_is_an_error),
