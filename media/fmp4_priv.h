@@ -47,4 +47,51 @@ static inline uint8_t *fmp4__w64(uint8_t *p, uint64_t v)
     return fmp4__w32(fmp4__w32(p, (uint32_t)(v >> 32)), (uint32_t)v);
 }
 
+/* --- reading --- */
+
+/* Bytes still to be read; reading past the end gives zeros and sets is_short. */
+struct fmp4_cursor {
+    const uint8_t *p;
+    size_t n;
+    bool is_short;
+};
+
+static inline const uint8_t *fmp4__take(struct fmp4_cursor *c, size_t n)
+{
+    if (n > c->n) {
+        c->is_short = true;
+        c->n = 0;
+        return NULL;
+    }
+    const uint8_t *p = c->p;
+    c->p += n;
+    c->n -= n;
+    return p;
+}
+
+static inline uint32_t fmp4__take_u8(struct fmp4_cursor *c)
+{
+    const uint8_t *p = fmp4__take(c, 1);
+    return p != NULL ? *p : 0;
+}
+static inline uint32_t fmp4__take_u16(struct fmp4_cursor *c)
+{
+    const uint8_t *p = fmp4__take(c, 2);
+    return p != NULL ? get_be16(p) : 0;
+}
+static inline uint32_t fmp4__take_u32(struct fmp4_cursor *c)
+{
+    const uint8_t *p = fmp4__take(c, 4);
+    return p != NULL ? get_be32(p) : 0;
+}
+static inline uint64_t fmp4__take_u64(struct fmp4_cursor *c)
+{
+    const uint8_t *p = fmp4__take(c, 8);
+    return p != NULL ? get_be64(p) : 0;
+}
+
+/* The next child box; false at the end or when the rest is no box. */
+bool fmp4__next_box(struct fmp4_cursor *c, uint32_t *type, struct fmp4_cursor *body);
+bool fmp4__find_box(struct fmp4_cursor in, uint32_t type, struct fmp4_cursor *body);
+
 #endif
