@@ -6,25 +6,35 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
-#define MAX_STEP_S      5.0 /* between believable stamps */
-#define MAX_GAP_US      (60 * US_PER_S)
-#define MAX_BACK_S      0.5 /* of a B-frame */
-#define AGREE_US        US_PER_S
-#define N_AGREE         3
-#define N_BACK          3
-#define HIDDEN_REORDER  2 /* B-frames found out by their stamps */
-#define MAX_AHEAD_S     0.15
-#define DEAD_ZONE_S     0.02
-#define SLEW_TIME_S     4.0
-#define DOUBT_TIME_S    20.0
-#define LATE_S          2.0
-#define N_LATE          3
-#define WALL_STEP_US    (US_PER_S / 2)
-#define N_EARLY         8 /* short windows while little is known */
-#define EARLY_WINDOW_US (US_PER_S / 4)
-#define WINDOW_US       US_PER_S
-#define WINDOW_MIN      4
-#define SLOPE_MIN       0.05
+#define MAX_STEP_S     5.0 /* between believable stamps */
+#define MAX_GAP_US     (60 * US_PER_S)
+#define MAX_BACK_S     0.5 /* of a B-frame */
+#define AGREE_US       US_PER_S
+#define N_AGREE        3
+#define N_BACK         3
+#define HIDDEN_REORDER 2 /* B-frames found out by their stamps */
+#define MAX_AHEAD_S    0.15
+#define WALL_STEP_US   (US_PER_S / 2)
+
+#define WINDOW_US    US_PER_S
+#define WINDOW_MIN   4
+#define DEAD_ZONE_S  0.02 /* of the anchor */
+#define PULL_TIME_S  2.0
+#define DOUBT_TIME_S 20.0 /* the same for lateness that may pass */
+#define N_LASTING    5    /* windows after which it will not */
+#define LATE_S       2.0
+#define N_LATE       3
+#define SETTLE_US    (5 * US_PER_S) /* a backlog at the start is over */
+#define STEER_S      0.15           /* off home by so much: begin to steer */
+#define STEERED_S    0.02           /* end */
+#define MAX_DEBT_S   2.0
+#define STEER_SHARE  0.005 /* of a step, for a camera that keeps time */
+#define STEER_WRONG  0.05  /* for another */
+#define EVIDENCE_US  (5 * US_PER_S)
+#define EVIDENCE_MIN 6   /* windows */
+#define EVIDENCE_S   0.2 /* apart */
+#define MAX_STRIDE   4
+#define NEAR_ONE     0.005 /* a rate as near to 1 is 1 */
 
 void timeline_init(struct timeline *t, uint32_t timescale, int reorder_frames)
 {
@@ -32,6 +42,7 @@ void timeline_init(struct timeline *t, uint32_t timescale, int reorder_frames)
                            .reorder_frames = CLAMP(reorder_frames, 0, TIMELINE_MAX_REORDER)};
     t->nominal = t->timescale / 25.0;
     t->rate = t->scale = 1;
+    t->stride = 1;
     t->last_dts = INT64_MIN;
 }
 
@@ -63,9 +74,9 @@ static void start(struct timeline *t, uint32_t rtp, int64_t mono_us, int64_t wal
     t->position = (double)t->delay;
     t->origin_mono_us = mono_us;
     t->wall_offset_us = wall_us - mono_us;
-    t->window = (struct timeline_window){.from_mono_us = mono_us, .least = INFINITY};
-    t->has_before = true;
-    t->before_mono_us = mono_us;
+    t->last_wall_us = INT64_MIN;
+    t->window_from_us = mono_us;
+    t->least.late = INFINITY;
 }
 
 /* --- what a stamp says --- */
@@ -162,35 +173,113 @@ static struct step step_of(struct timeline *t, uint32_t rtp, int64_t mono_us)
     return doubt(t, rtp, delta, mono_us);
 }
 
-/* --- steering --- */
+/* --- another speed --- */
 
-static bool are_alike(double a, double b)
+/* How late the picture would have come if nothing had been steered. */
+static double raw(const struct timeline_point *p)
 {
-    return fabs(a) >= SLOPE_MIN && fabs(b) >= SLOPE_MIN &&
-           fabs(a - b) <= 0.3 * MAX(fabs(a), fabs(b));
+    return p->late + p->applied;
 }
 
-/* Stamps and arrival drift apart steadily: the speed of the stamps is wrong. One window proves
- * nothing, because a cached group at the start looks the same; later on a link that is too narrow
- * for a while does, and a camera changes its speed twice a day. */
-static bool learn_rate(struct timeline *t, double slope)
+static void forget(struct timeline *t, int n)
 {
-    memmove(t->slopes + 1, t->slopes, sizeof t->slopes - sizeof t->slopes[0]);
-    t->slopes[0] = slope;
-    int n_needed = t->n_windows <= N_EARLY ? 2 : TIMELINE_SLOPES;
-    int n_alike = 1;
-    while (n_alike < n_needed && are_alike(t->slopes[n_alike - 1], t->slopes[n_alike]))
-        n_alike++;
-    if (n_alike < n_needed) {
-        /* Finer, once it is known that the stamps are wrong. */
-        if (t->rate != 1)
-            t->rate /= 1 - CLAMP(slope, -SLOPE_MIN, SLOPE_MIN) / 10;
-        return false;
+    t->n_points -= n;
+    memmove(t->points, t->points + n, (size_t)t->n_points * sizeof t->points[0]);
+}
+
+/* Keeps the history of about a minute; a shorter one in full. */
+static void remember(struct timeline *t, const struct timeline_point *p)
+{
+    if (++t->n_skipped < t->stride)
+        return;
+    t->n_skipped = 0;
+    if (t->n_points == TIMELINE_POINTS && t->stride < MAX_STRIDE) {
+        t->stride *= 2;
+        t->n_points /= 2;
+        for (int i = 1; i < t->n_points; i++)
+            t->points[i] = t->points[2 * i];
+    } else if (t->n_points == TIMELINE_POINTS) {
+        forget(t, 1);
     }
-    slope = (t->slopes[0] + t->slopes[1]) / 2;
-    t->rate = CLAMP(t->rate / MAX(1 - slope, 0.05), 0.05, 20.0);
-    memset(t->slopes, 0, sizeof t->slopes);
+    t->points[t->n_points++] = *p;
+}
+
+static bool is_straight(const struct timeline *t, double from, double slope, double tolerance)
+{
+    for (int i = 1; i < t->n_points; i++) {
+        double x = ticks_of(t, t->points[i].mono_us - t->points[0].mono_us);
+        if (fabs(raw(&t->points[i]) - from - slope * x) > tolerance)
+            return false;
+    }
     return true;
+}
+
+/* Stamps and arrival part steadily: the speed of the stamps is wrong. A step, a stall or a link
+ * that is too narrow for a while is no straight line; what was before it is forgotten. */
+static bool learn_rate(struct timeline *t, const struct timeline_point *now)
+{
+    bool is_learnt = false;
+    if (t->n_points > 0) {
+        double from = raw(&t->points[0]), apart = raw(now) - from;
+        int64_t span_us = now->mono_us - t->points[0].mono_us;
+        double slope = span_us > 0 ? apart / ticks_of(t, span_us) : 0;
+        if (fabs(apart) <= EVIDENCE_S * t->timescale) {
+            /* agrees */
+        } else if (!is_straight(t, from, slope, fabs(apart) / 4)) {
+            forget(t, (t->n_points + 1) / 2);
+            t->stride = 1;
+        } else if (span_us >= EVIDENCE_US && t->n_points >= EVIDENCE_MIN) {
+            t->rate = CLAMP(t->rate / MAX(1 - slope, 0.05), 0.05, 20.0);
+            if (fabs(t->rate - 1) < NEAR_ONE)
+                t->rate = 1;
+            t->n_points = 0;
+            t->stride = 1;
+            is_learnt = true;
+        }
+    }
+    remember(t, now);
+    return is_learnt;
+}
+
+/* --- steering --- */
+
+/* Where decoding should be by now. */
+static double arrival_of(const struct timeline *t, int64_t mono_us)
+{
+    return ticks_of(t, mono_us - t->origin_mono_us);
+}
+
+/* Position moves by what the stamp says, and a little more or less while it is off home. */
+static void move(struct timeline *t, double ticks)
+{
+    double plain = ticks * t->rate;
+    double debt = t->anchor - t->home;
+    if (fabs(debt) > STEER_S * t->timescale)
+        t->is_steering = true;
+    else if (fabs(debt) < STEERED_S * t->timescale)
+        t->is_steering = false;
+    double most = t->is_steering ? plain * (t->rate == 1 ? STEER_SHARE : STEER_WRONG) : 0;
+    double extra = MAX(plain + CLAMP(debt, -most, most), 1.0) - plain;
+    t->position += plain + extra;
+    t->scale = (plain + extra) / ticks;
+    t->applied += extra;
+    t->anchor -= extra;
+
+    double most_pull = fabs(t->pull) * plain;
+    double pull = CLAMP(t->pull_left, -most_pull, most_pull);
+    t->anchor += pull;
+    t->pull_left -= pull;
+}
+
+/* Pictures that come before their time prove the anchor wrong at once. At the start that was a
+ * backlog, which is no drift. */
+static void bound_anchor(struct timeline *t, double late, int64_t mono_us)
+{
+    t->anchor = MIN(t->anchor, late + MAX_AHEAD_S * t->timescale);
+    if (mono_us - t->origin_mono_us < SETTLE_US)
+        t->home = MIN(t->home, t->anchor);
+    double most = MAX_DEBT_S * t->timescale;
+    t->home = CLAMP(t->home, t->anchor - most, t->anchor + most);
 }
 
 /* Position moves to where the pictures arrive. True when it did. */
@@ -200,74 +289,47 @@ static bool catch_up(struct timeline *t, double late)
     if (t->n_late < N_LATE)
         return false;
     t->position += late;
+    t->applied += late;
     t->n_late = 0;
-    t->slew = 0;
     return true;
 }
 
-/* At the end of a window. A picture that comes before its time proves the timeline wrong; one that
- * comes late may only have been held up, so lateness is followed slowly until it lasts. True when the
- * timeline jumped. */
-static bool steer(struct timeline *t, int64_t mono_us)
+/* At the end of a window. A picture that comes before its time proves the anchor wrong; one that
+ * comes late may only have been held up, so lateness is followed slowly until it lasts. True when
+ * the timeline jumped. */
+static bool end_window(struct timeline *t)
 {
-    struct timeline_window *w = &t->window;
-    double span = ticks_of(t, w->least_mono_us - t->before_mono_us);
-    double late_s = w->least / t->timescale;
-    bool is_learnt = false, is_jump = false;
-    t->n_windows++;
-    if (t->has_before && span > 0)
-        is_learnt =
-            learn_rate(t, (w->least - t->before + w->least_applied - t->before_applied) / span);
-    t->slew = 0;
-    t->n_behind = late_s > DEAD_ZONE_S ? t->n_behind + 1 : 0;
-    if (fabs(late_s) > DEAD_ZONE_S) {
-        bool is_lasting = late_s < 0 || t->n_windows <= N_EARLY || t->n_behind >= TIMELINE_SLOPES;
-        t->slew = CLAMP(late_s / (is_lasting ? SLEW_TIME_S : DOUBT_TIME_S), -0.2, 0.25);
-        if (is_lasting && t->n_windows > N_EARLY)
-            t->rate *= 1 + 0.02 * CLAMP(late_s, -0.2, 0.2);
-        is_jump = catch_up(t, w->least);
+    bool is_learnt = learn_rate(t, &t->least);
+    double late = raw(&t->least) - t->applied - t->anchor;
+    double dead_zone = DEAD_ZONE_S * t->timescale;
+    t->n_behind = late > dead_zone ? t->n_behind + 1 : 0;
+    t->n_steered += is_learnt || t->is_steering;
+    t->pull = t->pull_left = 0;
+    if (catch_up(t, late))
+        return true;
+    if (fabs(late) > dead_zone) {
+        bool is_lasting = late < 0 || is_learnt || t->n_behind >= N_LASTING;
+        double time_s = is_lasting ? PULL_TIME_S : DOUBT_TIME_S;
+        t->pull = CLAMP(late / (time_s * t->timescale), -0.5, 0.5);
+        t->pull_left = late;
     }
-    t->n_steered += t->slew != 0 || is_learnt;
-    t->has_before = !is_learnt && !is_jump;
-    t->before = w->least;
-    t->before_mono_us = w->least_mono_us;
-    t->before_applied = w->least_applied;
-    *w = (struct timeline_window){.from_mono_us = mono_us, .least = INFINITY};
-    return is_jump;
-}
-
-/* Where decoding should be by now. */
-static double arrival_of(const struct timeline *t, int64_t mono_us)
-{
-    return ticks_of(t, mono_us - t->origin_mono_us);
-}
-
-static void move(struct timeline *t, double ticks, int64_t mono_us)
-{
-    double plain = ticks * t->rate;
-    double limit = arrival_of(t, mono_us) + MAX_AHEAD_S * t->timescale + 2 * (double)t->delay;
-    double to = t->position + plain * (1 + t->slew);
-    to = MAX(MIN(to, limit), t->position + 1);
-    t->applied += to - t->position - plain;
-    t->scale = (to - t->position) / ticks;
-    t->position = to;
+    return false;
 }
 
 /* Notes how late the picture came. True when the timeline jumped. */
 static bool observe(struct timeline *t, int64_t dts, int64_t mono_us)
 {
-    struct timeline_window *w = &t->window;
     double late = arrival_of(t, mono_us) - (double)dts;
-    w->n++;
-    if (late < w->least) {
-        w->least = late;
-        w->least_mono_us = mono_us;
-        w->least_applied = t->applied;
-    }
-    int64_t length_us = t->n_windows < N_EARLY ? EARLY_WINDOW_US : WINDOW_US;
-    if (w->n < WINDOW_MIN || mono_us - w->from_mono_us < length_us)
+    bound_anchor(t, late, mono_us);
+    if (late < t->least.late)
+        t->least = (struct timeline_point){mono_us, late, t->applied};
+    if (++t->n_in_window < WINDOW_MIN || mono_us - t->window_from_us < WINDOW_US)
         return false;
-    return steer(t, mono_us);
+    bool is_jump = end_window(t);
+    t->window_from_us = mono_us;
+    t->n_in_window = 0;
+    t->least.late = INFINITY;
+    return is_jump;
 }
 
 /* --- decode order --- */
@@ -288,9 +350,12 @@ static int64_t decode_time(struct timeline *t, int64_t pts)
 static int64_t wall_of(struct timeline *t, int64_t dts, int64_t mono_us, int64_t wall_us)
 {
     int64_t change = wall_us - mono_us - t->wall_offset_us;
-    t->wall_offset_us += change > WALL_STEP_US || change < -WALL_STEP_US ? change : change / 32;
-    return t->origin_mono_us + llround((double)dts * (double)US_PER_S / t->timescale) +
-           t->wall_offset_us;
+    bool is_step = change > WALL_STEP_US || change < -WALL_STEP_US;
+    t->wall_offset_us += is_step ? change : change / 32;
+    double at_us = ((double)dts + t->anchor) * (double)US_PER_S / t->timescale;
+    int64_t wall = t->origin_mono_us + llround(at_us) + t->wall_offset_us;
+    t->last_wall_us = is_step ? wall : MAX(wall, t->last_wall_us);
+    return t->last_wall_us;
 }
 
 struct timeline_stamp timeline_next(struct timeline *t, uint32_t rtp_timestamp, int64_t mono_us,
@@ -309,7 +374,7 @@ struct timeline_stamp timeline_next(struct timeline *t, uint32_t rtp_timestamp, 
         out.is_jump = step.is_jump;
         position = t->position + step.ticks * t->scale;
         if (step.ticks > 0) {
-            move(t, step.ticks, mono_us);
+            move(t, step.ticks);
             position = t->position;
         }
     }

@@ -1,12 +1,17 @@
 /* RTP time and arrival time to one steady timeline (quirks T1-T6): decode and presentation ticks
- * that always move forward, and the server's wall clock for every picture, steered to arrival.
+ * that always move forward, and the server's wall clock for every picture, which follows arrival.
  *
- * Ticks follow RTP time exactly while it agrees with arrival within 20 ms. A camera whose stamps
- * run at another speed than its pictures come is followed by correcting the rate, so that media
- * time is real time: a minute of recording lasts a minute. Stamps that make no sense (hours away,
- * equal, backward) are replaced by the usual step; three in a row that agree with each other are a
- * new start, joined to the old one. Delay is followed from below: what arrives late after a stall
- * does not push the timeline, and nothing lies more than 150 ms after its arrival.
+ * Ticks follow RTP time exactly as long as it agrees with arrival: jitter, bursts and a cached
+ * group at the start change nothing. Only stamps that leave arrival steadily, by more than 0.2 s in
+ * at least five seconds, are taken to run at another speed, and their rate is corrected, so that a
+ * minute of recording lasts a minute. Clocks that drift apart by less are brought together again
+ * from time to time, by steps that are half a percent longer or shorter. Stamps that make no sense
+ * (hours away, equal, backward) are replaced by the usual step; three in a row that agree with each
+ * other are a new start, joined to the old one.
+ *
+ * The wall clock of a picture is its tick plus an anchor. The anchor follows the most punctual
+ * pictures: what arrives late after a stall does not move it until it lasts, and nothing lies more
+ * than 150 ms after its arrival.
  *
  * Ticks start at 0 for the first dts. Sans-IO; belongs to its owner. One per track. */
 #ifndef MEDIA_TIMELINE_H
@@ -16,15 +21,13 @@
 #include <stdint.h>
 
 #define TIMELINE_MAX_REORDER 16
-#define TIMELINE_SLOPES      5 /* seconds after which another speed is believed */
+#define TIMELINE_POINTS      16
 
-/* Arrival against the timeline over about a second. */
-struct timeline_window {
-    int64_t from_mono_us;
-    int n;        /* pictures */
-    double least; /* ticks by which the most punctual picture came after its position */
-    int64_t least_mono_us;
-    double least_applied; /* `applied` at that moment */
+/* Ticks by which a picture came after its position: the most punctual of about a second. */
+struct timeline_point {
+    int64_t mono_us;
+    double late;
+    double applied; /* `applied` at that moment */
 };
 
 struct timeline {
@@ -44,24 +47,29 @@ struct timeline {
     int n_back;             /* signs of B-frames that the description does not tell of */
     bool was_only_back;
 
-    double position;        /* of the newest picture in presentation order, ticks */
-    double rate;            /* position per RTP tick */
-    double scale;           /* the same for the newest step, slewed and cut */
-    double slew;            /* share added to the rate to catch up */
-    int64_t origin_mono_us; /* position `delay` is here */
+    double position; /* of the newest picture in presentation order, ticks */
+    double rate;     /* position per RTP tick; exactly 1 for a camera that keeps time */
+    double scale;    /* the same for the newest step, with what was steered */
+    bool is_steering;
+    double applied;         /* ticks moved beside what the rate says, in all */
+    int64_t origin_mono_us; /* position `delay` plus `anchor` is here */
     int64_t delay;          /* ticks of presentation after decoding */
-    int64_t wall_offset_us; /* wall minus monotonic */
 
-    double applied; /* ticks moved beside what the rate says, in all */
-    struct timeline_window window;
-    int n_windows;
-    bool has_before;
-    double before; /* `least` of the window before */
-    int64_t before_mono_us;
-    double before_applied;
-    double slopes[TIMELINE_SLOPES]; /* newest first: how fast RTP time fell behind arrival */
-    int n_behind;                   /* windows in a row that were late at all */
-    int n_late;                     /* windows in a row that were seconds late */
+    double anchor;          /* ticks by which punctual pictures come after their position */
+    double home;            /* where the anchor should be: the rest is steered away */
+    double pull;            /* share of a step by which the anchor moves */
+    double pull_left;       /* and how far */
+    int64_t wall_offset_us; /* wall minus monotonic */
+    int64_t last_wall_us;
+
+    struct timeline_point least; /* of the window under way */
+    int64_t window_from_us;
+    int n_in_window;
+    int n_behind;                                  /* windows in a row that were late at all */
+    int n_late;                                    /* windows in a row that were seconds late */
+    struct timeline_point points[TIMELINE_POINTS]; /* of windows before, oldest first */
+    int n_points;
+    int stride, n_skipped; /* every stride-th window becomes a point */
 
     int64_t last_dts;
     int64_t waiting[TIMELINE_MAX_REORDER +
