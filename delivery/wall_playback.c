@@ -146,6 +146,14 @@ static int64_t ahead_us(const struct playback *p)
     return (int64_t)((double)WALL_AHEAD_US * MAX(p->speed, 1.0));
 }
 
+static bool has_picture_ready(const struct playback *p)
+{
+    for (size_t i = 0; i < p->n_ready; i++)
+        if (p->ready[(p->first_ready + i) % READY_MAX].pkt->is_video)
+            return true;
+    return false;
+}
+
 /* 0 = send it now; > 0 = after so many microseconds; < 0 = not before something happens. */
 static int64_t wait_us(struct playback *p, const struct playback_item *item)
 {
@@ -156,6 +164,9 @@ static int64_t wait_us(struct playback *p, const struct playback_item *item)
         return -1;
     }
     if (!p->is_shown)
+        return 0;
+    /* sound that was recorded ahead of its picture must not hold up the pictures behind it */
+    if (!item->pkt->is_video && has_picture_ready(p))
         return 0;
     if (p->tile->is_paused)
         return p->n_steps > 0 ? 0 : -1;

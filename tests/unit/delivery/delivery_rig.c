@@ -178,6 +178,13 @@ static void add_group(struct builder *b, const struct rig_run *run, int64_t key,
                                 .is_after_gap =
                                     i == run->from && run != s->runs && !run->sound_first});
     }
+    if (run->early_sound && key == run->from && b->q->wants_audio)
+        add(b, &(struct sample){.wall_us = rig_time(run->early_sound),
+                                .dts = (run->early_sound - run->from) * 4800,
+                                .duration = 1024,
+                                .size = 8,
+                                .file = file,
+                                .format = (uint16_t)(2 * file + 1)});
     for (int64_t i = sounds_before(key);
          run->has_audio && b->q->wants_audio && i < sounds_before(end); i++) {
         int64_t wall_us = RIG_START_US + i * 1024 * US_PER_S / 48000;

@@ -44,6 +44,7 @@ struct rig_run {
     int mark;         /* of its format */
     bool has_audio;
     int64_t hole_from, hole_to; /* the camera stood still: no pictures, but no gap either */
+    int64_t early_sound;        /* behind the first group stands sound of this picture; 0 = not */
     bool sound_first;           /* a sample of sound stands in front of the first picture */
     int fd;                     /* set by the rig; written once */
     int64_t written_to;

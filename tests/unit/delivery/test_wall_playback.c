@@ -209,6 +209,17 @@ static void a_camera_that_stood_still_is_no_gap(void **state)
     done(p);
 }
 
+static void sound_ahead_of_its_picture_holds_up_nothing(void **state)
+{
+    static const struct rig_run runs[] = {
+        {.from = -HOUR, .to = -HOUR + 500, .mark = 16, .early_sound = -HOUR + 150}};
+    struct play_rig *p = rig_with(state, runs, 1);
+    play(p, -HOUR, ",\"audio\":true");
+    wall_rig_advance_ms(p->wall, 3000);
+    expect_pictures(p, -HOUR, -HOUR + 60);
+    done(p);
+}
+
 static void a_gap_may_begin_with_sound(void **state)
 {
     static const struct rig_run runs[] = {
@@ -466,6 +477,7 @@ int main(void)
         T(pauses_steps_and_goes_on),
         T(gaps_are_told_and_skipped),
         T(a_camera_that_stood_still_is_no_gap),
+        T(sound_ahead_of_its_picture_holds_up_nothing),
         T(a_gap_may_begin_with_sound),
         T(a_seek_into_a_gap_begins_behind_it),
         T(the_end_is_told_after_the_last_picture),
