@@ -286,6 +286,9 @@ static void publish(struct writer *w)
     atomic_store(&w->readable_us, w->row.to_us);
     atomic_store(&w->readable_bytes, (uint64_t)w->row.bytes);
     atomic_store(&w->link->recorded_us, w->row.to_us);
+    if (w->is_close_asked &&
+        w->close_ended == SEGMENT_DOWN) /* written late; nothing comes any more */
+        return;
     /* a recorder that is shut out says itself when it is let in again */
     int trouble = atomic_load(&w->link->trouble);
     if (trouble != RECORDER_NO_DISK && trouble != RECORDER_SLOW)

@@ -349,6 +349,10 @@ static void paths_name_segments(void **state)
     assert_int_equal(back.stream, STREAM_SUB);
     assert_int_equal(back.n, 42);
     assert_int_equal(back.from_us, id.from_us - 123);
+    /* two cameras that rotate in one millisecond */
+    char other[SEGMENT_PATH_BYTES];
+    back.camera_id[6] = '2';
+    assert_string_not_equal(segment_path(&back, other), path);
     static const char *const bad[] = {"",
                                       "cam-001/sub/2026/11/23/040506.789-42.mp4.tmp",
                                       "cam-001/sub/2026/11/23/040506.789.mp4",
