@@ -213,7 +213,8 @@ export class TilePlayer implements TileListener {
     const wasLive = info.isLive;
     info.isLive = atMs === 'live';
     info.lastGap = null;
-    if (wasLive !== info.isLive || info.errorCode || info.undecodable || !this.decoder) {
+    const isStill = info.status === 'snapshot';
+    if (wasLive !== info.isLive || info.errorCode || isStill || !this.decoder) {
       this.show(request);
       return;
     }

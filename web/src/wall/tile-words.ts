@@ -11,6 +11,8 @@ export interface TileWords {
   level: Level;
 }
 
+const PATIENCE_MS = 4000;
+
 /** Causes after which nothing is tried again by itself. */
 const FINAL = new Set(['disabled']);
 
@@ -53,6 +55,15 @@ export function useTileWords() {
     return join(what, t('sentence.waiting'));
   }
 
+  /** Waiting for the first picture is no fault yet, but after a while one wants to know for what. */
+  function waitingText(info: TileInfo, nowMs: number): string {
+    const isUnblamed = info.cause === '' || info.cause === 'ok';
+    if (isUnblamed) return t(info.isArriving ? 'sentence.slow' : 'sentence.ok');
+    const what = sentence(info.cause);
+    if (info.retryAtMs === 0) return what;
+    return join(what, nextStep(info.retryAtMs, nowMs, 'sentence.retryIn', 'sentence.retrying'));
+  }
+
   function errorText(info: TileInfo): string {
     const key = `tileError.${info.errorCode}`;
     return t(te(key) ? key : 'tileError.other', { detail: info.detail });
@@ -70,6 +81,12 @@ export function useTileWords() {
         : t('wall.noPicture');
       return { title, text: stalledText(info, wallRetryAtMs, nowMs), level: 'act' };
     }
+    if (info.status === 'connecting' && info.isLive && nowMs - info.waitingSinceMs > PATIENCE_MS)
+      return {
+        title: t('wall.connecting'),
+        text: waitingText(info, nowMs),
+        level: 'connecting',
+      };
     if (info.status === 'snapshot')
       return {
         title: t('wall.snapshot'),
