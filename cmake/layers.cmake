@@ -43,7 +43,7 @@ function(add_unit folder name)
   add_executable(${name} ${CMAKE_SOURCE_DIR}/tests/unit/${folder}/${name}.c ${U_SOURCES})
   target_link_libraries(${name} PRIVATE ${folder} ${U_LIBS} cmocka rookery_flags)
   add_test(NAME unit/${folder}/${name} COMMAND ${name})
-  set_tests_properties(unit/${folder}/${name} PROPERTIES LABELS unit TIMEOUT 30)
+  set_tests_properties(unit/${folder}/${name} PROPERTIES LABELS unit TIMEOUT 120)
 endfunction()
 
 # add_fuzz(NAME LAYER…): tests/fuzz/NAME.c. With ROOKERY_FUZZ a libFuzzer program; always a replay
