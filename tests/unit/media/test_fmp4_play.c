@@ -150,12 +150,11 @@ static void make_pictures(struct rig *rig, enum codec codec, int n_b)
 {
     const char *lib = codec == CODEC_H264 ? "libx264 -x264-params aud=1:keyint=25:scenecut=0"
                                           : "libx265 -x265-params aud=1:keyint=25:scenecut=0:"
-                                            "log-level=none:repeat-headers=1";
+                                            "log-level=none:repeat-headers=1:pools=1";
     const char *ext = codec == CODEC_H264 ? "h264" : "hevc";
-    run("cd %s && ffmpeg -v error -y -f lavfi -i testsrc2=s=320x240:r=25 -frames:v %d -c:v %s "
-        "-preset ultrafast -bf %d -f %s v.bin && ffmpeg -v error -y -f lavfi -i "
-        "testsrc2=s=320x240:r=25 -frames:v %d -c:v %s -preset ultrafast -bf %d -f framecrc v.txt",
-        rig->dir, N_FRAMES, lib, n_b, ext, N_FRAMES, lib, n_b);
+    run("cd %s && ffmpeg -v error -y -f lavfi -i testsrc2=s=160x120:r=25 -frames:v %d -map 0:v "
+        "-c:v %s -preset ultrafast -bf %d -f tee '[f=%s]v.bin|[f=framecrc]v.txt'",
+        rig->dir, N_FRAMES, lib, n_b, ext);
     read_pictures(rig, codec, "v.bin");
     read_times(rig, "v.txt");
 }
@@ -285,7 +284,7 @@ static void h264_in_groups(void **state)
     if (!has_ffmpeg())
         skip();
     make_pictures(*state, CODEC_H264, 0);
-    plays(*state, 25, false, "h264,avc1,320,240,60\n");
+    plays(*state, 25, false, "h264,avc1,160,120,60\n");
 }
 
 static void h264_with_reordering_frame_by_frame(void **state)
@@ -293,7 +292,7 @@ static void h264_with_reordering_frame_by_frame(void **state)
     if (!has_ffmpeg())
         skip();
     make_pictures(*state, CODEC_H264, 2);
-    plays(*state, 1, true, "h264,avc3,320,240,60\n");
+    plays(*state, 1, true, "h264,avc3,160,120,60\n");
 }
 
 static void h265_with_alaw(void **state)
@@ -302,7 +301,7 @@ static void h265_with_alaw(void **state)
         skip();
     make_pictures(*state, CODEC_H265, 0);
     make_sound(*state, CODEC_PCMA);
-    plays(*state, 25, false, "hevc,hvc1,320,240,60\npcm_alaw,alaw,120\n");
+    plays(*state, 25, false, "hevc,hvc1,160,120,60\npcm_alaw,alaw,120\n");
 }
 
 static void h265_inband_with_ulaw(void **state)
@@ -311,7 +310,7 @@ static void h265_inband_with_ulaw(void **state)
         skip();
     make_pictures(*state, CODEC_H265, 2);
     make_sound(*state, CODEC_PCMU);
-    plays(*state, 30, true, "hevc,hev1,320,240,60\npcm_mulaw,ulaw,120\n");
+    plays(*state, 30, true, "hevc,hev1,160,120,60\npcm_mulaw,ulaw,120\n");
 }
 
 static void h264_with_aac(void **state)
@@ -320,7 +319,7 @@ static void h264_with_aac(void **state)
         skip();
     make_pictures(*state, CODEC_H264, 0);
     make_sound(*state, CODEC_AAC);
-    plays(*state, 10, false, "h264,avc1,320,240,60\naac,mp4a,39\n");
+    plays(*state, 10, false, "h264,avc1,160,120,60\naac,mp4a,39\n");
 }
 
 /* One second from 0.5 s: 25 pictures are shown although decoding starts at the key frame. */
