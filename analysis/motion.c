@@ -297,18 +297,19 @@ static void object_add(struct object *o, const struct motion *m, int i)
 /* The connected blocks around `first`; clears their marks (to 2: visited). */
 static struct object collect_object(struct motion *m, int first)
 {
-    assert(m->cols > 0);
-    struct object o = {.left = m->cols, .top = m->rows};
+    const int cols = m->cols, rows = m->rows;
+    assert(cols > 0);
+    struct object o = {.left = cols, .top = rows};
     size_t n_stack = 0;
     m->stack[n_stack++] = (uint16_t)first;
     m->is_hot[first] = 2;
     while (n_stack > 0) {
         int i = m->stack[--n_stack];
         object_add(&o, m, i);
-        int x = i % m->cols, y = i / m->cols;
-        for (int ny = MAX(y - 1, 0); ny <= MIN(y + 1, m->rows - 1); ny++) {
-            for (int nx = MAX(x - 1, 0); nx <= MIN(x + 1, m->cols - 1); nx++) {
-                int k = ny * m->cols + nx;
+        int x = i % cols, y = i / cols;
+        for (int ny = MAX(y - 1, 0); ny <= MIN(y + 1, rows - 1); ny++) {
+            for (int nx = MAX(x - 1, 0); nx <= MIN(x + 1, cols - 1); nx++) {
+                int k = ny * cols + nx;
                 if (m->is_hot[k] != 1)
                     continue;
                 m->is_hot[k] = 2;
