@@ -143,7 +143,7 @@ struct stream *stream_start(const struct stream_params *params)
     str_copy(s->status.camera_id, sizeof s->status.camera_id, s->config.camera_id);
     str_copy(s->status.name, sizeof s->status.name, s->config.name);
     uint64_t seed = params->seed ? params->seed : seed_of(s->who);
-    s->phase = (unsigned)(seed >> 8 & 0xff);
+    s->phase = (int)(seed >> 8 & 0xff);
     backoff_init(&s->backoff, seed);
     struct hub_owner owner = {.demand = on_demand, .ctx = s};
     s->hub = hub_create(s->loop, s->config.camera_id, s->config.name, &owner);

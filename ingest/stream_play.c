@@ -6,7 +6,6 @@
 
 #define TICK_US          US_PER_S
 #define BATCH_TICK_US    (250 * US_PER_MS)
-#define N_PHASES         16
 #define REPORT_US        (5 * US_PER_S)
 #define FIGURES_US       (2 * US_PER_S)
 #define STILL_US         (3 * US_PER_S)  /* without pictures: no longer advancing */
@@ -15,13 +14,13 @@
 #define NO_KEY_US        (10 * US_PER_S)
 #define MAX_REPORT_BYTES 128
 
-/* The ticks of a loop's streams fall on a few common instants: together, so that they share
- * wake-ups, but not all at once, so that nobody who watches live waits for hundreds of reads. */
+/* The ticks of all streams of a loop fall on the same instants: a wake-up is shared by all, and
+ * cold caches are warmed once. (Spread over 4 instants, reading 100 cameras cost a quarter more.)
+ */
 static void arm_tick(struct stream *s)
 {
     int64_t period_us = s->is_batched ? BATCH_TICK_US : TICK_US;
-    int64_t phase_us = BATCH_TICK_US / N_PHASES * (s->phase % N_PHASES);
-    timer_arm_us(&s->tick, period_us - (loop_mono_us(s->loop) + phase_us) % period_us);
+    timer_arm_us(&s->tick, period_us - loop_mono_us(s->loop) % period_us);
 }
 
 void stream__playing(struct stream *s)
@@ -29,7 +28,8 @@ void stream__playing(struct stream *s)
     int64_t now_us = loop_mono_us(s->loop);
     stream__enter(s, STREAM_PLAYING);
     s->playing_mono_us = now_us;
-    s->chores_mono_us = now_us;
+    /* Chores do not all fall on the same tick. */
+    s->chores_mono_us = now_us - s->phase % (TICK_US / BATCH_TICK_US) * BATCH_TICK_US;
     s->report_mono_us = now_us;
     s->figures_mono_us = now_us;
     s->figures_pictures = receiver_stats(s->receiver)->n_pictures;

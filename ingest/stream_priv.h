@@ -63,7 +63,7 @@ struct stream {
     void *ctx;
     char who[80]; /* "cam-001/main", for the log */
 
-    unsigned phase; /* spreads the ticks */
+    int phase; /* spreads the chores */
 
     /* any thread, atomic */
     atomic_int n_in_flight; /* status messages on their way home */
