@@ -1,6 +1,5 @@
 #include "analysis/motion.h"
 
-#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -297,8 +296,7 @@ static void object_add(struct object *o, const struct motion *m, int i)
 /* The connected blocks around `first`; clears their marks (to 2: visited). */
 static struct object collect_object(struct motion *m, int first)
 {
-    const int cols = m->cols, rows = m->rows;
-    assert(cols > 0);
+    const int cols = MAX(m->cols, 1), rows = m->rows;
     struct object o = {.left = cols, .top = rows};
     size_t n_stack = 0;
     m->stack[n_stack++] = (uint16_t)first;
