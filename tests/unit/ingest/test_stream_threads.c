@@ -135,8 +135,8 @@ static int teardown(void **state)
     loop_stop(rig->ingest);
     loop_join(rig->ingest);
     fake_camera_destroy(&rig->cam);
+    pool_destroy(&rig->pool); /* a name may still be on its way; its answer is posted to the loop */
     loop_destroy(&rig->ingest);
-    pool_destroy(&rig->pool);
     loop_destroy(&rig->home);
     free(rig);
     return 0;
