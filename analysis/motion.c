@@ -296,7 +296,7 @@ static void object_add(struct object *o, const struct motion *m, int i)
 /* The connected blocks around `first`; clears their marks (to 2: visited). */
 static struct object collect_object(struct motion *m, int first)
 {
-    const int cols = MAX(m->cols, 1), rows = m->rows;
+    const int cols = m->cols, rows = m->rows;
     struct object o = {.left = cols, .top = rows};
     size_t n_stack = 0;
     m->stack[n_stack++] = (uint16_t)first;
@@ -386,7 +386,7 @@ void motion_update(struct motion *m, const struct luma_grid *grid, int64_t wall_
 {
     *out = (struct motion_result){0};
     size_t n = (size_t)grid->cols * grid->rows;
-    if (n == 0 || n > GRID_MAX_BLOCKS)
+    if (grid->cols == 0 || grid->rows == 0 || n > GRID_MAX_BLOCKS)
         return;
     for (size_t i = 0; i < n; i++)
         m->now[i] = (float)grid->mean[i] / 256.0f;
