@@ -52,7 +52,7 @@ struct stream_status {
 struct stream_params {
     struct loop *home;
     struct loop *loop;                  /* the ingest loop it lives on */
-    struct pool *pool;                  /* for name resolution */
+    struct pool *pool;                  /* for name resolution; destroy it before `loop` */
     const struct stream_config *config; /* copied */
     uint64_t seed;                      /* jitter of the back-off; 0 = from the camera id */
     /* When cause, detail or a boolean changes (is_change), and every few seconds with fresh

@@ -188,8 +188,8 @@ int main(int argc, char **argv)
         report(&pulls[i]);
         n_video += pulls[i].n_video > 0;
     }
-    loop_destroy(&ingest);
     pool_destroy(&pool);
+    loop_destroy(&ingest);
     loop_destroy(&home);
     return n_video == (uint64_t)n_pulls ? 0 : 1;
 }
