@@ -17,6 +17,7 @@ struct packager {
     struct timer linger;
 
     struct viewer *viewers;
+    int n_viewers;
     struct viewer *iter_next; /* where the walk over viewers goes on; moved by packager_detach */
 
     struct axis axis;
@@ -312,7 +313,7 @@ void packager_table_stop(struct packager_table *t, loop_fn *done, void *ctx)
     loop_defer(t->loop, after_stop, t);
 }
 
-static struct packager *find(struct packager_table *t, struct hub *hub)
+static struct packager *find(const struct packager_table *t, const struct hub *hub)
 {
     struct packager *p = t->packagers;
     while (p && p->hub != hub)
@@ -334,12 +335,19 @@ void packager_attach(struct packager_table *t, struct hub *hub, struct viewer *v
     if (v->next)
         v->next->prev = v;
     p->viewers = v;
+    p->n_viewers++;
     v->needs_key = true;
     v->init_id = 0;
     for (size_t i = 0; i < p->n_gop && v->packager == p; i++)
         offer(p, v, p->gop[i]);
     if (v->packager == p && p->is_gop_cut)
         v->needs_key = true;
+}
+
+int packager_viewers(const struct packager_table *t, const struct hub *hub)
+{
+    const struct packager *p = find(t, hub);
+    return p ? p->n_viewers : 0;
 }
 
 bool packager_has_audio(const struct viewer *v)
@@ -360,6 +368,7 @@ void packager_detach(struct viewer *v)
         p->viewers = v->next;
     if (v->next)
         v->next->prev = v->prev;
+    p->n_viewers--;
     v->packager = NULL;
     v->next = v->prev = NULL;
     if (!p->viewers && !p->is_leaving)

@@ -82,6 +82,10 @@ void packager_attach(struct packager_table *t, struct hub *hub, struct viewer *v
  * those who are attached get theirs at the next key frame. */
 bool packager_has_audio(const struct viewer *v);
 
+/* How many viewers of the hub's stream are attached on this loop. The hub itself sees one sink,
+ * which also lingers. */
+int packager_viewers(const struct packager_table *t, const struct hub *hub);
+
 /* No callback comes after it. Harmless when not attached. */
 void packager_detach(struct viewer *v);
 

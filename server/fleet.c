@@ -47,7 +47,6 @@ static void take_status(struct camera_state *st, const struct stream_status *s)
     st->codec = s->codec;
     st->width = s->width;
     st->height = s->height;
-    st->n_viewers = s->n_viewers;
     st->n_reconnects = s->n_reconnects;
     st->n_lost_packets = s->n_lost_packets;
     st->clock_offset_s = s->clock_offset_s;
@@ -72,6 +71,12 @@ static bool take_recorder(struct camera_state *st, const struct pull *p, bool is
     return false;
 }
 
+static int viewers_of(const struct camera *c, const struct pull *p)
+{
+    const struct fleet_host *host = &c->fleet->params.host;
+    return p != NULL ? host->viewers(host->ctx, pull_hub(p)) : 0;
+}
+
 static void compute(const struct camera *c, struct camera_state *st)
 {
     const struct pull *primary = c->is_sub_primary && c->sub != NULL ? c->sub : c->main;
@@ -83,8 +88,7 @@ static void compute(const struct camera *c, struct camera_state *st)
         take_status(st, pull_status(primary));
     }
     st->has_sub = c->sub != NULL;
-    if (c->main != NULL && c->sub != NULL)
-        st->n_viewers = pull_status(c->main)->n_viewers + pull_status(c->sub)->n_viewers;
+    st->n_viewers = viewers_of(c, c->main) + viewers_of(c, c->sub);
     st->is_recording_asked = c->is_enabled && (c->records_main || c->records_sub);
     st->is_recording = st->is_recording_asked;
     if (c->records_main && !take_recorder(st, c->main, true))
@@ -119,6 +123,7 @@ static void stream_state(const struct camera *c, const struct pull *p, struct ca
     *out = (struct camera_state){0};
     str_copy(out->camera_id, sizeof out->camera_id, c->id);
     take_status(out, pull_status(p));
+    out->n_viewers = viewers_of(c, p);
     out->has_sub = c->sub != NULL;
     out->is_recording_asked = pull_recorder(p) != NULL;
     out->is_recording = take_recorder(out, p, true);

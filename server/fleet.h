@@ -46,6 +46,7 @@ struct fleet_host {
     /* One stream's state, with its own recorder's part; repeats are possible. */
     void (*stream_changed)(void *ctx, const struct camera_state *st);
     void (*motion)(void *ctx, enum motion_change change, const struct event *ev);
+    int (*viewers)(void *ctx, const struct hub *hub); /* how many watch it now */
     void *ctx;
 };
 

@@ -130,6 +130,7 @@ static void stop_picture_worker(void *ctx)
 static void stop_fleet(void *ctx)
 {
     struct serve *v = ctx;
+    v->server.packagers = NULL;
     fleet_stop(v->server.fleet, stop_picture_worker, v);
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/str.h"
+#include "delivery/packager.h"
 #include "server/events.h"
 #include "server/feed.h"
 #include "server/routes.h"
@@ -102,12 +103,19 @@ static void motion(void *ctx, enum motion_change change, const struct event *ev)
     events_motion(s->events, change, ev);
 }
 
+static int viewers(void *ctx, const struct hub *hub)
+{
+    struct server *s = ctx;
+    return s->packagers != NULL ? packager_viewers(s->packagers, hub) : 0;
+}
+
 struct fleet_host supervision_host(struct server *s)
 {
     return (struct fleet_host){.camera_changed = camera_changed,
                                .camera_removed = camera_removed,
                                .stream_changed = stream_changed,
                                .motion = motion,
+                               .viewers = viewers,
                                .ctx = s};
 }
 

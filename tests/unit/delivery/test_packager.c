@@ -355,10 +355,24 @@ static void of_a_group_too_long_the_key_frame_is_kept(void **state)
     leave(&b);
 }
 
+static void counts_each_viewer(void **state)
+{
+    struct rig *rig = *state;
+    struct watcher a = {0}, b = {0};
+    assert_int_equal(packager_viewers(rig->table, rig->hub), 0);
+    watch(rig, &a);
+    watch(rig, &b);
+    assert_int_equal(packager_viewers(rig->table, rig->hub), 2);
+    packager_detach(&a.viewer);
+    assert_int_equal(packager_viewers(rig->table, rig->hub), 1);
+    packager_detach(&b.viewer);
+    assert_int_equal(packager_viewers(rig->table, rig->hub), 0);
+}
+
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-    const struct CMUnitTest tests[] = {
+#define T(name) cmocka_unit_test_setup_teardown(counts_each_viewer, setup, teardown),
+    cmocka_unit_test_setup_teardown(name, setup, teardown) const struct CMUnitTest tests[] = {
         T(the_first_viewer_gets_the_group_the_hub_kept),
         T(a_later_viewer_gets_a_picture_within_the_call),
         T(fragments_are_what_a_reader_expects),
