@@ -371,8 +371,9 @@ static void counts_each_viewer(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(counts_each_viewer, setup, teardown),
-    cmocka_unit_test_setup_teardown(name, setup, teardown) const struct CMUnitTest tests[] = {
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        T(counts_each_viewer),
         T(the_first_viewer_gets_the_group_the_hub_kept),
         T(a_later_viewer_gets_a_picture_within_the_call),
         T(fragments_are_what_a_reader_expects),
