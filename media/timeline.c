@@ -19,9 +19,12 @@
 #define WINDOW_US    US_PER_S
 #define WINDOW_MIN   4
 #define DEAD_ZONE_S  0.02 /* of the anchor */
+#define NEAR_S       0.12 /* of it too: no hurry */
+#define NEAR_PULL    0.001
 #define PULL_TIME_S  2.0
-#define DOUBT_TIME_S 20.0 /* the same for lateness that may pass */
-#define N_LASTING    5    /* windows after which it will not */
+#define MAX_PULL     0.5
+#define DOUBT_PULL   0.01
+#define N_LASTING    5 /* windows after which lateness does not pass */
 #define LATE_S       2.0
 #define N_LATE       3
 #define SETTLE_US    (5 * US_PER_S) /* a backlog at the start is over */
@@ -265,7 +268,7 @@ static void move(struct timeline *t, double ticks)
     t->applied += extra;
     t->anchor -= extra;
 
-    double most_pull = fabs(t->pull) * plain;
+    double most_pull = t->pull * plain;
     double pull = CLAMP(t->pull_left, -most_pull, most_pull);
     t->anchor += pull;
     t->pull_left -= pull;
@@ -294,23 +297,30 @@ static bool catch_up(struct timeline *t, double late)
     return true;
 }
 
-/* At the end of a window. A picture that comes before its time proves the anchor wrong; one that
- * comes late may only have been held up, so lateness is followed slowly until it lasts. True when
- * the timeline jumped. */
+/* How fast the anchor moves. A little off is made good so slowly that three seconds of clock time
+ * still have their number of pictures. What comes late may only have been held up. */
+static double pull_of(const struct timeline *t, double late, bool is_learnt)
+{
+    double late_s = late / t->timescale;
+    if (fabs(late_s) <= NEAR_S)
+        return NEAR_PULL;
+    bool is_lasting = is_learnt || t->n_behind >= N_LASTING;
+    return is_lasting ? MIN(fabs(late_s) / PULL_TIME_S, MAX_PULL) : DOUBT_PULL;
+}
+
+/* At the end of a window. True when the timeline jumped. */
 static bool end_window(struct timeline *t)
 {
     bool is_learnt = learn_rate(t, &t->least);
     double late = raw(&t->least) - t->applied - t->anchor;
     double dead_zone = DEAD_ZONE_S * t->timescale;
-    t->n_behind = late > dead_zone ? t->n_behind + 1 : 0;
+    t->n_behind = late > NEAR_S * t->timescale ? t->n_behind + 1 : 0;
     t->n_steered += is_learnt || t->is_steering;
     t->pull = t->pull_left = 0;
     if (catch_up(t, late))
         return true;
     if (fabs(late) > dead_zone) {
-        bool is_lasting = late < 0 || is_learnt || t->n_behind >= N_LASTING;
-        double time_s = is_lasting ? PULL_TIME_S : DOUBT_TIME_S;
-        t->pull = CLAMP(late / (time_s * t->timescale), -0.5, 0.5);
+        t->pull = pull_of(t, late, is_learnt);
         t->pull_left = late;
     }
     return false;
