@@ -1,3 +1,4 @@
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,6 +17,7 @@ struct scene {
     double gain, offset, noise; /* noise: steps of a block mean */
     int x, y, w, h;             /* somebody, in blocks; w 0 = nobody */
     int luma;
+    double bend;  /* exponent of a tone curve; 0 = straight */
     int lit_cols; /* gain and offset reach only so many columns; 0 = all */
     uint32_t seed;
     int64_t wall_us;
@@ -44,6 +46,8 @@ static struct motion_result next_picture(struct scene *s)
                 v = s->luma;
             if (!s->lit_cols || x < s->lit_cols)
                 v = v * s->gain + s->offset;
+            if (s->bend != 0)
+                v = 255 * pow(v / 255, s->bend);
             v += noise_of(s);
             grid.mean[y * COLS + x] = (uint16_t)(CLAMP(v, 0.0, 255.0) * 256);
         }
@@ -130,6 +134,22 @@ static void ignores_light_that_clips(void **state)
     for (int i = 0; i < 5; i++)
         assert_false(next_picture(&s).is_motion);
     motion_destroy(&s.motion);
+}
+
+static void ignores_a_camera_that_bends_its_tones(void **state)
+{
+    (void)state;
+    static const double bends[] = {0.5, 0.7, 1.4};
+    for (size_t i = 0; i < ARRAY_LEN(bends); i++) {
+        struct scene s = quiet_room();
+        s.bend = bends[i];
+        for (int k = 0; k < 4; k++)
+            assert_false(next_picture(&s).is_motion);
+        s.bend = 0;
+        for (int k = 0; k < 4; k++)
+            assert_false(next_picture(&s).is_motion);
+        motion_destroy(&s.motion);
+    }
 }
 
 static void ignores_a_lamp_that_lights_a_part(void **state)
@@ -230,6 +250,7 @@ int main(void)
         cmocka_unit_test(ignores_slow_light),
         cmocka_unit_test(ignores_light_switched_on_and_off),
         cmocka_unit_test(ignores_light_that_clips),
+        cmocka_unit_test(ignores_a_camera_that_bends_its_tones),
         cmocka_unit_test(ignores_a_lamp_that_lights_a_part),
         cmocka_unit_test(sees_a_mover_while_light_changes),
         cmocka_unit_test(ignores_noise_that_rises),

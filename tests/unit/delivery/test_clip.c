@@ -267,6 +267,28 @@ static void sound_is_inside_from_first_to_last_picture(void **state)
     clip_free(&silent);
 }
 
+/* Sum of an stts box, ticks. */
+static uint64_t track_duration(const struct rig *rig, int track)
+{
+    const uint8_t *stts = box(rig, "stts", track);
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < get_be32(stts + 4); i++)
+        sum += (uint64_t)get_be32(stts + 8 + 8 * i) * get_be32(stts + 12 + 8 * i);
+    return sum;
+}
+
+static void sound_stays_beside_the_picture_across_silence(void **state)
+{
+    struct rig *rig = *state;
+    static const struct rig_run runs[] = {{.from = 0, .to = 100, .mark = 16, .has_audio = true},
+                                          {.from = 200, .to = 300, .mark = 16},
+                                          {.from = 400, .to = 500, .mark = 16, .has_audio = true}};
+    record(rig, runs, 3);
+    plan(rig, 0, 500);
+    assert_int_equal(track_duration(rig, 0), 300 * 9000);
+    assert_in_range(track_duration(rig, 1), 30 * 48000 - 5000, 30 * 48000 + 5000);
+}
+
 static void nothing_recorded_is_not_found(void **state)
 {
     struct rig *rig = *state;
@@ -330,6 +352,7 @@ int main(void)
         T(maps_that_are_cut_give_the_same_clip),
         T(a_changed_format_is_a_second_sample_entry),
         T(sound_is_inside_from_first_to_last_picture),
+        T(sound_stays_beside_the_picture_across_silence),
         T(nothing_recorded_is_not_found),
         T(is_written_to_a_file),
         T(a_recording_that_vanished_is_an_error),
