@@ -233,6 +233,27 @@ static void lost_packets_are_marked(void **state)
     leave(&w);
 }
 
+static void what_the_relay_could_not_carry_is_marked(void **state)
+{
+    struct rig *rig = *state;
+    struct watcher w = {0};
+    publish(rig, 1);
+    watch(rig, &w);
+    for (int i = 0; i < 2200; i++) { /* more than the relay holds, and nobody takes them */
+        struct packet *pkt = rig_picture(rig->video, rig->next++, 10);
+        hub_publish(rig->hub, pkt);
+        packet_unref(&pkt);
+    }
+    rig_settle(&rig->clock);
+    assert_in_range(w.n_pictures, 1500, 2150);
+    assert_false(w.is_hole);
+    rig->next = 2220;
+    publish(rig, 1);
+    assert_int_equal(w.newest, 2220);
+    assert_true(w.is_hole);
+    leave(&w);
+}
+
 static void sound_comes_only_to_those_who_want_it(void **state)
 {
     struct rig *rig = *state;
@@ -380,6 +401,7 @@ int main(void)
         T(a_new_format_comes_with_a_new_init_segment),
         T(pictures_of_a_format_without_key_frame_are_left_out),
         T(lost_packets_are_marked),
+        T(what_the_relay_could_not_carry_is_marked),
         T(sound_comes_only_to_those_who_want_it),
         T(lingers_and_then_lets_the_hub_go),
         T(viewers_may_leave_in_the_middle),
