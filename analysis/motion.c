@@ -14,9 +14,6 @@
 #define NOISE_MAX        4.0f /* what a block that never rests may claim */
 #define STRENGTH_MIN     3.0f /* of an object: sum of residual / threshold over its blocks */
 #define CHANGE_SHARE     0.5f /* more of the picture at once is another scene, not motion */
-#define TONE_BINS        32   /* of 8 luma steps */
-#define TONE_MIN_BLOCKS  32   /* fewer say nothing about their tone */
-#define TONE_STEPS       256  /* of a quarter luma step, around 0 */
 #define HISTOGRAM_BINS   1024
 #define WHITE            245.f /* a block so bright is clipped in parts */
 #define GAIN_MIN         0.2f  /* of light; beyond these it is another scene */
@@ -30,20 +27,19 @@ struct motion {
     uint16_t cols, rows;
     int n_seen; /* pictures behind the background; 0 = none yet */
     int64_t last_us;
-    float background[GRID_MAX_BLOCKS];
-    float noise[GRID_MAX_BLOCKS]; /* standard deviation of the residual */
-    float previous[GRID_MAX_BLOCKS];
+    float *background; /* one allocation for the three of them */
+    float *noise;      /* standard deviation of the residual */
+    float *previous;
+};
 
-    /* scratch of one update */
+/* One update's own. */
+struct work {
     float now[GRID_MAX_BLOCKS];
     float residual[GRID_MAX_BLOCKS]; /* against the background in today's light */
     float outside[GRID_MAX_BLOCKS];  /* of all that light can explain */
     float change[GRID_MAX_BLOCKS];   /* against the previous picture */
     float limit[GRID_MAX_BLOCKS];
-    float toned[GRID_MAX_BLOCKS];
     float fit_ref[GRID_MAX_BLOCKS], fit_now[GRID_MAX_BLOCKS];
-    float tone_spread[GRID_MAX_BLOCKS]; /* of the residuals among blocks of like brightness */
-    uint16_t tones[TONE_BINS][TONE_STEPS];
     uint8_t is_hot[GRID_MAX_BLOCKS];
     uint16_t stack[GRID_MAX_BLOCKS];
 };
@@ -68,6 +64,8 @@ struct motion *motion_create(void)
 
 void motion_destroy(struct motion **m)
 {
+    if (*m)
+        free((*m)->background);
     FREE(m);
 }
 
@@ -118,108 +116,45 @@ static struct light fit_once(const float *ref, const float *now, const float *re
 
 /* The blocks that can tell about light: not those that are white before or after, unless nearly all
  * are. Returns how many. */
-static size_t choose_blocks(struct motion *m, const float *ref, size_t n)
+static size_t choose_blocks(struct work *w, const float *ref, size_t n)
 {
     size_t k = 0;
     for (size_t i = 0; i < n; i++) {
-        if (m->now[i] > WHITE || ref[i] > WHITE)
+        if (w->now[i] > WHITE || ref[i] > WHITE)
             continue;
-        m->fit_ref[k] = ref[i];
-        m->fit_now[k++] = m->now[i];
+        w->fit_ref[k] = ref[i];
+        w->fit_now[k++] = w->now[i];
     }
     if (k >= n / 8)
         return k;
-    memcpy(m->fit_ref, ref, n * sizeof *ref);
-    memcpy(m->fit_now, m->now, n * sizeof *m->now);
+    memcpy(w->fit_ref, ref, n * sizeof *ref);
+    memcpy(w->fit_now, w->now, n * sizeof *w->now);
     return n;
 }
 
 /* Fits now = gain * ref + offset, leaving out what does not fit; residual gets the differences.
  * Starts from the ratio of the medians, so that a large object does not pull the fit. Returns the
  * spread. */
-static float fit_light(struct motion *m, const float *ref, size_t n, float *residual,
+static float fit_light(struct work *w, const float *ref, size_t n, float *residual,
                        struct light *out)
 {
-    size_t k = choose_blocks(m, ref, n);
-    float ref_mid = median_of(m->fit_ref, k, HISTOGRAM_BINS / 256);
-    float now_mid = median_of(m->fit_now, k, HISTOGRAM_BINS / 256);
+    size_t k = choose_blocks(w, ref, n);
+    float ref_mid = median_of(w->fit_ref, k, HISTOGRAM_BINS / 256);
+    float now_mid = median_of(w->fit_now, k, HISTOGRAM_BINS / 256);
     float gain = ref_mid > 1 ? CLAMP(now_mid / ref_mid, GAIN_MIN, GAIN_MAX) : 1;
     struct light light = {gain, now_mid - gain * ref_mid};
     float spread = 0;
     for (int round = 0; round < 5; round++) {
         for (size_t i = 0; i < k; i++)
-            residual[i] = m->fit_now[i] - light.gain * m->fit_ref[i] - light.offset;
+            residual[i] = w->fit_now[i] - light.gain * w->fit_ref[i] - light.offset;
         spread = spread_of(residual, k);
         if (round < 4)
-            light = fit_once(m->fit_ref, m->fit_now, residual, 3 * spread + 0.5f, k);
+            light = fit_once(w->fit_ref, w->fit_now, residual, 3 * spread + 0.5f, k);
     }
     for (size_t i = 0; i < n; i++)
-        residual[i] = m->now[i] - light.gain * ref[i] - light.offset;
+        residual[i] = w->now[i] - light.gain * ref[i] - light.offset;
     *out = light;
     return spread;
-}
-
-/* Where the count of a histogram passes the half. */
-static int middle_of(const uint16_t *bins, int n_bins, int total)
-{
-    int below = 0, i = 0;
-    while (i < n_bins - 1 && (below += bins[i]) <= total / 2)
-        i++;
-    return i;
-}
-
-struct tone {
-    bool is_known;
-    float shift, spread;
-};
-
-static int tone_of(float luma)
-{
-    return CLAMP((int)(luma * TONE_BINS / 256), 0, TONE_BINS - 1);
-}
-
-static int tone_step(float residual)
-{
-    return CLAMP((int)floorf(residual * 4) + TONE_STEPS / 2, 0, TONE_STEPS - 1);
-}
-
-/* Median and spread of the residuals in each tone. */
-static void find_tones(struct motion *m, const float *residual, size_t n, struct tone *tones)
-{
-    int counts[TONE_BINS] = {0};
-    memset(m->tones, 0, sizeof m->tones);
-    for (size_t i = 0; i < n; i++) {
-        int t = tone_of(m->now[i] - residual[i]);
-        counts[t]++;
-        m->tones[t][tone_step(residual[i])]++;
-    }
-    for (int t = 0; t < TONE_BINS; t++) {
-        tones[t] = (struct tone){.is_known = counts[t] >= TONE_MIN_BLOCKS};
-        if (!tones[t].is_known)
-            continue;
-        int mid = middle_of(m->tones[t], TONE_STEPS, counts[t]);
-        uint16_t apart[TONE_STEPS] = {0};
-        for (int k = 0; k < TONE_STEPS; k++)
-            apart[abs(k - mid)] = (uint16_t)(apart[abs(k - mid)] + m->tones[t][k]);
-        int from_middle = mid - TONE_STEPS / 2;
-        tones[t].shift = ((float)from_middle + 0.5f) / 4;
-        tones[t].spread = 1.48f * (float)middle_of(apart, TONE_STEPS, counts[t]) / 4;
-    }
-}
-
-/* Light is not only gain and offset: cameras clip and bend tones. What all blocks of one brightness
- * have in common is taken out, too. `spread` (may be NULL) gets how far they differ. */
-static void take_out_tones(struct motion *m, float *residual, size_t n, float *spread)
-{
-    struct tone tones[TONE_BINS];
-    find_tones(m, residual, n, tones);
-    for (size_t i = 0; i < n; i++) {
-        const struct tone *t = &tones[tone_of(m->now[i] - residual[i])];
-        if (spread)
-            spread[i] = t->is_known ? t->spread : 0;
-        if (t->is_known)
-            residual[i] -= t->shift;
-    }
 }
 
 /* What of `apart` (from the block in full light) is left when the light may have reached it only in
@@ -231,18 +166,14 @@ static float beyond_light(float apart, float unchanged)
     return fabsf(unchanged) < fabsf(apart) ? unchanged : apart;
 }
 
-/* Light that changes does not reach everything, and what is clipped changes less. Leaves in `plain`
- * what neither the fit nor the fit with its tones explains. */
-static void keep_unexplained(const struct motion *m, const float *ref, const float *toned,
-                             float *plain, size_t n)
+/* Light that changes does not reach everything, and what is clipped or bent changes less: all
+ * between the block as it was and as the fit predicts it is light. Leaves what is not. */
+static void keep_unexplained(const struct work *w, const float *ref, float *residual, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        float unchanged = m->now[i] - MIN(ref[i], WHITE);
-        if (m->now[i] > WHITE && ref[i] > WHITE)
-            unchanged = 0;
-        float a = beyond_light(plain[i], unchanged);
-        float b = beyond_light(toned[i], unchanged);
-        plain[i] = fabsf(a) < fabsf(b) ? a : b;
+        bool is_white = w->now[i] > WHITE && ref[i] > WHITE;
+        float unchanged = is_white ? 0 : w->now[i] - MIN(ref[i], WHITE);
+        residual[i] = beyond_light(residual[i], unchanged);
     }
 }
 
@@ -252,30 +183,34 @@ static float learn_rate(float dt_s, float constant_s, int n_seen)
     return MAX(rate, 1.0f / (float)(n_seen + 1)); /* a plain mean at first */
 }
 
-static void start_anew(struct motion *m, const struct luma_grid *grid, size_t n)
+static void start_anew(struct motion *m, const struct work *w, const struct luma_grid *grid,
+                       size_t n)
 {
+    free(m->background);
+    m->background = xmalloc(3 * n * sizeof *m->background);
+    m->noise = m->background + n;
+    m->previous = m->noise + n;
     m->cols = grid->cols;
     m->rows = grid->rows;
     m->n_seen = 1;
     for (size_t i = 0; i < n; i++) {
-        m->background[i] = m->previous[i] = m->now[i];
+        m->background[i] = m->previous[i] = w->now[i];
         m->noise[i] = NOISE_START;
     }
 }
 
-static size_t mark_hot(struct motion *m, size_t n, float spread)
+static size_t mark_hot(const struct motion *m, struct work *w, size_t n, float spread)
 {
     size_t n_hot = 0;
     for (size_t i = 0; i < n; i++) {
-        float noise = MAX(MAX(m->noise[i], spread), m->tone_spread[i]);
-        m->limit[i] = MAX(RESIDUAL_MIN, RESIDUAL_SIGMA * noise);
-        m->is_hot[i] = fabsf(m->outside[i]) > m->limit[i];
-        n_hot += m->is_hot[i];
+        w->limit[i] = MAX(RESIDUAL_MIN, RESIDUAL_SIGMA * MAX(m->noise[i], spread));
+        w->is_hot[i] = fabsf(w->outside[i]) > w->limit[i];
+        n_hot += w->is_hot[i];
     }
     return n_hot;
 }
 
-static void object_add(struct object *o, const struct motion *m, int i)
+static void object_add(struct object *o, const struct motion *m, const struct work *w, int i)
 {
     int x = i % m->cols, y = i / m->cols;
     o->left = MIN(o->left, x);
@@ -283,9 +218,9 @@ static void object_add(struct object *o, const struct motion *m, int i)
     o->top = MIN(o->top, y);
     o->bottom = MAX(o->bottom, y);
     o->n_blocks++;
-    o->strength += fabsf(m->outside[i]) / m->limit[i];
-    o->is_changing |= fabsf(m->change[i]) > m->limit[i];
-    double ref = m->background[i], now = m->now[i];
+    o->strength += fabsf(w->outside[i]) / w->limit[i];
+    o->is_changing |= fabsf(w->change[i]) > w->limit[i];
+    double ref = m->background[i], now = w->now[i];
     o->sx += ref;
     o->sy += now;
     o->sxx += ref * ref;
@@ -294,24 +229,24 @@ static void object_add(struct object *o, const struct motion *m, int i)
 }
 
 /* The connected blocks around `first`; clears their marks (to 2: visited). */
-static struct object collect_object(struct motion *m, int first)
+static struct object collect_object(const struct motion *m, struct work *w, int first)
 {
     const int cols = m->cols, rows = m->rows;
     struct object o = {.left = cols, .top = rows};
     size_t n_stack = 0;
-    m->stack[n_stack++] = (uint16_t)first;
-    m->is_hot[first] = 2;
+    w->stack[n_stack++] = (uint16_t)first;
+    w->is_hot[first] = 2;
     while (n_stack > 0) {
-        int i = m->stack[--n_stack];
-        object_add(&o, m, i);
+        int i = w->stack[--n_stack];
+        object_add(&o, m, w, i);
         int x = i % cols, y = i / cols;
         for (int ny = MAX(y - 1, 0); ny <= MIN(y + 1, rows - 1); ny++) {
             for (int nx = MAX(x - 1, 0); nx <= MIN(x + 1, cols - 1); nx++) {
                 int k = ny * cols + nx;
-                if (m->is_hot[k] != 1)
+                if (w->is_hot[k] != 1)
                     continue;
-                m->is_hot[k] = 2;
-                m->stack[n_stack++] = (uint16_t)k;
+                w->is_hot[k] = 2;
+                w->stack[n_stack++] = (uint16_t)k;
             }
         }
     }
@@ -333,13 +268,14 @@ static bool is_only_light(const struct object *o)
     return cov * cov > 0.96 * var_ref * var_now;
 }
 
-static void find_objects(struct motion *m, size_t n, struct motion_result *out)
+static void find_objects(const struct motion *m, struct work *w, size_t n,
+                         struct motion_result *out)
 {
     int left = m->cols, top = m->rows, right = -1, bottom = -1, n_blocks = 0;
     for (size_t i = 0; i < n; i++) {
-        if (m->is_hot[i] != 1)
+        if (w->is_hot[i] != 1)
             continue;
-        struct object o = collect_object(m, (int)i);
+        struct object o = collect_object(m, w, (int)i);
         if (o.strength < STRENGTH_MIN || !o.is_changing || is_only_light(&o))
             continue;
         left = MIN(left, o.left);
@@ -361,20 +297,20 @@ static void find_objects(struct motion *m, size_t n, struct motion_result *out)
 /* The background keeps the light it was seen in and follows today's only slowly: what is clipped
  * now must be there again when the light goes. It learns what it sees, but not where things move.
  */
-static void learn(struct motion *m, size_t n, float dt_s, struct light light)
+static void learn(struct motion *m, const struct work *w, size_t n, float dt_s, struct light light)
 {
     float still = learn_rate(dt_s, LEARN_STILL_S, m->n_seen);
     float standing = learn_rate(dt_s, LEARN_STANDING_S, 60);
     float carry = learn_rate(dt_s, LEARN_LIGHT_S, 60);
     float noise = learn_rate(dt_s, LEARN_NOISE_S, 30);
     for (size_t i = 0; i < n; i++) {
-        bool is_moving = m->is_hot[i] && fabsf(m->change[i]) > m->limit[i];
-        bool is_plain = fabsf(m->residual[i]) <= m->limit[i];
+        bool is_moving = w->is_hot[i] && fabsf(w->change[i]) > w->limit[i];
+        bool is_plain = fabsf(w->residual[i]) <= w->limit[i];
         float rate = is_moving ? 0 : is_plain ? still : standing;
-        float bg = m->background[i] + rate * m->residual[i] / light.gain;
+        float bg = m->background[i] + rate * w->residual[i] / light.gain;
         bg += carry * (light.gain * bg + light.offset - bg);
         m->background[i] = CLAMP(bg, -64.f, 320.f);
-        float seen = MIN(1.25f * fabsf(m->outside[i]), NOISE_MAX);
+        float seen = MIN(1.25f * fabsf(w->outside[i]), NOISE_MAX);
         m->noise[i] += noise * (seen - m->noise[i]);
     }
     if (m->n_seen < 1000)
@@ -384,37 +320,35 @@ static void learn(struct motion *m, size_t n, float dt_s, struct light light)
 void motion_update(struct motion *m, const struct luma_grid *grid, int64_t wall_us,
                    struct motion_result *out)
 {
+    struct work work, *w = &work; /* some 190 KB; every camera needs it, one at a time */
     *out = (struct motion_result){0};
     size_t n = (size_t)grid->cols * grid->rows;
     if (grid->cols == 0 || grid->rows == 0 || n > GRID_MAX_BLOCKS)
         return;
     for (size_t i = 0; i < n; i++)
-        m->now[i] = (float)grid->mean[i] / 256.0f;
+        w->now[i] = (float)grid->mean[i] / 256.0f;
     float dt_s = CLAMP((float)(wall_us - m->last_us) / (float)US_PER_S, 0.1f, 10.0f);
     m->last_us = wall_us;
     if (m->n_seen == 0 || grid->cols != m->cols || grid->rows != m->rows) {
-        start_anew(m, grid, n);
+        start_anew(m, w, grid, n);
         out->is_learning = true;
         return;
     }
 
     struct light light, step;
-    fit_light(m, m->previous, n, m->change, &step);
-    float spread = fit_light(m, m->background, n, m->residual, &light);
-    memcpy(m->toned, m->change, n * sizeof *m->toned);
-    take_out_tones(m, m->toned, n, NULL);
-    keep_unexplained(m, m->previous, m->toned, m->change, n);
-    memcpy(m->outside, m->residual, n * sizeof *m->outside);
-    take_out_tones(m, m->residual, n, m->tone_spread);
-    keep_unexplained(m, m->background, m->residual, m->outside, n);
-    size_t n_hot = mark_hot(m, n, spread);
+    fit_light(w, m->previous, n, w->change, &step);
+    float spread = fit_light(w, m->background, n, w->residual, &light);
+    keep_unexplained(w, m->previous, w->change, n);
+    memcpy(w->outside, w->residual, n * sizeof *w->outside);
+    keep_unexplained(w, m->background, w->outside, n);
+    size_t n_hot = mark_hot(m, w, n, spread);
     bool is_other = light.gain <= GAIN_MIN || light.gain >= GAIN_MAX;
     if (is_other || (float)n_hot > CHANGE_SHARE * (float)n) {
-        start_anew(m, grid, n);
+        start_anew(m, w, grid, n);
         out->is_learning = true;
         return;
     }
-    find_objects(m, n, out);
-    learn(m, n, dt_s, light);
-    memcpy(m->previous, m->now, n * sizeof *m->previous);
+    find_objects(m, w, n, out);
+    learn(m, w, n, dt_s, light);
+    memcpy(m->previous, w->now, n * sizeof *m->previous);
 }
