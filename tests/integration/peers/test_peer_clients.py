@@ -442,7 +442,7 @@ class Stop(unittest.TestCase):
         before = {n: recorded_frames(rookery, n) for n in names}
         wait_for("all record again", lambda: all(recorded_frames(rookery, n) > before[n] + 10 for n in names), 30)
         gaps = rookery.get("/cameras/cam-1/recordings", **{"from": now(-60), "to": now()})["gaps"]
-        self.assertIn("server_stopped", [g["cause"] for g in gaps])
+        self.assertIn("server_stopped", [g["cause"] for g in gaps], gaps)
 
 
 if __name__ == "__main__":
