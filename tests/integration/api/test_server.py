@@ -1,6 +1,7 @@
 """The server with simulated cameras: from sign-in to recordings, clips and states."""
 
 import http.client
+import http.client
 import json
 import os
 import signal
@@ -475,6 +476,10 @@ class Life(Fixture):
     def rows(cls):
         return [cls.row(n, cls.sim.url(n), cls.sim.url(n, "/sub")) for n in ("cam-1", "cam-2")]
 
+    def setUp(self):
+        if self.rookery.process is None or not self.rookery.process.is_running():
+            self.rookery.start()  # a test before this one failed halfway
+
     def spans(self):
         return self.rookery.get("/cameras/cam-1/recordings", **{"from": now(-600), "to": now(5)})
 
@@ -510,6 +515,34 @@ class Life(Fixture):
         report = self.rookery.get("/reports/uptime", period=today)
         self.assertGreater(report["totals"]["own_downtime_s"], 0.5)
         self.assertEqual(report["totals"]["cameras"], 2)
+
+    def test_a_stop_ends_viewers_and_writes_everything(self):
+        self.rookery.wait_cause("cam-1", "ok")
+        bearer = {"Authorization": "Bearer " + self.rookery.token}
+        ws = WebSocket(self.rookery.port, "/api/v1/wall", bearer, "rookery.wall.1")
+        for tile in range(4):
+            ws.send_json({"type": "subscribe", "tile": tile, "gen": 1, "camera": f"cam-{tile % 2 + 1}",
+                          "stream": "main" if tile < 2 else "sub", "audio": False})
+        while ws.receive()[0] != 2:
+            pass
+        opened = []
+        for path in ("/cameras/cam-1/live.mp4", "/cameras/cam-2/live.mp4?stream=sub", "/events/stream"):
+            c = self.rookery.connect()
+            c.request("GET", "/api/v1" + path, headers=bearer)
+            opened.append((c, c.getresponse()))
+        started = time.monotonic()
+        self.assertEqual(self.rookery.stop(), 0, self.rookery.folder)
+        self.assertLess(time.monotonic() - started, 5)
+        for c, response in opened:
+            try:
+                while response.read1(65536):
+                    pass
+            except (OSError, http.client.HTTPException):
+                pass  # cut off
+            c.close()
+        ws.close()
+        self.assertEqual(self.rookery.command("index", "check", "--deep").returncode, 0)
+        self.rookery.start()
 
     def test_the_service_manager_is_told(self):
         path = os.path.join(self.folder, "notify")

@@ -92,6 +92,7 @@ static void mistakes_are_told_with_line_and_key(void **state)
         {"volumes:\n  - {path: /a}\n  - {pth: /b}\n", ":3:", "\"pth\""},
         {"\n\nretention: {days: many}\n", ":3:", "days"},
         {"loops: 2\nretention:\n  days: 0\n", ":3:", "retention.days"},
+        {"loops: 257\n", ":1:", "loops"},
         {"http: {listen: \"nowhere\"}\n", ":1:", "http.listen"},
         {"volumes:\n  - {path: /a, reserve: lots}\n", ":2:", "reserve"},
         {"volumes:\n  - {path: /a}\n  - {path: /a}\n", "", "twice"},
