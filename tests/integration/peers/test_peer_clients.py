@@ -441,8 +441,8 @@ class Stop(unittest.TestCase):
         rookery.start()
         before = {n: recorded_frames(rookery, n) for n in names}
         wait_for("all record again", lambda: all(recorded_frames(rookery, n) > before[n] + 10 for n in names), 30)
-        gaps = rookery.get("/cameras/cam-1/recordings", **{"from": now(-60), "to": now()})["gaps"]
-        self.assertIn("server_stopped", [g["cause"] for g in gaps], gaps)
+        answer = rookery.get("/cameras/cam-1/recordings", **{"from": now(-60), "to": now()})
+        self.assertIn("server_stopped", [g["cause"] for g in answer["gaps"]], answer)
 
 
 if __name__ == "__main__":
