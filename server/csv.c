@@ -50,6 +50,8 @@ int csv_decode(const void *text, size_t n, struct buf *out, struct err *err)
 
 void csv_init(struct csv *c, const char *text, size_t n)
 {
+    if (n == 0) /* an empty buffer has no bytes to point at */
+        text = "";
     *c = (struct csv){.p = text, .end = text + n, .line = 1, .scratch = xmalloc(n + 2)};
 }
 
