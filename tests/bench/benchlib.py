@@ -42,11 +42,7 @@ class Build:
         if not (self.dir / "CMakeCache.txt").exists():
             subprocess.run(["cmake", "--preset", "release", "-B", self.dir, "-DROOKERY_TESTS=ON"],
                            cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-        targets = ["rookery-camsim", "pump", "check_frames", "live_viewer"]
-        known = subprocess.run(["cmake", "--build", self.dir, "--target", "help"],
-                               capture_output=True, text=True, check=True).stdout
-        if "\nrookery: " in known:
-            targets.append("rookery")
+        targets = ["rookery", "rookery-worker", "rookery-camsim", "pump", "check_frames", "live_viewer"]
         subprocess.run(["cmake", "--build", self.dir, "--target", *targets], check=True,
                        stdout=subprocess.DEVNULL)
 
