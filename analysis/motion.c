@@ -271,6 +271,7 @@ static bool is_only_light(const struct object *o)
 static void find_objects(const struct motion *m, struct work *w, size_t n,
                          struct motion_result *out)
 {
+    assert(m->cols > 0 && m->rows > 0);
     int left = m->cols, top = m->rows, right = -1, bottom = -1, n_blocks = 0;
     for (size_t i = 0; i < n; i++) {
         if (w->is_hot[i] != 1)
