@@ -1,5 +1,6 @@
 #include "analysis/motion.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 

@@ -8,7 +8,8 @@ add_library(rookery_flags INTERFACE)
 target_compile_definitions(rookery_flags INTERFACE _GNU_SOURCE)
 target_compile_options(rookery_flags INTERFACE
   -Wall -Wextra -Wshadow -Wundef -Wvla -Wformat=2 -Wpointer-arith -Wstrict-prototypes
-  -Wmissing-prototypes -Wimplicit-fallthrough -fno-strict-aliasing -fstack-protector-strong
+  -Wmissing-prototypes -Wimplicit-fallthrough
+  -Werror=implicit-function-declaration -fno-strict-aliasing -fstack-protector-strong
   -include ${CMAKE_SOURCE_DIR}/base/banned.h)
 if(ROOKERY_WERROR)
   target_compile_options(rookery_flags INTERFACE -Werror)
