@@ -50,7 +50,7 @@ need_packages() {
     fi
     if ! as_root apt-get install -y -q --no-install-recommends "${missing[@]}" >build/log/apt-install.log 2>&1; then
         grep -E '^E: ' build/log/apt-install.log >&2
-        die "packages could not be installed (see build/log/apt-install.log). They are those of Debian 12: ${missing[*]}"
+        die "packages could not be installed. Is there a network, and is this Debian 12? Wanted: ${missing[*]} (whole output: build/log/apt-install.log)"
     fi
 }
 
