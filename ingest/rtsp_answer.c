@@ -31,9 +31,9 @@ static enum stream_cause cause_of_status(int status)
 
 static void fail_by_status(struct rtsp_client *c, int64_t mono_us, const struct rtsp_message *m)
 {
-    c->end.status = m->status;
+    c->base.end.status = m->status;
     struct span reason = m->reason.n > 0 ? m->reason : span_of(rtsp_reason(m->status));
-    rtsp_client__finish(c, mono_us, RTSP_VERDICT_FAILED, cause_of_status(m->status),
+    rtsp_client__finish(c, mono_us, SESSION_VERDICT_FAILED, cause_of_status(m->status),
                         "the camera answered %d %.*s to %s", m->status, (int)MIN(reason.n, 60),
                         reason.p, rtsp_method_name(c->request.method));
 }
@@ -43,20 +43,20 @@ static void redirect(struct rtsp_client *c, int64_t mono_us, const struct rtsp_m
     struct span location;
     struct url url;
     char text[URL_TEXT_BYTES];
-    c->end.status = m->status;
+    c->base.end.status = m->status;
     if (!rtsp_get(m, "Location", &location) || !span_copy(location, text, sizeof text) ||
         url_parse(text, &url, NULL) < 0) {
-        rtsp_client__finish(c, mono_us, RTSP_VERDICT_FAILED, CAUSE_PROTOCOL,
+        rtsp_client__finish(c, mono_us, SESSION_VERDICT_FAILED, CAUSE_PROTOCOL,
                             "the camera redirects without a usable address");
         return;
     }
     if (c->url.is_tls && !url.is_tls) {
-        rtsp_client__finish(c, mono_us, RTSP_VERDICT_FAILED, CAUSE_PROTOCOL,
+        rtsp_client__finish(c, mono_us, SESSION_VERDICT_FAILED, CAUSE_PROTOCOL,
                             "the camera redirects from rtsps to plain rtsp");
         return;
     }
-    c->end.url = url;
-    rtsp_client__finish(c, mono_us, RTSP_VERDICT_REDIRECTED, CAUSE_PROTOCOL,
+    c->base.end.url = url;
+    rtsp_client__finish(c, mono_us, SESSION_VERDICT_REDIRECTED, CAUSE_PROTOCOL,
                         "the camera redirects to %s", url.host);
 }
 /* --- SETUP --- */
@@ -74,7 +74,7 @@ static bool open_ports(struct rtsp_client *c)
 {
     if (!c->is_udp || c->udp_port[c->i_track] > 0)
         return true;
-    c->udp_port[c->i_track] = c->ops->open_udp(c->ctx, c->i_track);
+    c->udp_port[c->i_track] = c->base.host->open_udp(c->base.ctx, c->i_track);
     return c->udp_port[c->i_track] > 0;
 }
 
@@ -86,13 +86,13 @@ void rtsp_client__set_up_next(struct rtsp_client *c, int64_t mono_us)
     if (c->form < CONTROL_NONE_LEFT && open_ports(c)) {
         rtsp_client__ask(c, mono_us, RTSP_SETUP);
     } else if (c->i_track > 0) { /* audio: video goes on without */
-        c->n_tracks = c->i_track;
+        c->base.n_tracks = c->i_track;
         play(c, mono_us);
     } else if (c->form < CONTROL_NONE_LEFT) {
-        rtsp_client__finish(c, mono_us, RTSP_VERDICT_FAILED, CAUSE_INTERNAL,
+        rtsp_client__finish(c, mono_us, SESSION_VERDICT_FAILED, CAUSE_INTERNAL,
                             "no pair of UDP ports is free");
     } else {
-        rtsp_client__finish(c, mono_us, RTSP_VERDICT_FAILED, CAUSE_PROTOCOL,
+        rtsp_client__finish(c, mono_us, SESSION_VERDICT_FAILED, CAUSE_PROTOCOL,
                             "the camera's address of the video track is unusable");
     }
 }
@@ -113,7 +113,7 @@ static void learn_session(struct rtsp_client *c, const struct rtsp_message *m)
 /* Quirks P1, P2, P6, P7: what the camera made of the transport asked for. */
 static void settle_track(struct rtsp_client *c, const struct rtsp_message *m)
 {
-    struct rtsp_client_track *t = &c->tracks[c->i_track];
+    struct session_track *t = &c->base.tracks[c->i_track];
     struct rtsp_transport transport = {.is_tcp = !c->is_udp};
     struct span value;
     t->is_tcp = !c->is_udp;
@@ -134,7 +134,7 @@ static void settle_track(struct rtsp_client *c, const struct rtsp_message *m)
         return;
     for (int i = 0; i < 2; i++) {
         c->track_of_channel[t->channel[i]] = (int8_t)c->i_track;
-        rtsp_parser_add_channel(&c->parser, t->channel[i]);
+        rtsp_parser_add_channel(&c->base.parser, t->channel[i]);
     }
 }
 
@@ -148,7 +148,7 @@ static void on_setup(struct rtsp_client *c, int64_t mono_us, const struct rtsp_m
         c->request.method = RTSP_UNKNOWN_METHOD;
         c->i_track++;
         c->form = CONTROL_APPENDED;
-        if (c->i_track < c->n_tracks)
+        if (c->i_track < c->base.n_tracks)
             rtsp_client__set_up_next(c, mono_us);
         else
             play(c, mono_us);
@@ -176,11 +176,11 @@ static void on_setup(struct rtsp_client *c, int64_t mono_us, const struct rtsp_m
     }
     if (c->i_track > 0) {
         c->request.method = RTSP_UNKNOWN_METHOD;
-        c->n_tracks = c->i_track;
+        c->base.n_tracks = c->i_track;
         play(c, mono_us);
     } else if (m->status == 461) {
-        c->end.status = 461;
-        rtsp_client__finish(c, mono_us, RTSP_VERDICT_TRANSPORT, CAUSE_UNSUPPORTED,
+        c->base.end.status = 461;
+        rtsp_client__finish(c, mono_us, SESSION_VERDICT_TRANSPORT, CAUSE_UNSUPPORTED,
                             "the camera refuses to send over %s", c->is_udp ? "UDP" : "TCP");
     } else {
         fail_by_status(c, mono_us, m);
@@ -200,7 +200,7 @@ static void on_play(struct rtsp_client *c, int64_t mono_us, const struct rtsp_me
 {
     bool is_again = true;
     learn_session(c, m);
-    if (m->status == 200 && c->is_play_per_track && c->i_track + 1 < c->n_tracks)
+    if (m->status == 200 && c->is_play_per_track && c->i_track + 1 < c->base.n_tracks)
         c->i_track++;
     else if ((m->status == 459 || m->status == 460) && !c->is_play_per_track)
         c->is_play_per_track = true; /* quirk K8 */
@@ -299,7 +299,7 @@ void rtsp_client__peer_asks(struct rtsp_client *c, int64_t mono_us, const struct
         break;
     case RTSP_ANNOUNCE:
         rtsp_client__reply(c, m, 200);
-        rtsp_client__finish(c, mono_us, RTSP_VERDICT_AGAIN, CAUSE_PROTOCOL,
+        rtsp_client__finish(c, mono_us, SESSION_VERDICT_AGAIN, CAUSE_PROTOCOL,
                             "the camera announced another session description");
         break;
     case RTSP_REDIRECT:
@@ -310,7 +310,7 @@ void rtsp_client__peer_asks(struct rtsp_client *c, int64_t mono_us, const struct
         rtsp_client__reply(c, m, 200);
         c->has_session = false;
         if (c->state != RTSP_CLIENT_TEARDOWN)
-            rtsp_client__finish(c, mono_us, RTSP_VERDICT_FAILED, CAUSE_UNREACHABLE,
+            rtsp_client__finish(c, mono_us, SESSION_VERDICT_FAILED, CAUSE_UNREACHABLE,
                                 "the camera ended the session");
         break;
     case RTSP_UNKNOWN_METHOD:

@@ -18,34 +18,28 @@ struct rtsp_request {
 };
 
 struct rtsp_client {
+    struct session base;
+
     /* set at create, then const */
     struct url url;
     char user[URL_USER_BYTES];
     char password[256];
     bool is_udp;
-    const struct rtsp_client_ops *ops;
-    void *ctx;
     struct rtsp_memory *memory;
 
     enum rtsp_client_state state;
-    struct rtsp_client_end end;
-    struct rtsp_parser parser;
-    struct buf out;
     struct auth auth;
     bool has_auth;
     bool was_challenged; /* a 401 has come, and nothing since (quirk U11) */
-    bool has_answered;
     bool has_taken_partial;
     uint32_t cseq;
     struct rtsp_request request;
 
-    struct sdp *sdp;           /* NULL before DESCRIBE is answered */
-    char base[URL_TEXT_BYTES]; /* aggregate URL */
-    struct rtsp_client_track tracks[RTSP_CLIENT_MAX_TRACKS];
-    int n_tracks;
-    int i_track;            /* in SETUP and in PLAY per track */
-    enum control_form form; /* in SETUP */
-    int udp_port[RTSP_CLIENT_MAX_TRACKS];
+    struct sdp *sdp;               /* NULL before DESCRIBE is answered */
+    char base_url[URL_TEXT_BYTES]; /* aggregate URL */
+    int i_track;                   /* in SETUP and in PLAY per track */
+    enum control_form form;        /* in SETUP */
+    int udp_port[SESSION_MAX_TRACKS];
     int8_t track_of_channel[256]; /* -1 = not ours */
     bool is_play_per_track;       /* quirk K8 */
     bool is_play_without_range;
@@ -65,7 +59,7 @@ struct rtsp_client {
 
 /* rtsp_client.c */
 void rtsp_client__enter(struct rtsp_client *c, enum rtsp_client_state next);
-void rtsp_client__finish(struct rtsp_client *c, int64_t mono_us, enum rtsp_verdict verdict,
+void rtsp_client__finish(struct rtsp_client *c, int64_t mono_us, enum session_verdict verdict,
                          enum stream_cause cause, const char *fmt, ...)
     __attribute__((format(printf, 5, 6)));
 

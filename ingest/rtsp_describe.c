@@ -36,12 +36,12 @@ static void no_video(struct rtsp_client *c, int64_t mono_us)
         const struct sdp_media *m = &c->sdp->medias[i];
         if (!m->is_video)
             continue;
-        rtsp_client__finish(c, mono_us, RTSP_VERDICT_FAILED, CAUSE_UNSUPPORTED,
+        rtsp_client__finish(c, mono_us, SESSION_VERDICT_FAILED, CAUSE_UNSUPPORTED,
                             "the camera sends %s video; H.264 and H.265 are supported",
                             m->name[0] ? m->name : "unknown");
         return;
     }
-    rtsp_client__finish(c, mono_us, RTSP_VERDICT_FAILED, CAUSE_NO_VIDEO,
+    rtsp_client__finish(c, mono_us, SESSION_VERDICT_FAILED, CAUSE_NO_VIDEO,
                         "the camera offers no video");
 }
 
@@ -50,13 +50,13 @@ void rtsp_client__described(struct rtsp_client *c, int64_t mono_us, const struct
     struct span content_base = {"", 0};
     struct span content_location = {"", 0};
     if (!looks_like_sdp(m->body)) {
-        rtsp_client__finish(c, mono_us, RTSP_VERDICT_FAILED, CAUSE_PROTOCOL,
+        rtsp_client__finish(c, mono_us, SESSION_VERDICT_FAILED, CAUSE_PROTOCOL,
                             "the camera's answer to DESCRIBE is no session description");
         return;
     }
     rtsp_get(m, "Content-Base", &content_base);
     rtsp_get(m, "Content-Location", &content_location);
-    url_base(&c->url, content_base, content_location, c->base, sizeof c->base);
+    url_base(&c->url, content_base, content_location, c->base_url, sizeof c->base_url);
     c->sdp = xcalloc(1, sizeof *c->sdp);
     sdp_parse(m->body, c->sdp, NULL); /* without a media line it has no video either */
     const struct sdp_media *video = choose_media(c->sdp, true);
@@ -65,9 +65,9 @@ void rtsp_client__described(struct rtsp_client *c, int64_t mono_us, const struct
         no_video(c, mono_us);
         return;
     }
-    c->tracks[c->n_tracks++] = (struct rtsp_client_track){.media = video};
+    c->base.tracks[c->base.n_tracks++] = (struct session_track){.media = video};
     if (audio)
-        c->tracks[c->n_tracks++] = (struct rtsp_client_track){.media = audio};
+        c->base.tracks[c->base.n_tracks++] = (struct session_track){.media = audio};
     rtsp_client__enter(c, RTSP_CLIENT_SETUP);
     rtsp_client__set_up_next(c, mono_us);
 }

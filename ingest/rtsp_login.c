@@ -35,8 +35,8 @@ static void give_up_login(struct rtsp_client *c, int64_t mono_us, enum stream_ca
         c->request.method = RTSP_UNKNOWN_METHOD;
         return;
     }
-    c->end.status = 401;
-    rtsp_client__finish(c, mono_us, RTSP_VERDICT_FAILED, cause, "%s", text);
+    c->base.end.status = 401;
+    rtsp_client__finish(c, mono_us, SESSION_VERDICT_FAILED, cause, "%s", text);
 }
 
 void rtsp_client__challenged(struct rtsp_client *c, int64_t mono_us, const struct rtsp_message *m)

@@ -17,18 +17,18 @@ static bool verbatim_url(const char *control, char *dst, size_t cap)
 
 bool rtsp_client__control_url(const struct rtsp_client *c, char *dst, size_t cap)
 {
-    const char *control = c->tracks[c->i_track].media->control;
+    const char *control = c->base.tracks[c->i_track].media->control;
     struct span span = span_of(control);
     char first[URL_TEXT_BYTES];
     switch (c->form) {
     case CONTROL_APPENDED:
-        return url_join_control(&c->url, c->base, span, dst, cap);
+        return url_join_control(&c->url, c->base_url, span, dst, cap);
     case CONTROL_BEFORE_QUERY:
-        return strchr(c->base, '?') && control[0] && !is_absolute(control) &&
-               url_join_control_before_query(&c->url, c->base, span, dst, cap);
+        return strchr(c->base_url, '?') && control[0] && !is_absolute(control) &&
+               url_join_control_before_query(&c->url, c->base_url, span, dst, cap);
     case CONTROL_VERBATIM:
         return is_absolute(control) && verbatim_url(control, dst, cap) &&
-               url_join_control(&c->url, c->base, span, first, sizeof first) &&
+               url_join_control(&c->url, c->base_url, span, first, sizeof first) &&
                strcmp(first, dst) != 0;
     case CONTROL_NONE_LEFT:
         break;
@@ -40,10 +40,11 @@ static void put_transport(struct rtsp_client *c)
 {
     int i = c->i_track;
     if (c->is_udp)
-        rtsp_put(&c->out, "Transport", "RTP/AVP;unicast;client_port=%d-%d", c->udp_port[i],
+        rtsp_put(&c->base.out, "Transport", "RTP/AVP;unicast;client_port=%d-%d", c->udp_port[i],
                  c->udp_port[i] + 1);
     else
-        rtsp_put(&c->out, "Transport", "RTP/AVP/TCP;unicast;interleaved=%d-%d", 2 * i, 2 * i + 1);
+        rtsp_put(&c->base.out, "Transport", "RTP/AVP/TCP;unicast;interleaved=%d-%d", 2 * i,
+                 2 * i + 1);
 }
 
 static void put_authorization(struct rtsp_client *c, const char *uri)
@@ -55,7 +56,7 @@ static void put_authorization(struct rtsp_client *c, const char *uri)
     if (auth_sign(&c->auth, rtsp_method_name(c->request.method), uri, c->user, c->password, no_body,
                   value, sizeof value) < 0)
         return;
-    rtsp_put(&c->out, "Authorization", "%s", value);
+    rtsp_put(&c->base.out, "Authorization", "%s", value);
     c->request.n_signed++;
 }
 
@@ -66,21 +67,21 @@ static void send_request(struct rtsp_client *c, int64_t mono_us)
     enum rtsp_method method = c->request.method;
     bool is_of_track = method == RTSP_SETUP || (method == RTSP_PLAY && c->is_play_per_track);
     if (!is_of_track || !rtsp_client__control_url(c, uri, sizeof uri))
-        str_copy(uri, sizeof uri, c->base);
+        str_copy(uri, sizeof uri, c->base_url);
 
     c->request.cseq = ++c->cseq;
     c->request.due_us = mono_us + rtsp_client__answer_s(c) * US_PER_S;
-    rtsp_request_begin(&c->out, method, uri, c->request.cseq, NULL);
+    rtsp_request_begin(&c->base.out, method, uri, c->request.cseq, NULL);
     if (method == RTSP_SETUP)
         put_transport(c);
     if (c->session.id[0])
-        rtsp_put(&c->out, "Session", "%s", c->session.id);
+        rtsp_put(&c->base.out, "Session", "%s", c->session.id);
     if (method == RTSP_DESCRIBE)
-        rtsp_put(&c->out, "Accept", "application/sdp");
+        rtsp_put(&c->base.out, "Accept", "application/sdp");
     if (method == RTSP_PLAY && !c->is_play_without_range)
-        rtsp_put(&c->out, "Range", "npt=0.000-");
+        rtsp_put(&c->base.out, "Range", "npt=0.000-");
     put_authorization(c, uri);
-    rtsp_end(&c->out, NULL, NULL, 0);
+    rtsp_end(&c->base.out, NULL, NULL, 0);
 }
 
 void rtsp_client__ask(struct rtsp_client *c, int64_t mono_us, enum rtsp_method method)
@@ -98,10 +99,11 @@ void rtsp_client__ask_again(struct rtsp_client *c, int64_t mono_us)
 
 void rtsp_client__reply(struct rtsp_client *c, const struct rtsp_message *m, int status)
 {
-    rtsp_response_begin(&c->out, status, NULL, m->cseq, NULL);
+    rtsp_response_begin(&c->base.out, status, NULL, m->cseq, NULL);
     if (c->session.id[0])
-        rtsp_put(&c->out, "Session", "%s", c->session.id);
+        rtsp_put(&c->base.out, "Session", "%s", c->session.id);
     if (m->method == RTSP_OPTIONS)
-        rtsp_put(&c->out, "Public", "OPTIONS, GET_PARAMETER, SET_PARAMETER, ANNOUNCE, TEARDOWN");
-    rtsp_end(&c->out, NULL, NULL, 0);
+        rtsp_put(&c->base.out, "Public",
+                 "OPTIONS, GET_PARAMETER, SET_PARAMETER, ANNOUNCE, TEARDOWN");
+    rtsp_end(&c->base.out, NULL, NULL, 0);
 }

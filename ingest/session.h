@@ -93,13 +93,13 @@ struct session {
     struct session_end end;
     struct session_track tracks[SESSION_MAX_TRACKS]; /* from SETTLED on; [0] is the video */
     int n_tracks;
-    bool has_answered; /* the peer spoke RTSP */
+    bool has_answered;         /* the peer spoke RTSP */
     struct rtsp_parser parser; /* n_losses of framing so far, and whether it is lost now (I1) */
 };
 
 /* For the kinds: fills the common part. */
-void session_init(struct session *s, const struct session_ops *ops,
-                  const struct session_host *host, void *ctx);
+void session_init(struct session *s, const struct session_ops *ops, const struct session_host *host,
+                  void *ctx);
 void session_fini(struct session *s);
 
 void session_destroy(struct session **s);

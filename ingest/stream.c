@@ -138,7 +138,7 @@ struct stream *stream_start(const struct stream_params *params)
     s->config = *params->config;
     snprintf(s->who, sizeof s->who, "%s/%s", s->config.camera_id, s->config.name);
     s->fd = -1;
-    for (int i = 0; i < RTSP_CLIENT_MAX_TRACKS; i++)
+    for (int i = 0; i < SESSION_MAX_TRACKS; i++)
         s->udp[i].fd[0] = s->udp[i].fd[1] = -1;
     str_copy(s->status.camera_id, sizeof s->status.camera_id, s->config.camera_id);
     str_copy(s->status.name, sizeof s->status.name, s->config.name);

@@ -75,18 +75,19 @@ static void begin_handshake(struct stream *s)
         .password = has_own ? s->config.password : s->url.password,
         .is_udp = s->is_udp,
         .memory = &s->memory,
-        .ops = &stream__client_ops,
+        .host = &stream__session_host,
         .ctx = s,
     };
     socket_set_nodelay(s->fd);
     socket_set_keepalive(s->fd, KEEPALIVE_S);
     socket_set_user_timeout(s->fd, USER_TIMEOUT_MS);
-    s->client = rtsp_client_create(&params);
+    struct rtsp_client *client = rtsp_client_create(&params);
+    s->session = rtsp_client_session(client);
     stream__enter(s, STREAM_HANDSHAKE);
     watch_start(&s->reader, s->loop, s->fd, WATCH_READ, on_readable, s);
-    rtsp_client_start(s->client, loop_mono_us(s->loop));
+    rtsp_client_start(client, loop_mono_us(s->loop));
     stream__flush(s);
-    stream__client_moved(s); /* arms the time-out */
+    stream__session_moved(s); /* arms the time-out */
 }
 
 static void on_connected(void *ctx, int fd, short what)
@@ -128,8 +129,8 @@ static void connection_lost(struct stream *s, int code)
         snprintf(what, sizeof what, "the camera reset the connection");
     else
         snprintf(what, sizeof what, "the connection broke (%s)", strerror(-code));
-    rtsp_client_closed(s->client, cause, what);
-    stream__client_moved(s);
+    session_closed(s->session, cause, what);
+    stream__session_moved(s);
 }
 
 static void on_writable(void *ctx, int fd, short what)
@@ -143,7 +144,7 @@ static void on_writable(void *ctx, int fd, short what)
 
 void stream__flush(struct stream *s)
 {
-    struct buf *out = rtsp_client_out(s->client);
+    struct buf *out = &s->session->out;
     if (out->len == 0 || s->writer.event)
         return;
     ssize_t n = send(s->fd, out->data, out->len, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -157,24 +158,11 @@ void stream__flush(struct stream *s)
 
 /* --- reading --- */
 
-static void on_frame(void *ctx, int track, const uint8_t *p, size_t n)
-{
-    struct stream *s = ctx;
-    if (s->is_receiving)
-        receiver_input(s->receiver, track, p, n);
-}
-
-const struct rtsp_client_ops stream__client_ops = {
-    .frame = on_frame,
-    .open_udp = stream__open_udp,
-};
-
 static void open_receiver(struct stream *s)
 {
-    const struct rtsp_client_track *video = rtsp_client_track(s->client, RECEIVER_VIDEO);
-    const struct sdp_media *audio = rtsp_client_n_tracks(s->client) > 1
-                                        ? rtsp_client_track(s->client, RECEIVER_AUDIO)->media
-                                        : NULL;
+    const struct session_track *video = &s->session->tracks[RECEIVER_VIDEO];
+    const struct sdp_media *audio =
+        s->session->n_tracks > 1 ? s->session->tracks[RECEIVER_AUDIO].media : NULL;
     receiver_arrive(s->receiver, loop_mono_us(s->loop), loop_wall_us(s->loop));
     if (receiver_open(s->receiver, video->media, audio, !video->is_tcp) == 0)
         s->is_receiving = true;
@@ -182,24 +170,39 @@ static void open_receiver(struct stream *s)
         stream__start_udp(s);
 }
 
-/* Offers bytes to the client and keeps what it leaves. */
+static void on_frame(void *ctx, int track, const uint8_t *p, size_t n)
+{
+    struct stream *s = ctx;
+    if (!s->is_receiving)
+        open_receiver(s);
+    if (s->is_receiving)
+        receiver_input(s->receiver, track, p, n);
+}
+
+const struct session_host stream__session_host = {
+    .frame = on_frame,
+    .open_udp = stream__open_udp,
+};
+
+/* Offers bytes to the session and keeps what it leaves. */
 static void digest(struct stream *s, const uint8_t *p, size_t n)
 {
-    size_t used = rtsp_client_input(s->client, loop_mono_us(s->loop), p, n);
+    size_t used = session_input(s->session, loop_mono_us(s->loop), p, n);
     buf_clear(&s->partial);
     if (used < n)
         buf_append(&s->partial, p + used, n - used);
-    if (rtsp_client_has_answered(s->client) && !s->status.is_reachable) {
+    if (s->session->has_answered && !s->status.is_reachable) {
         stream__set_reachable(s, true);
         stream__post_status(s, false);
     }
-    enum rtsp_client_state state = rtsp_client_state(s->client);
-    if (state == RTSP_CLIENT_PLAY && !s->is_receiving)
+    enum session_phase phase = session_phase(s->session);
+    bool may_receive = phase == SESSION_SETTLED || phase == SESSION_PLAYING;
+    if (may_receive && !s->is_receiving)
         open_receiver(s);
-    if (rtsp_client_out(s->client)->len > 0)
+    if (s->session->out.len > 0)
         stream__flush(s);
-    if (s->state != STREAM_PLAYING || state != RTSP_CLIENT_PLAYING)
-        stream__client_moved(s);
+    if (s->state != STREAM_PLAYING || phase != SESSION_PLAYING)
+        stream__session_moved(s);
 }
 
 void stream__redigest(struct stream *s)
@@ -231,7 +234,7 @@ void stream__read(struct stream *s)
 
 void stream__choose_batching(struct stream *s)
 {
-    bool is_tcp = rtsp_client_track(s->client, RECEIVER_VIDEO)->is_tcp;
+    bool is_tcp = s->session->tracks[RECEIVER_VIDEO].is_tcp;
     bool is_batched = is_tcp && s->n_live == 0 && s->is_up && s->state == STREAM_PLAYING;
     if (s->is_batched == is_batched)
         return;
@@ -245,14 +248,14 @@ void stream__close_connection(struct stream *s)
     timer_disarm(&s->tick);
     watch_stop(&s->reader);
     watch_stop(&s->writer);
-    if (s->client)
-        s->n_resyncs_before += rtsp_client_n_resyncs(s->client);
+    if (s->session)
+        s->n_resyncs_before += s->session->parser.n_losses;
     if (s->is_receiving)
         receiver_close(s->receiver);
     s->is_receiving = false;
     s->is_batched = false;
     s->probed_mono_us = 0;
-    rtsp_client_destroy(&s->client);
+    session_destroy(&s->session);
     stream__close_udp(s);
     buf_fini(&s->partial);
     buf_init(&s->partial, PARTIAL_MAX);

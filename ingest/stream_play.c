@@ -48,7 +48,7 @@ static void say_ok(struct stream *s)
 {
     char detail[sizeof s->status.detail];
     const struct format *f = receiver_format(s->receiver);
-    bool is_tcp = rtsp_client_track(s->client, RECEIVER_VIDEO)->is_tcp;
+    bool is_tcp = s->session->tracks[RECEIVER_VIDEO].is_tcp;
     snprintf(detail, sizeof detail, "receiving %s %dx%d over %s",
              f->codec == CODEC_H265 ? "H.265" : "H.264", f->width, f->height,
              is_tcp ? "TCP" : "UDP");
@@ -85,11 +85,11 @@ static void send_reports(struct stream *s, int64_t now_us)
 {
     uint8_t report[MAX_REPORT_BYTES];
     s->report_mono_us = now_us;
-    for (int t = 0; t < rtsp_client_n_tracks(s->client); t++) {
+    for (int t = 0; t < s->session->n_tracks; t++) {
         size_t n = receiver_report(s->receiver, t, now_us, report, sizeof report);
-        if (rtsp_client_track(s->client, t)->is_tcp) {
+        if (s->session->tracks[t].is_tcp) {
             if (n > 0)
-                rtsp_client_report(s->client, t, report, n);
+                session_report(s->session, t, report, n);
             continue;
         }
         stream__punch(s, t);
@@ -125,11 +125,11 @@ static bool is_alive(struct stream *s, int64_t now_us)
     if (now_us - since_us < limit_us)
         return true;
     int limit_s = (int)(limit_us / US_PER_S);
-    if (rtsp_client_is_lost(s->client))
+    if (s->session->parser.is_lost)
         stream__fail(s, CAUSE_PROTOCOL, "the camera sends bytes that are neither RTSP nor RTP");
     else if (stats->picture_mono_us > 0)
         stream__fail(s, CAUSE_TIMEOUT, "no picture for %d s", limit_s);
-    else if (!rtsp_client_track(s->client, RECEIVER_VIDEO)->is_tcp)
+    else if (!s->session->tracks[RECEIVER_VIDEO].is_tcp)
         stream__fail(s, CAUSE_TIMEOUT, "no video over UDP for %d s; a firewall may hold it back",
                      limit_s);
     else
@@ -143,7 +143,7 @@ static void probe(struct stream *s, int64_t now_us, int64_t picture_mono_us)
     bool is_still = now_us - MAX(picture_mono_us, s->playing_mono_us) > STILL_US;
     if (is_still && s->probed_mono_us == 0) {
         s->probed_mono_us = now_us;
-        rtsp_client_probe(s->client, now_us);
+        session_probe(s->session, now_us);
     }
     if (!is_still)
         s->probed_mono_us = 0;
@@ -175,7 +175,7 @@ static void do_chores(struct stream *s, int64_t now_us)
     if (now_us - s->bytes_mono_us < 2 * TICK_US)
         s->status.reachable_us = loop_wall_us(s->loop);
     receiver_tick(s->receiver, now_us);
-    rtsp_client_timeout(s->client, now_us);
+    session_timeout(s->session, now_us);
     if (!is_alive(s, now_us))
         return;
     if (now_us - s->report_mono_us >= REPORT_US)
@@ -206,8 +206,8 @@ void stream__tick(void *ctx)
             arm_tick(s);
         return;
     }
-    if (!s->client)
+    if (!s->session)
         return;
-    rtsp_client_timeout(s->client, now_us);
+    session_timeout(s->session, now_us);
     stream__redigest(s);
 }

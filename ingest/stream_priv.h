@@ -23,12 +23,12 @@
  * IDLE       no connection, no timer; waits for a viewer (on demand) or for new settings.
  * RESOLVE    `resolve` runs.
  * CONNECT    fd is connecting to list[i_address]; watched for writing.
- * HANDSHAKE  client talks; fd is watched for reading from here on.
+ * HANDSHAKE  session talks; fd is watched for reading from here on.
  * PLAYING    PLAY was answered; ticks; the hub is up from the first published picture on.
- * CLOSING    TEARDOWN was said; fd and client end within a second, then `after_closing`.
+ * CLOSING    TEARDOWN was said; fd and session end within a second, then `after_closing`.
  * BACKOFF    no connection; `deadline` is armed for the next try.
  * STOPPED    everything of the loop is released; `gone` is on its way.
- * In every state but the ones named, fd is -1 and client NULL. */
+ * In every state but the ones named, fd is -1 and session NULL. */
 enum stream_state {
     STREAM_IDLE,
     STREAM_RESOLVE,
@@ -76,7 +76,7 @@ struct stream {
     enum stream_state state;
     enum stream_state after_closing;
     struct timer deadline; /* of the state */
-    struct timer tick;     /* HANDSHAKE, CLOSING: the client's; PLAYING: housekeeping */
+    struct timer tick;     /* HANDSHAKE, CLOSING: the session's; PLAYING: housekeeping */
     struct timer linger;   /* on demand: nobody watches */
     struct backoff backoff;
     int64_t retry_mono_us;
@@ -99,9 +99,9 @@ struct stream {
     struct watch reader; /* also of CONNECT */
     struct watch writer; /* only while output waits */
     struct buf partial;  /* the start of an item whose rest is not here yet */
-    struct rtsp_client *client;
+    struct session *session;
     struct rtsp_memory memory; /* outlives connections */
-    struct udp_pair udp[RTSP_CLIENT_MAX_TRACKS];
+    struct udp_pair udp[SESSION_MAX_TRACKS];
     struct receiver *receiver; /* lives as long as the stream */
     bool is_receiving;         /* receiver_open was called */
     bool is_up;                /* the hub was told */
@@ -139,20 +139,20 @@ void stream__fail(struct stream *s, enum stream_cause cause, const char *fmt, ..
     __attribute__((format(printf, 3, 4)));
 /* Ends the connection politely, then enters `next`. */
 void stream__end(struct stream *s, enum stream_state next);
-/* The client is PLAYING for the first time, tears down, or has ended. */
-void stream__client_moved(struct stream *s);
+/* The session is PLAYING for the first time, tears down, or has ended. */
+void stream__session_moved(struct stream *s);
 
 /* stream_io.c */
 void stream__resolve(struct stream *s);
 void stream__connect(struct stream *s);
 void stream__flush(struct stream *s);
 void stream__read(struct stream *s);
-/* Offers what was left over once more, after the client's time-out. */
+/* Offers what was left over once more, after the session's time-out. */
 void stream__redigest(struct stream *s);
 /* Chooses between reading at once and in batches. */
 void stream__choose_batching(struct stream *s);
 void stream__close_connection(struct stream *s);
-extern const struct rtsp_client_ops stream__client_ops;
+extern const struct session_host stream__session_host;
 
 /* stream_udp.c */
 int stream__open_udp(void *ctx, int track);

@@ -155,13 +155,13 @@ void stream__end(struct stream *s, enum stream_state next)
     source_down(s);
     if (s->state == STREAM_CLOSING)
         return;
-    if (s->client) {
-        rtsp_client_stop(s->client, loop_mono_us(s->loop));
-        if (rtsp_client_state(s->client) != RTSP_CLIENT_ENDED) {
+    if (s->session) {
+        session_stop(s->session, loop_mono_us(s->loop));
+        if (session_phase(s->session) != SESSION_ENDED) {
             stream__enter(s, STREAM_CLOSING);
             stream__choose_batching(s); /* the answer shall wake us */
             stream__flush(s);
-            timer_arm_us(&s->tick, rtsp_client_due_us(s->client) - loop_mono_us(s->loop));
+            timer_arm_us(&s->tick, session_due_us(s->session) - loop_mono_us(s->loop));
             return;
         }
     }
@@ -214,10 +214,10 @@ void stream__fail(struct stream *s, enum stream_cause cause, const char *fmt, ..
     stream__end(s, STREAM_BACKOFF);
 }
 
-/* --- the client's verdicts --- */
+/* --- the session's verdicts --- */
 
 /* Quirk L1: what some devices say when all their places are taken. */
-static void fail_by_client(struct stream *s, const struct rtsp_client_end *end)
+static void fail_by_session(struct stream *s, const struct session_end *end)
 {
     bool is_limit = (end->status == 403 || end->status == 500) && s->n_sessions > 0;
     if (is_limit)
@@ -230,17 +230,17 @@ static void fail_by_client(struct stream *s, const struct rtsp_client_end *end)
 
 static void follow_verdict(struct stream *s)
 {
-    const struct rtsp_client_end *end = rtsp_client_end(s->client);
+    const struct session_end *end = &s->session->end;
     switch (end->verdict) {
-    case RTSP_VERDICT_NONE:
+    case SESSION_VERDICT_NONE:
         assert(false);
         break;
-    case RTSP_VERDICT_STOPPED:
+    case SESSION_VERDICT_STOPPED:
         break;
-    case RTSP_VERDICT_FAILED:
-        fail_by_client(s, end);
+    case SESSION_VERDICT_FAILED:
+        fail_by_session(s, end);
         break;
-    case RTSP_VERDICT_REDIRECTED:
+    case SESSION_VERDICT_REDIRECTED:
         if (++s->n_redirects > MAX_REDIRECTS) {
             stream__fail(s, CAUSE_PROTOCOL, "more than %d redirects", MAX_REDIRECTS);
         } else if (end->url.is_tls) {
@@ -250,7 +250,7 @@ static void follow_verdict(struct stream *s)
             stream__end(s, STREAM_RESOLVE);
         }
         break;
-    case RTSP_VERDICT_TRANSPORT:
+    case SESSION_VERDICT_TRANSPORT:
         if (s->config.transport == TRANSPORT_AUTO && !s->is_udp) {
             s->is_udp = true;
             stream__end(s, STREAM_RESOLVE);
@@ -259,7 +259,7 @@ static void follow_verdict(struct stream *s)
             stream__fail(s, end->cause, "%s", end->text);
         }
         break;
-    case RTSP_VERDICT_AGAIN:
+    case SESSION_VERDICT_AGAIN:
         if (s->n_again++ == 0)
             stream__end(s, STREAM_RESOLVE);
         else
@@ -268,26 +268,22 @@ static void follow_verdict(struct stream *s)
     }
 }
 
-void stream__client_moved(struct stream *s)
+void stream__session_moved(struct stream *s)
 {
-    enum rtsp_client_state state = rtsp_client_state(s->client);
-    log_debug(s->who, "rtsp %s", rtsp_client_state_name(state));
-    switch (state) {
-    case RTSP_CLIENT_OPTIONS:
-    case RTSP_CLIENT_DESCRIBE:
-    case RTSP_CLIENT_SETUP:
-    case RTSP_CLIENT_PLAY:
-        timer_arm_us(&s->tick, rtsp_client_due_us(s->client) - loop_mono_us(s->loop));
+    switch (session_phase(s->session)) {
+    case SESSION_OPENING:
+    case SESSION_SETTLED:
+        timer_arm_us(&s->tick, session_due_us(s->session) - loop_mono_us(s->loop));
         break;
-    case RTSP_CLIENT_PLAYING:
+    case SESSION_PLAYING:
         if (s->state == STREAM_HANDSHAKE)
             stream__playing(s);
         break;
-    case RTSP_CLIENT_TEARDOWN:
+    case SESSION_ENDING:
         if (s->state != STREAM_CLOSING)
             follow_verdict(s);
         break;
-    case RTSP_CLIENT_ENDED:
+    case SESSION_ENDED:
         if (s->state != STREAM_CLOSING)
             follow_verdict(s);
         else

@@ -78,7 +78,7 @@ static void on_datagrams(void *ctx, int fd, short what)
 
 void stream__start_udp(struct stream *s)
 {
-    for (int t = 0; t < rtsp_client_n_tracks(s->client); t++) {
+    for (int t = 0; t < s->session->n_tracks; t++) {
         struct udp_pair *pair = &s->udp[t];
         for (int i = 0; i < 2 && pair->fd[i] >= 0; i++) {
             pair->end[i] = (struct udp_end){.s = s, .track = t, .which = i};
@@ -92,7 +92,7 @@ void stream__start_udp(struct stream *s)
 static void send_to_camera(struct stream *s, int track, int which, const uint8_t *p, size_t n)
 {
     const struct udp_pair *pair = &s->udp[track];
-    uint16_t port = rtsp_client_track(s->client, track)->server_port[which];
+    uint16_t port = s->session->tracks[track].server_port[which];
     struct address to = s->list[s->i_address];
     if (pair->source[which].len > 0)
         port = address_port(&pair->source[which]);
@@ -121,7 +121,7 @@ void stream__send_udp_report(struct stream *s, int track, const uint8_t *p, size
 
 void stream__close_udp(struct stream *s)
 {
-    for (int t = 0; t < RTSP_CLIENT_MAX_TRACKS; t++) {
+    for (int t = 0; t < SESSION_MAX_TRACKS; t++) {
         struct udp_pair *pair = &s->udp[t];
         for (int i = 0; i < 2; i++) {
             watch_stop(&pair->watch[i]);

@@ -15,25 +15,26 @@ static int on_open_udp(void *ctx, int track)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const struct rtsp_client_ops ops = {.frame = on_frame, .open_udp = on_open_udp};
+    static const struct session_host host = {.frame = on_frame, .open_udp = on_open_udp};
     static const struct url url = {.host = "h", .port = 554, .path = "/x?y=1"};
     struct rtsp_memory memory = {0};
     size_t sum = 0;
     int mode = size > 0 ? data[0] : 0;
     size_t step = mode & 4 ? 7 : SIZE_MAX;
     int64_t now_us = 1;
-    struct rtsp_client_params params = {&url, mode & 2 ? "u" : "", "p", mode & 1, &memory, &ops,
+    struct rtsp_client_params params = {&url, mode & 2 ? "u" : "", "p", mode & 1, &memory, &host,
                                         &sum};
     struct rtsp_client *c = rtsp_client_create(&params);
+    struct session *s = rtsp_client_session(c);
     rtsp_client_start(c, now_us);
     for (size_t at = 1, end = 1; end < size; now_us += 300000) {
         end = step < size - end ? end + step : size;
-        at += rtsp_client_input(c, now_us, data + at, end - at);
-        rtsp_client_timeout(c, now_us);
-        buf_clear(rtsp_client_out(c));
+        at += session_input(s, now_us, data + at, end - at);
+        session_timeout(s, now_us);
+        buf_clear(&s->out);
     }
-    rtsp_client_stop(c, now_us);
-    rtsp_client_timeout(c, now_us + 2000000);
-    rtsp_client_destroy(&c);
+    session_stop(s, now_us);
+    session_timeout(s, now_us + 2000000);
+    session_destroy(&s);
     return 0;
 }

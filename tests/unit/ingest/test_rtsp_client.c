@@ -6,6 +6,7 @@
 
 struct rig {
     struct rtsp_client *client;
+    struct session *session; /* the client, as its owner sees it */
     struct rtsp_memory memory;
     struct url url;
     int64_t now_us;
@@ -34,11 +35,11 @@ static int on_open_udp(void *ctx, int track)
     return 40000 + 2 * track;
 }
 
-static const struct rtsp_client_ops ops = {.frame = on_frame, .open_udp = on_open_udp};
+static const struct session_host ops = {.frame = on_frame, .open_udp = on_open_udp};
 
 static void drain(struct rig *rig)
 {
-    struct buf *out = rtsp_client_out(rig->client);
+    struct buf *out = &rig->session->out;
     const char *text = buf_cstr(out);
     const char *end = strstr(text, "\r\n\r\n");
     rig->request[0] = 0;
@@ -69,12 +70,13 @@ static void begin_as(struct rig *rig, const char *url, const char *user, const c
                                         .password = password,
                                         .is_udp = is_udp,
                                         .memory = &rig->memory,
-                                        .ops = &ops,
+                                        .host = &ops,
                                         .ctx = rig};
-    rtsp_client_destroy(&rig->client);
+    session_destroy(&rig->session);
     buf_clear(&rig->pending);
     rig->trace[0] = 0;
     rig->client = rtsp_client_create(&params);
+    rig->session = rtsp_client_session(rig->client);
     rtsp_client_start(rig->client, rig->now_us);
     drain(rig);
 }
@@ -92,8 +94,8 @@ static void feed(struct rig *rig, const void *data, size_t n)
         buf_append(&rig->pending, p, some);
         p += some;
         n -= some;
-        buf_consume(&rig->pending, rtsp_client_input(rig->client, rig->now_us, rig->pending.data,
-                                                     rig->pending.len));
+        buf_consume(&rig->pending,
+                    session_input(rig->session, rig->now_us, rig->pending.data, rig->pending.len));
     }
 }
 
@@ -118,11 +120,11 @@ static void answer(struct rig *rig, const char *head, const char *body)
 static void wait_s(struct rig *rig, int s)
 {
     rig->now_us += s * US_PER_S;
-    rtsp_client_timeout(rig->client, rig->now_us);
+    session_timeout(rig->session, rig->now_us);
     feed(rig, "", 0);
     if (rig->pending.len > 0)
-        buf_consume(&rig->pending, rtsp_client_input(rig->client, rig->now_us, rig->pending.data,
-                                                     rig->pending.len));
+        buf_consume(&rig->pending,
+                    session_input(rig->session, rig->now_us, rig->pending.data, rig->pending.len));
     drain(rig);
 }
 
@@ -144,9 +146,9 @@ static void assert_no_header(struct rig *rig, const char *name)
         fail_msg("\"%s\" in \"%s\"", name, rig->request);
 }
 
-static void assert_end(struct rig *rig, enum rtsp_verdict verdict, enum stream_cause cause)
+static void assert_end(struct rig *rig, enum session_verdict verdict, enum stream_cause cause)
 {
-    const struct rtsp_client_end *end = rtsp_client_end(rig->client);
+    const struct session_end *end = &rig->session->end;
     if (end->verdict != verdict || end->cause != cause)
         fail_msg("verdict %d, cause %s: %s", end->verdict, cause_name(end->cause), end->text);
 }
@@ -205,14 +207,14 @@ static void plays_over_tcp(void **state)
     assert_header(rig, "Session: abc\r\n"); /* the first one wins */
     answer(rig, "200 OK\n", NULL);
     assert_int_equal(rtsp_client_state(rig->client), RTSP_CLIENT_PLAYING);
-    assert_int_equal(rtsp_client_n_tracks(rig->client), 2);
+    assert_int_equal(rig->session->n_tracks, 2);
     send_frame(rig, 0, 96);
     send_frame(rig, 2, 8);
     send_frame(rig, 3, 200);
     send_frame(rig, 9, 96); /* nobody asked for it */
     assert_int_equal(rig->n_frames[0], 1);
     assert_int_equal(rig->n_frames[1], 2);
-    rtsp_client_stop(rig->client, rig->now_us);
+    session_stop(rig->session, rig->now_us);
     drain(rig);
     assert_request(rig, "TEARDOWN " URL "/ RTSP/1.0\r\n");
     assert_header(rig, "Session: abc\r\n");
@@ -220,7 +222,7 @@ static void plays_over_tcp(void **state)
     assert_int_equal(rig->n_frames[0], 1);
     answer(rig, "200 OK\n", NULL);
     assert_int_equal(rtsp_client_state(rig->client), RTSP_CLIENT_ENDED);
-    assert_end(rig, RTSP_VERDICT_STOPPED, CAUSE_OK);
+    assert_end(rig, SESSION_VERDICT_STOPPED, CAUSE_OK);
 }
 
 static void plays_byte_by_byte(void **state)
@@ -250,9 +252,9 @@ static void plays_over_udp(void **state)
     answer(rig, "200 OK\nSession: 7\nTransport: RTP/AVP;unicast;client_port=40002-40003\n", NULL);
     answer(rig, "200 OK\n", NULL);
     assert_int_equal(rtsp_client_state(rig->client), RTSP_CLIENT_PLAYING);
-    assert_false(rtsp_client_track(rig->client, 0)->is_tcp);
-    assert_int_equal(rtsp_client_track(rig->client, 0)->server_port[1], 6971);
-    assert_int_equal(rtsp_client_track(rig->client, 1)->server_port[0], 0);
+    assert_false(rig->session->tracks[0].is_tcp);
+    assert_int_equal(rig->session->tracks[0].server_port[1], 6971);
+    assert_int_equal(rig->session->tracks[1].server_port[0], 0);
     assert_int_equal(rig->n_ports, 2);
 }
 
@@ -264,7 +266,7 @@ static void takes_tcp_when_udp_is_answered_so(void **state)
     answer(rig, "200 OK\n", sdp_v);
     answer(rig, "200 OK\nSession: 7\nTransport: RTP/AVP/TCP;unicast;interleaved=0-1\n", NULL);
     answer(rig, "200 OK\n", NULL);
-    assert_true(rtsp_client_track(rig->client, 0)->is_tcp);
+    assert_true(rig->session->tracks[0].is_tcp);
     send_frame(rig, 0, 96);
     assert_int_equal(rig->n_frames[0], 1);
 }
@@ -294,7 +296,7 @@ static void uses_the_channels_of_the_answer(void **state)
         send_frame(rig, rows[i].rtp, 96);
         send_frame(rig, rows[i].rtcp, 200);
         assert_int_equal(rig->n_frames[0], 2);
-        assert_true(rtsp_client_track(rig->client, 0)->is_tcp);
+        assert_true(rig->session->tracks[0].is_tcp);
     }
 }
 
@@ -353,7 +355,7 @@ static void tries_other_readings_of_the_control(void **state)
     answer(rig, "454 Session Not Found\n", NULL);
     assert_request(rig, "SETUP rtsp://10.1.1.1/v/t ");
     answer(rig, "404 Not Found\n", NULL);
-    assert_end(rig, RTSP_VERDICT_FAILED, CAUSE_NOT_FOUND);
+    assert_end(rig, SESSION_VERDICT_FAILED, CAUSE_NOT_FOUND);
 }
 
 static void names_the_cause_of_a_refusal(void **state)
@@ -374,9 +376,9 @@ static void names_the_cause_of_a_refusal(void **state)
         begin(rig);
         to_describe(rig);
         answer(rig, rows[i].status, NULL);
-        assert_end(rig, RTSP_VERDICT_FAILED, rows[i].cause);
+        assert_end(rig, SESSION_VERDICT_FAILED, rows[i].cause);
         assert_int_equal(rtsp_client_state(rig->client), RTSP_CLIENT_ENDED);
-        assert_non_null(strstr(rtsp_client_end(rig->client)->text, "to DESCRIBE"));
+        assert_non_null(strstr(rig->session->end.text, "to DESCRIBE"));
     }
 }
 
@@ -409,7 +411,7 @@ static void judges_the_description(void **state)
         begin(rig);
         to_describe(rig);
         answer(rig, "200 OK\n", rows[i].body);
-        assert_end(rig, RTSP_VERDICT_FAILED, rows[i].cause);
+        assert_end(rig, SESSION_VERDICT_FAILED, rows[i].cause);
     }
 }
 
@@ -442,7 +444,7 @@ static void goes_on_without_audio(void **state)
     answer(rig, "200 OK\nSession: 1\n", NULL);
     answer(rig, "500 Internal Server Error\n", NULL);
     assert_request(rig, "PLAY ");
-    assert_int_equal(rtsp_client_n_tracks(rig->client), 1);
+    assert_int_equal(rig->session->n_tracks, 1);
 }
 
 static void asks_for_the_other_transport(void **state)
@@ -452,7 +454,7 @@ static void asks_for_the_other_transport(void **state)
     to_describe(rig);
     answer(rig, "200 OK\n", sdp_av);
     answer(rig, "461 Unsupported transport\n", NULL);
-    assert_end(rig, RTSP_VERDICT_TRANSPORT, CAUSE_UNSUPPORTED);
+    assert_end(rig, SESSION_VERDICT_TRANSPORT, CAUSE_UNSUPPORTED);
 }
 
 static void follows_redirects(void **state)
@@ -461,13 +463,13 @@ static void follows_redirects(void **state)
     begin(rig);
     to_describe(rig);
     answer(rig, "302 Moved\nLocation: rtsp://10.0.0.6/cam?token=1\n", NULL);
-    assert_end(rig, RTSP_VERDICT_REDIRECTED, CAUSE_PROTOCOL);
-    assert_string_equal(rtsp_client_end(rig->client)->url.host, "10.0.0.6");
+    assert_end(rig, SESSION_VERDICT_REDIRECTED, CAUSE_PROTOCOL);
+    assert_string_equal(rig->session->end.url.host, "10.0.0.6");
 
     begin(rig);
     to_describe(rig);
     answer(rig, "302 Moved\nLocation: http://x/\n", NULL);
-    assert_end(rig, RTSP_VERDICT_FAILED, CAUSE_PROTOCOL);
+    assert_end(rig, SESSION_VERDICT_FAILED, CAUSE_PROTOCOL);
 }
 
 static void plays_each_track_when_the_aggregate_is_refused(void **state)
@@ -497,7 +499,7 @@ static void tears_down_after_a_failure_with_a_session(void **state)
     answer(rig, "500 Internal Server Error\n", NULL);
     assert_request(rig, "TEARDOWN " URL " ");
     assert_int_equal(rtsp_client_state(rig->client), RTSP_CLIENT_TEARDOWN);
-    assert_end(rig, RTSP_VERDICT_FAILED, CAUSE_PROTOCOL);
+    assert_end(rig, SESSION_VERDICT_FAILED, CAUSE_PROTOCOL);
     wait_s(rig, 1); /* no answer */
     assert_int_equal(rtsp_client_state(rig->client), RTSP_CLIENT_ENDED);
 }
@@ -507,17 +509,17 @@ static void says_who_was_silent(void **state)
     struct rig *rig = *state;
     begin(rig);
     wait_s(rig, 9);
-    assert_int_equal(rtsp_client_end(rig->client)->verdict, RTSP_VERDICT_NONE);
+    assert_int_equal(rig->session->end.verdict, SESSION_VERDICT_NONE);
     wait_s(rig, 1);
-    assert_end(rig, RTSP_VERDICT_FAILED, CAUSE_TIMEOUT);
-    assert_false(rtsp_client_has_answered(rig->client));
+    assert_end(rig, SESSION_VERDICT_FAILED, CAUSE_TIMEOUT);
+    assert_false(rig->session->has_answered);
 
     begin(rig);
     to_describe(rig);
     wait_s(rig, 15);
     wait_s(rig, 1);
-    assert_end(rig, RTSP_VERDICT_FAILED, CAUSE_TIMEOUT);
-    assert_string_equal(rtsp_client_end(rig->client)->text, "no answer to DESCRIBE within 15 s");
+    assert_end(rig, SESSION_VERDICT_FAILED, CAUSE_TIMEOUT);
+    assert_string_equal(rig->session->end.text, "no answer to DESCRIBE within 15 s");
 }
 
 static void reads_a_body_shorter_than_announced(void **state)
@@ -555,8 +557,8 @@ static void refuses_a_web_server(void **state)
     struct rig *rig = *state;
     begin(rig);
     feed(rig, page, sizeof page - 1);
-    assert_end(rig, RTSP_VERDICT_FAILED, CAUSE_PROTOCOL);
-    assert_non_null(strstr(rtsp_client_end(rig->client)->text, "HTTP"));
+    assert_end(rig, SESSION_VERDICT_FAILED, CAUSE_PROTOCOL);
+    assert_non_null(strstr(rig->session->end.text, "HTTP"));
 }
 
 static void gives_up_on_endless_garbage(void **state)
@@ -566,14 +568,14 @@ static void gives_up_on_endless_garbage(void **state)
     uint32_t x = 7;
     to_playing(rig);
     int i = 0;
-    for (; i < 40 && rtsp_client_end(rig->client)->verdict == RTSP_VERDICT_NONE; i++) {
+    for (; i < 40 && rig->session->end.verdict == SESSION_VERDICT_NONE; i++) {
         for (size_t j = 0; j < sizeof trash; j++) {
             x = x * 1664525 + 1013904223;
             trash[j] = (uint8_t)(x >> 24);
         }
         feed(rig, trash, sizeof trash);
     }
-    assert_end(rig, RTSP_VERDICT_FAILED, CAUSE_PROTOCOL);
+    assert_end(rig, SESSION_VERDICT_FAILED, CAUSE_PROTOCOL);
     assert_int_equal(rtsp_client_state(rig->client), RTSP_CLIENT_ENDED);
 }
 
@@ -587,8 +589,8 @@ static void finds_its_way_after_a_little_garbage(void **state)
     send_frame(rig, 0, 96);
     send_frame(rig, 0, 96);
     assert_true(rig->n_frames[0] >= 3);
-    assert_int_equal(rtsp_client_n_resyncs(rig->client), 1);
-    assert_int_equal(rtsp_client_end(rig->client)->verdict, RTSP_VERDICT_NONE);
+    assert_int_equal(rig->session->parser.n_losses, 1);
+    assert_int_equal(rig->session->end.verdict, SESSION_VERDICT_NONE);
 }
 
 /* --- keepalive --- */
@@ -620,8 +622,7 @@ static void keeps_alive_in_time(void **state)
         wait_s(rig, 1);
         assert_request(rig, "GET_PARAMETER " URL " RTSP/1.0\r\n");
         assert_header(rig, "Session: 1\r\n");
-        assert_int_equal(rtsp_client_due_us(rig->client),
-                         rig->now_us + rows[i].interval_s * US_PER_S);
+        assert_int_equal(session_due_us(rig->session), rig->now_us + rows[i].interval_s * US_PER_S);
         rig->memory = (struct rtsp_memory){0};
     }
 }
@@ -679,7 +680,7 @@ static void answers_the_camera(void **state)
     assert_request(rig, "RTSP/1.0 200 OK\r\nCSeq: 81\r\n");
     drain(rig);
     assert_request(rig, "TEARDOWN ");
-    assert_end(rig, RTSP_VERDICT_AGAIN, CAUSE_PROTOCOL);
+    assert_end(rig, SESSION_VERDICT_AGAIN, CAUSE_PROTOCOL);
 }
 
 static void sends_reports_between_requests(void **state)
@@ -687,13 +688,13 @@ static void sends_reports_between_requests(void **state)
     struct rig *rig = *state;
     static const uint8_t report[32] = {0x81, 201, 0, 7};
     to_playing(rig);
-    rtsp_client_report(rig->client, 1, report, sizeof report);
-    struct buf *out = rtsp_client_out(rig->client);
+    session_report(rig->session, 1, report, sizeof report);
+    struct buf *out = &rig->session->out;
     assert_int_equal(out->len, 36);
     assert_memory_equal(out->data, "$\x03\0\x20\x81", 5);
     for (int i = 0; i < 10000; i++) /* nobody reads: bounded */
-        rtsp_client_report(rig->client, 1, report, sizeof report);
-    assert_true(out->len <= RTSP_CLIENT_OUT_BYTES / 2);
+        session_report(rig->session, 1, report, sizeof report);
+    assert_true(out->len <= SESSION_OUT_BYTES / 2);
 }
 
 /* --- login --- */
@@ -745,7 +746,7 @@ static void signs_again_when_the_nonce_expires(void **state)
     assert_request(rig, "GET_PARAMETER ");
     assert_header(rig, "nonce=\"n3\"");
     answer(rig, "200 OK\n", NULL);
-    rtsp_client_stop(rig->client, rig->now_us);
+    session_stop(rig->session, rig->now_us);
     drain(rig);
     answer(rig, "401 Unauthorized\n" MD5("n4"), NULL);
     assert_request(rig, "TEARDOWN ");
@@ -759,7 +760,7 @@ static void knows_a_wrong_password(void **state)
     to_describe(rig);
     answer(rig, "401 Unauthorized\n" MD5("n1"), NULL);
     answer(rig, "401 Unauthorized\n" MD5("n1"), NULL); /* the same again */
-    assert_end(rig, RTSP_VERDICT_FAILED, CAUSE_AUTH);
+    assert_end(rig, SESSION_VERDICT_FAILED, CAUSE_AUTH);
     assert_string_equal(rig->trace, "OPTIONS DESCRIBE DESCRIBE");
 
     begin_as(rig, URL, "u", "wrong", false); /* a new nonce every time: two tries, no more */
@@ -767,13 +768,13 @@ static void knows_a_wrong_password(void **state)
     answer(rig, "401 Unauthorized\n" MD5("n1"), NULL);
     answer(rig, "401 Unauthorized\n" MD5("n2"), NULL);
     answer(rig, "401 Unauthorized\n" MD5("n3"), NULL);
-    assert_end(rig, RTSP_VERDICT_FAILED, CAUSE_AUTH);
+    assert_end(rig, SESSION_VERDICT_FAILED, CAUSE_AUTH);
     assert_string_equal(rig->trace, "OPTIONS DESCRIBE DESCRIBE DESCRIBE");
 
     begin(rig); /* no password at all */
     to_describe(rig);
     answer(rig, "401 Unauthorized\n" MD5("n1"), NULL);
-    assert_end(rig, RTSP_VERDICT_FAILED, CAUSE_AUTH);
+    assert_end(rig, SESSION_VERDICT_FAILED, CAUSE_AUTH);
 }
 
 static void prefers_the_strongest_and_falls_back_once(void **state)
@@ -791,7 +792,7 @@ static void prefers_the_strongest_and_falls_back_once(void **state)
     assert_no_header(rig, "SHA-256");
     assert_header(rig, "Digest ");
     answer(rig, offers, NULL);
-    assert_end(rig, RTSP_VERDICT_FAILED, CAUSE_AUTH);
+    assert_end(rig, SESSION_VERDICT_FAILED, CAUSE_AUTH);
 }
 
 static void carries_the_challenge_to_the_next_connection(void **state)
@@ -800,12 +801,12 @@ static void carries_the_challenge_to_the_next_connection(void **state)
     begin_as(rig, URL, "u", "p", false);
     to_describe(rig);
     answer(rig, "401 Unauthorized\n" MD5("n1"), NULL);
-    rtsp_client_closed(rig->client, CAUSE_UNREACHABLE, "the camera closed the connection");
-    assert_end(rig, RTSP_VERDICT_AGAIN, CAUSE_UNREACHABLE);
+    session_closed(rig->session, CAUSE_UNREACHABLE, "the camera closed the connection");
+    assert_end(rig, SESSION_VERDICT_AGAIN, CAUSE_UNREACHABLE);
     begin_as(rig, URL, "u", "p", false);
     assert_header(rig, "nonce=\"n1\"");
-    rtsp_client_closed(rig->client, CAUSE_UNREACHABLE, "the camera closed the connection");
-    assert_end(rig, RTSP_VERDICT_FAILED, CAUSE_REFUSED); /* not for ever */
+    session_closed(rig->session, CAUSE_UNREACHABLE, "the camera closed the connection");
+    assert_end(rig, SESSION_VERDICT_FAILED, CAUSE_REFUSED); /* not for ever */
     begin_as(rig, URL, "u", "p", false);
     assert_no_header(rig, "Authorization");
 }
@@ -814,10 +815,10 @@ static void ends_when_the_connection_ends(void **state)
 {
     struct rig *rig = *state;
     to_playing(rig);
-    rtsp_client_closed(rig->client, CAUSE_UNREACHABLE, "the camera closed the connection");
-    assert_end(rig, RTSP_VERDICT_FAILED, CAUSE_UNREACHABLE);
+    session_closed(rig->session, CAUSE_UNREACHABLE, "the camera closed the connection");
+    assert_end(rig, SESSION_VERDICT_FAILED, CAUSE_UNREACHABLE);
     assert_int_equal(rtsp_client_state(rig->client), RTSP_CLIENT_ENDED);
-    assert_int_equal(rtsp_client_due_us(rig->client), INT64_MAX);
+    assert_int_equal(session_due_us(rig->session), INT64_MAX);
 }
 
 static int setup(void **state)
@@ -831,7 +832,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     struct rig *rig = *state;
-    rtsp_client_destroy(&rig->client);
+    session_destroy(&rig->session);
     buf_fini(&rig->pending);
     free(rig);
     return 0;

@@ -1,0 +1,76 @@
+#include "ingest/session.h"
+
+#include <assert.h>
+
+#include "base/mem.h"
+
+void session_init(struct session *s, const struct session_ops *ops, const struct session_host *host,
+                  void *ctx)
+{
+    s->ops = ops;
+    s->host = host;
+    s->ctx = ctx;
+    rtsp_parser_init(&s->parser);
+    buf_init(&s->out, SESSION_OUT_BYTES);
+}
+
+void session_fini(struct session *s)
+{
+    buf_fini(&s->out);
+}
+
+void session_destroy(struct session **sp)
+{
+    struct session *s = *sp;
+    *sp = NULL;
+    if (s)
+        s->ops->destroy(s);
+}
+
+enum session_phase session_phase(const struct session *s)
+{
+    return s->ops->phase(s);
+}
+
+size_t session_input(struct session *s, int64_t mono_us, const uint8_t *p, size_t n)
+{
+    return s->ops->input(s, mono_us, p, n);
+}
+
+void session_closed(struct session *s, enum stream_cause cause, const char *what)
+{
+    s->ops->closed(s, cause, what);
+}
+
+int64_t session_due_us(const struct session *s)
+{
+    return s->ops->due_us(s);
+}
+
+void session_timeout(struct session *s, int64_t mono_us)
+{
+    s->ops->timeout(s, mono_us);
+}
+
+void session_probe(struct session *s, int64_t mono_us)
+{
+    s->ops->probe(s, mono_us);
+}
+
+void session_stop(struct session *s, int64_t mono_us)
+{
+    s->ops->stop(s, mono_us);
+}
+
+void session_report(struct session *s, int track, const uint8_t *p, size_t n)
+{
+    assert(track >= 0 && track < s->n_tracks);
+    const struct session_track *t = &s->tracks[track];
+    if (session_phase(s) != SESSION_PLAYING || !t->is_tcp || n > UINT16_MAX ||
+        s->out.len + n > SESSION_OUT_BYTES / 2)
+        return;
+    uint8_t head[4];
+    rtsp_frame_head(head, t->channel[1], (uint16_t)n);
+    buf_append(&s->out, head, sizeof head);
+    buf_append(&s->out, p, n);
+}
