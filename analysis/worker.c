@@ -2,15 +2,12 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
-#include <spawn.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 
 #include "analysis/worker_message.h"
+#include "base/child.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -57,9 +54,9 @@ struct worker {
     bool is_drained;  /* what waited was failed: only the process is left */
     loop_fn *done;
     void *done_ctx;
-    pid_t pid;
-    int fd, pid_fd;
-    struct watch reading, writing, reaping;
+    struct child child;
+    int fd;
+    struct watch reading, writing;
     struct timer deadline, pause, kick;
     int64_t delay_ms;
 
@@ -131,34 +128,6 @@ static void worker_release(void *ctx)
 
 /* --- the process --- */
 
-static int spawn(struct worker *w, int child_fd)
-{
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attr;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawnattr_init(&attr);
-    /* dup2 onto itself keeps close-on-exec; the far end is never 3 here because fds 0-3 are moved
-     */
-    posix_spawn_file_actions_adddup2(&actions, child_fd, WORKER_FD);
-    posix_spawn_file_actions_addclosefrom_np(&actions, WORKER_FD + 1);
-    sigset_t none, defaults;
-    sigemptyset(&none);
-    sigfillset(&defaults);
-    posix_spawnattr_setsigmask(&attr, &none);
-    posix_spawnattr_setsigdefault(&attr, &defaults);
-    posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-    char *argv[] = {w->path, NULL};
-    char *envp[] = {NULL}; /* the server's environment may hold secrets */
-    pid_t pid = 0;
-    int rc = posix_spawn(&pid, w->path, &actions, &attr, argv, envp);
-    posix_spawn_file_actions_destroy(&actions);
-    posix_spawnattr_destroy(&attr);
-    if (rc != 0)
-        return -rc;
-    w->pid = pid;
-    return 0;
-}
-
 static void pause_then_idle(struct worker *w)
 {
     w->state = WORKER_PAUSED;
@@ -174,17 +143,9 @@ static void after_process(struct worker *w)
         pause_then_idle(w);
 }
 
-static void on_process_end(void *ctx, int fd, short what)
+static void on_process_end(void *ctx, int status)
 {
     struct worker *w = ctx;
-    (void)fd, (void)what;
-    int status = 0;
-    if (waitpid(w->pid, &status, WNOHANG) == 0)
-        return;
-    watch_stop(&w->reaping);
-    close(w->pid_fd);
-    w->pid_fd = -1;
-    w->pid = 0;
     if (w->state == WORKER_RUNNING) { /* died by itself */
         if (WIFSIGNALED(status))
             log_warn(w->name, "decoding process died of signal %d", WTERMSIG(status));
@@ -209,8 +170,7 @@ static void end_process(struct worker *w, int code, const char *why)
     if (w->fd >= 0)
         close(w->fd);
     w->fd = -1;
-    if (w->pid > 0)
-        kill(w->pid, SIGKILL);
+    child_stop(&w->child, 0);
     buf_clear(&w->in);
     w->state = WORKER_ENDING;
     w->stats.n_deaths++;
@@ -341,55 +301,30 @@ static void send_current(struct worker *w)
     watch_stop(&w->writing);
 }
 
-/* Descriptors 0-3 would collide with what the child gets. */
-static int move_up(int fd)
+static int start_process(struct worker *w, struct err *err)
 {
-    int up = fcntl(fd, F_DUPFD_CLOEXEC, 16);
-    close(fd);
-    return up;
-}
-
-static int start_process(struct worker *w)
-{
-    int pair[2];
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
-        return -errno;
-    int size = SOCKET_BYTES;
-    setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
-    setsockopt(pair[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
-    int child = move_up(pair[1]);
-    int rc = child < 0 ? -errno : spawn(w, child);
-    if (child >= 0)
-        close(child);
-    if (rc < 0) {
-        close(pair[0]);
+    struct child_params params = {
+        .loop = w->loop,
+        .path = w->path,
+        .socket_bytes = SOCKET_BYTES,
+        .ended = on_process_end,
+        .ctx = w,
+    };
+    int rc = child_start(&w->child, &params, &w->fd, err);
+    if (rc < 0)
         return rc;
-    }
-    w->fd = pair[0];
-    w->pid_fd = (int)syscall(SYS_pidfd_open, w->pid, 0);
-    if (w->pid_fd < 0) {
-        rc = -errno;
-        kill(w->pid, SIGKILL);
-        waitpid(w->pid, NULL, 0); /* at once: it was just killed */
-        w->pid = 0;
-        close(w->fd);
-        w->fd = -1;
-        return rc;
-    }
     watch_start(&w->reading, w->loop, w->fd, WATCH_READ, on_readable, w);
-    watch_start(&w->reaping, w->loop, w->pid_fd, WATCH_READ, on_process_end, w);
     w->state = WORKER_RUNNING;
     return 0;
 }
 
-static void fail_start(struct worker *w, int rc)
+static void fail_start(struct worker *w, struct err *err)
 {
-    log_error(w->name, "start %s: %s", w->path, err_name(rc));
+    log_error(w->name, "%s", err->msg);
     pause_then_idle(w);
-    struct err err = {0};
-    err_set(&err, rc, "start the decoding process %s", w->path);
+    err_wrap(err, err->code, "decoding process");
     for (int n = w->stats.n_waiting; n > 0; n--) /* not those that the callbacks add */
-        finish(w, take_first(w), NULL, 0, &err);
+        finish(w, take_first(w), NULL, 0, err);
 }
 
 /* Starts the next request when it can. */
@@ -399,9 +334,9 @@ static void pump(void *ctx)
     if (w->is_stopping || w->current || !w->first)
         return;
     if (w->state == WORKER_IDLE) {
-        int rc = start_process(w);
-        if (rc < 0) {
-            fail_start(w, rc);
+        struct err err = {0};
+        if (start_process(w, &err) < 0) {
+            fail_start(w, &err);
             return;
         }
     }
@@ -433,7 +368,7 @@ struct worker *worker_create(const struct worker_params *params)
     w->name = xstrdup(params->name ? params->name : "worker");
     w->max_waiting = params->max_waiting > 0 ? params->max_waiting : WAITING_MAX;
     w->deadline_ms = params->deadline_ms > 0 ? params->deadline_ms : DEADLINE_MS;
-    w->fd = w->pid_fd = -1;
+    w->fd = -1;
     w->last = &w->first;
     buf_init(&w->in, WORKER_REPLY_BYTES + WORKER_REPLY_MAX_BYTES + READ_STEP);
     timer_init(&w->deadline, w->loop, on_deadline, w);
@@ -514,5 +449,5 @@ void worker_stop(struct worker *w, loop_fn *done, void *ctx)
 void worker_stats(const struct worker *w, struct worker_stats *out)
 {
     *out = w->stats;
-    out->pid = (int)w->pid;
+    out->pid = (int)w->child.pid;
 }

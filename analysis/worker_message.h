@@ -9,9 +9,10 @@
 
 #include "analysis/motion.h"
 #include "base/buf.h"
+#include "base/child.h"
 #include "media/packet.h"
 
-#define WORKER_FD              3
+#define WORKER_FD              CHILD_FD
 #define WORKER_REQUEST_BYTES   28
 #define WORKER_REPLY_BYTES     16
 #define WORKER_REPLY_MAX_BYTES (16u << 20)
