@@ -76,4 +76,12 @@ void format_unref(struct format **f);
 /* Same codec and the same bytes of configuration. */
 bool format_eq(const struct format *a, const struct format *b);
 
+/* Whether a track whose sample entry was written from `entry` may go on with `next`, its parameter
+ * sets in the stream (ISO/IEC 14496-15: sample entries avc3 and hev1 may have them there). That is
+ * so when the decoder configuration record promises nothing that `next` does not keep (5.3.3.1.2,
+ * 8.3.3.1.2: profile, flags and level hold for all parameter sets): the same codec, profile, tier,
+ * coded and shown size, chroma and bit depth, no flag fewer, and no higher level. Sets that cannot
+ * be read are compatible with none but their like. Audio is compatible only when it is equal. */
+bool format_is_compatible(const struct format *entry, const struct format *next);
+
 #endif

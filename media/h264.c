@@ -115,6 +115,8 @@ static int read_size(struct bits *b, struct h264_sps *out)
         bits_skip(b, 1);
     int64_t height = 16 * rows * (out->is_interlaced ? 2 : 1);
     bits_skip(b, 1);
+    out->coded_width = (int)width;
+    out->coded_height = (int)height;
     if (bits_flag(b)) {
         int64_t unit_x = out->chroma_format == 1 || out->chroma_format == 2 ? 2 : 1;
         int64_t unit_y = (out->chroma_format == 1 ? 2 : 1) * (out->is_interlaced ? 2 : 1);

@@ -29,6 +29,7 @@ struct h264_sps {
     uint8_t profile, constraints, level;
     uint32_t id;
     uint32_t chroma_format, bit_depth_luma, bit_depth_chroma;
+    int coded_width, coded_height;
     int width, height;  /* after cropping */
     bool is_interlaced; /* may hold field pictures */
     int reorder_frames; /* -1 = not said */

@@ -98,6 +98,8 @@ static int read_size(struct bits *b, struct h265_sps *out)
     if (out->chroma_format == 3)
         bits_skip(b, 1);
     int64_t width = bits_ue_max(b, 16384), height = bits_ue_max(b, 16384);
+    out->coded_width = (int)width;
+    out->coded_height = (int)height;
     if (bits_flag(b)) {
         int64_t unit_x = out->chroma_format == 1 || out->chroma_format == 2 ? 2 : 1;
         int64_t unit_y = out->chroma_format == 1 ? 2 : 1;

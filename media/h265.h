@@ -32,7 +32,8 @@ struct h265_sps {
     uint32_t n_temporal_layers;
     bool is_temporal_nested;
     uint32_t chroma_format, bit_depth_luma, bit_depth_chroma;
-    int width, height;
+    int coded_width, coded_height;
+    int width, height; /* after cropping */
     int reorder_frames;
     double fps; /* 0 = not said */
 };

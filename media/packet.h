@@ -41,6 +41,12 @@ static inline bool packet_reserve(struct packet **pkt, size_t n)
 /* Gives room that is not used back, when it is much; may move *pkt. Before publishing only. */
 void packet_trim(struct packet **pkt);
 
+/* A copy of a video packet with parameter sets of its format in front (packets are immutable): all
+ * of them, or with `known` those that `known` does not have. The caller's own; NULL without memory
+ * or above PACKET_MAX_BYTES. */
+struct packet *packet_with_sets(const struct packet *pkt, const struct format *known)
+    __attribute__((warn_unused_result));
+
 struct packet *packet_ref(struct packet *pkt);
 void packet_unref(struct packet **pkt);
 

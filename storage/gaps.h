@@ -12,6 +12,7 @@
 /* Something known about a stretch of time. Stronger kinds win where several cover a moment. */
 enum fact_kind {
     FACT_STATE,   /* of the camera */
+    FACT_EDGE,    /* how the segment in front ended, when the source stayed up */
     FACT_STOPPED, /* the server was not running */
     FACT_DELETED, /* it was recorded, and deleted since */
 };

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "media/hub.h"
+#include "media/inband.h"
 #include "storage/writer.h"
 
 enum {
@@ -36,7 +37,7 @@ struct recorder {
 
     /* the open segment; writer NULL = waiting for a key frame */
     struct writer *writer;
-    struct format *video;
+    struct inband sets; /* of the pictures; its entry is that of the file */
     int64_t from_us;
     int64_t base_dts;
     int64_t bytes;
@@ -82,7 +83,7 @@ static void lose_fragment(struct recorder *r)
 static void close_segment(struct recorder *r, int64_t to_us, enum segment_edge ended)
 {
     writer_close(&r->writer, MAX(to_us, r->from_us + 1000), ended);
-    format_unref(&r->video);
+    inband_end(&r->sets);
     r->is_cut_wanted = false;
     r->began = ended == SEGMENT_DOWN ? SEGMENT_START : ended;
 }
@@ -109,7 +110,7 @@ static void send_fragment(struct recorder *r, int64_t to_us)
     if (f->n_video > 0)
         f->video[f->n_video - 1].duration = r->last_duration;
     if (f->sequence == 1) {
-        f->video_format = format_ref(r->video);
+        f->video_format = format_ref(r->sets.entry);
         f->audio_format = r->audio != NULL ? format_ref(r->audio) : NULL;
         r->has_audio = r->audio != NULL;
     }
@@ -124,6 +125,7 @@ static void send_fragment(struct recorder *r, int64_t to_us)
     r->sent_to_us = sent_to_us;
 }
 
+/* Takes the reference to pkt. */
 static void add_sample(struct fmp4_sample **list, size_t *n, size_t *cap, struct packet *pkt,
                        uint32_t duration)
 {
@@ -131,7 +133,7 @@ static void add_sample(struct fmp4_sample **list, size_t *n, size_t *cap, struct
         *cap = MAX(16, *cap * 2);
         *list = xrealloc(*list, *cap * sizeof **list);
     }
-    (*list)[(*n)++] = (struct fmp4_sample){.pkt = packet_ref(pkt), .duration = duration};
+    (*list)[(*n)++] = (struct fmp4_sample){.pkt = pkt, .duration = duration};
 }
 
 static struct fragment *need_fragment(struct recorder *r)
@@ -158,7 +160,7 @@ static bool is_fragment_due(const struct recorder *r, const struct packet *pkt)
 /* Where the pictures of the segment end when the next one is not theirs. */
 static int64_t end_us(const struct recorder *r)
 {
-    return r->last_wall_us - r->step_us + ticks_to_us(r->last_duration, r->video->timescale);
+    return r->last_wall_us - r->step_us + ticks_to_us(r->last_duration, r->sets.entry->timescale);
 }
 
 static bool is_far(int64_t us)
@@ -171,14 +173,15 @@ static bool is_far(int64_t us)
  * neither. */
 static void compare_clocks(struct recorder *r, const struct packet *pkt)
 {
-    int64_t media_us = ticks_to_us(pkt->dts - r->last_dts, r->video->timescale);
+    int64_t media_us = ticks_to_us(pkt->dts - r->last_dts, r->sets.entry->timescale);
     int64_t wall_us = pkt->wall_us - r->last_wall_us;
     int64_t mono_us = pkt->arrival_mono_us - r->last_mono_us;
     r->is_jump = is_far(wall_us - media_us);
     bool is_step = r->is_jump && is_far(wall_us - mono_us);
     if (is_step)
         r->step_us += wall_us - media_us;
-    r->is_hole = !is_step && is_far(wall_us - ticks_to_us(r->last_duration, r->video->timescale));
+    r->is_hole =
+        !is_step && is_far(wall_us - ticks_to_us(r->last_duration, r->sets.entry->timescale));
 }
 
 static void end_segment(struct recorder *r, int64_t to_us, enum segment_edge ended)
@@ -205,7 +208,7 @@ static bool open_segment(struct recorder *r, const struct packet *key)
     str_copy(id.camera_id, sizeof id.camera_id, r->link->camera_id);
     id.n = atomic_fetch_add(&r->storage->next_n, 1);
     r->writer = writer_create(volume, r->link, &id, r->began);
-    r->video = format_ref(key->format);
+    inband_begin(&r->sets, key->format);
     r->from_us = r->sent_to_us = key->wall_us;
     r->base_dts = key->dts;
     r->bytes = 0;
@@ -218,17 +221,17 @@ static bool open_segment(struct recorder *r, const struct packet *key)
     return true;
 }
 
-/* Whether this picture begins another segment, and why. Only a format or a broken timeline may do
- * so without a key frame; then pictures are missing until the next one. */
+/* Whether this picture begins another segment, and why. Only a format that the file cannot hold or
+ * a broken timeline may do so without a key frame; then pictures are missing until the next one. */
 static bool is_cut(const struct recorder *r, const struct packet *pkt, enum segment_edge *edge)
 {
     const struct storage *s = r->storage;
-    int64_t media_us = ticks_to_us(pkt->dts - r->base_dts, r->video->timescale);
-    *edge = SEGMENT_HOLE;
+    int64_t media_us = ticks_to_us(pkt->dts - r->base_dts, r->sets.entry->timescale);
+    *edge = pkt->is_key ? SEGMENT_HOLE : SEGMENT_NO_KEY;
     if (pkt->dts <= r->last_dts || media_us > SEGMENT_LIMIT_US - 60 * US_PER_S)
         return true;
-    *edge = SEGMENT_FORMAT;
-    if (pkt->format != r->video && !format_eq(pkt->format, r->video))
+    *edge = pkt->is_key ? SEGMENT_FORMAT : SEGMENT_NO_KEY;
+    if (!inband_fits(&r->sets, pkt->format))
         return true;
     if (!pkt->is_key)
         return false;
@@ -258,10 +261,13 @@ static void cut_before(struct recorder *r, const struct packet *pkt)
         send_fragment(r, to_us);
     else if (r->fragment != NULL && r->fragment->n_video > 0)
         r->fragment->video[r->fragment->n_video - 1].duration = r->last_duration;
-    if (r->writer != NULL && pkt->format != r->video) { /* the same in other memory */
-        format_unref(&r->video);
-        r->video = format_ref(pkt->format);
-    }
+}
+
+/* Without memory for its parameter sets a picture and those that follow it cannot be decoded. */
+static void lose_picture(struct recorder *r)
+{
+    atomic_fetch_add(&r->link->n_lost_fragments, 1);
+    end_segment(r, end_us(r), SEGMENT_NO_KEY);
 }
 
 static void push_video(struct recorder *r, struct packet *pkt)
@@ -274,11 +280,16 @@ static void push_video(struct recorder *r, struct packet *pkt)
         cut_before(r, pkt);
     if (r->writer == NULL && (!pkt->is_key || pkt->format == NULL || !open_segment(r, pkt)))
         return;
+    struct packet *sample = inband_take(&r->sets, pkt);
+    if (sample == NULL) {
+        lose_picture(r);
+        return;
+    }
     struct fragment *f = need_fragment(r);
-    add_sample(&f->video, &f->n_video, &f->cap_video, pkt, r->last_duration);
-    f->bytes += pkt->size;
+    add_sample(&f->video, &f->n_video, &f->cap_video, sample, r->last_duration);
+    f->bytes += sample->size;
     f->lost_packets += pkt->lost_before;
-    r->bytes += (int64_t)pkt->size;
+    r->bytes += (int64_t)sample->size;
     r->last_dts = pkt->dts;
     r->last_wall_us = pkt->wall_us;
     r->last_mono_us = pkt->arrival_mono_us;
@@ -297,7 +308,7 @@ static uint32_t audio_duration(const struct packet *pkt)
 static bool place_audio(struct recorder *r, const struct packet *pkt)
 {
     uint32_t scale = pkt->format->timescale;
-    int64_t picture_us = ticks_to_us(r->last_dts - r->base_dts, r->video->timescale);
+    int64_t picture_us = ticks_to_us(r->last_dts - r->base_dts, r->sets.entry->timescale);
     int64_t by_wall = us_to_ticks(picture_us + pkt->wall_us - r->last_wall_us, scale);
     if (r->is_audio_placed) {
         int64_t off = by_wall - (pkt->dts - r->audio_base_dts);
@@ -341,7 +352,7 @@ static void push_audio(struct recorder *r, struct packet *pkt)
         f->audio[f->n_audio - 1].duration = (uint32_t)MIN(step, UINT32_MAX);
     }
     uint32_t duration = audio_duration(pkt);
-    add_sample(&f->audio, &f->n_audio, &f->cap_audio, pkt, duration);
+    add_sample(&f->audio, &f->n_audio, &f->cap_audio, packet_ref(pkt), duration);
     f->bytes += pkt->size;
     f->lost_packets += pkt->lost_before;
     r->bytes += (int64_t)pkt->size;
@@ -381,6 +392,7 @@ static void release(struct recorder *r)
     registry_stopped(r->storage->registry, r->link);
     recorder_link_unref(&r->link);
     format_unref(&r->audio);
+    inband_fini(&r->sets);
     hub_unref(&r->hub);
     free(r);
 }

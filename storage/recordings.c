@@ -56,6 +56,17 @@ static int add_deletion(void *ctx, int64_t from_us, int64_t to_us, const char *w
     return 0;
 }
 
+/* The recorder saw why pictures are missing behind a segment whose source stayed up. */
+static void add_edges(struct query *q, const struct found *found)
+{
+    for (size_t i = 0; i + 1 < found->n; i++) {
+        const struct segment_row *row = &found->list[i].row;
+        if (row->ended == SEGMENT_NO_KEY)
+            facts_add(&q->facts, FACT_EDGE, row->to_us, found->list[i + 1].row.id.from_us,
+                      "no_keyframe");
+    }
+}
+
 static int job_facts(struct db *db, void *ctx, struct err *err)
 {
     struct query *q = ctx;
@@ -121,6 +132,7 @@ int storage_recordings(struct storage *s, const char *camera_id, const char *str
     if (rc >= 0) {
         for (size_t i = 0; i < found.n; i++)
             add_span(out, &found.list[i]);
+        add_edges(&q, &found);
         for (size_t i = 0; i < out->n_spans; i++) {
             out->spans[i].from_us = MAX(out->spans[i].from_us, from_us);
             out->spans[i].to_us = MIN(out->spans[i].to_us, to_us);

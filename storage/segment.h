@@ -24,12 +24,13 @@ int stream_kind_parse(const char *name, enum stream_kind *out); /* ERR_INVALID *
 enum segment_edge {
     SEGMENT_START = 0,   /* recording was switched on, or the source came up */
     SEGMENT_ROTATED = 1, /* time or bytes; nothing is missing between */
-    SEGMENT_FORMAT = 2,  /* codec parameters changed, or sound began */
+    SEGMENT_FORMAT = 2,  /* another size or codec, or sound began; nothing is missing between */
     SEGMENT_HOLE = 3,    /* pictures were missing, or the clock stepped */
     SEGMENT_DOWN = 4,    /* the source went away */
     SEGMENT_STOPPED = 5, /* recording was switched off, or the server stopped */
     SEGMENT_DISK = 6,    /* could not be written */
     SEGMENT_CRASH = 7,   /* recovered after a crash */
+    SEGMENT_NO_KEY = 8,  /* what came next cannot be decoded before the next key frame */
 };
 
 struct segment_id {

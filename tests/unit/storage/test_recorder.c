@@ -169,24 +169,115 @@ static void clock_steps_keep_lengths_true(void **state)
     assert_int_equal(rows[0].frames + rows[1].frames + rows[2].frames, 175);
 }
 
-static void a_new_format_begins_a_new_segment(void **state)
+static void use_format(struct rig *rig, struct format *f)
+{
+    format_unref(&rig->format);
+    rig->format = f;
+}
+
+/* Another height than the rig's own. */
+static struct format *other_size(void)
+{
+    static const uint8_t sps[] = {0x67, 0x42, 0xc0, 0x1e, 0xd9, 0x00, 0xa0, 0x2f, 0xf9, 0x70};
+    static const uint8_t pps[] = {0x68, 0xce, 0x3c, 0x80};
+    struct format *f = NULL;
+    assert_int_equal(format_create_video(CODEC_H264, (struct nal_span){0},
+                                         (struct nal_span){sps, sizeof sps},
+                                         (struct nal_span){pps, sizeof pps}, &f),
+                     0);
+    return f;
+}
+
+static void another_size_begins_a_new_segment(void **state)
 {
     struct rig *rig = *state;
     struct segment_row rows[4];
     rig_open(rig);
     rig_record(rig, "cam");
     rig_pictures(rig, 50, 25);
-    format_unref(&rig->format);
-    rig->format = rig_format(7);
+    use_format(rig, other_size());
     rig_pictures(rig, 50, 25);
-    format_unref(&rig->format);
-    rig->format = rig_format(7); /* the same in other memory */
+    use_format(rig, other_size()); /* the same in other memory */
     rig_pictures(rig, 50, 25);
     rig_stop(rig);
     check_one_span(rig, 150);
     assert_int_equal(rig_rows(rig, rows, 4), 2);
     assert_int_equal(rows[0].ended, SEGMENT_FORMAT);
+    assert_int_equal(rows[0].to_us, rows[1].id.from_us);
     assert_int_equal(rig_check(rig), 150);
+}
+
+/* Nothing that cannot be decoded is written: pictures up to the next key frame are a gap. */
+static void another_size_without_a_key_frame_is_a_gap(void **state)
+{
+    struct rig *rig = *state;
+    struct segment_row rows[4];
+    struct recordings rec;
+    rig_open(rig);
+    rig_record(rig, "cam");
+    rig_pictures(rig, 60, 50);
+    use_format(rig, other_size());
+    for (int i = 0; i < 40; i++)
+        rig_picture(rig, false);
+    rig_pictures(rig, 50, 25);
+    rig_stop(rig);
+    assert_int_equal(rig_check(rig), 110);
+    assert_int_equal(rig_rows(rig, rows, 4), 2);
+    assert_int_equal(rows[0].ended, SEGMENT_NO_KEY);
+    assert_int_equal(rows[0].to_us, RIG_START_US + 60 * RIG_FRAME_US);
+    rig_recordings(rig, &rec);
+    assert_int_equal(rec.n_gaps, 2);
+    assert_string_equal(rec.gaps[1].cause, "no_keyframe");
+    assert_int_equal(rec.gaps[1].to_us - rec.gaps[1].from_us, 40 * RIG_FRAME_US);
+    recordings_fini(&rec);
+}
+
+static size_t map_samples(struct rig *rig, struct sample_map **map)
+{
+    struct sample_query q = {.camera_id = "cam",
+                             .stream = "main",
+                             .from_us = RIG_START_US,
+                             .to_us = RIG_START_US + 3600 * US_PER_S};
+    assert_int_equal(source_map(storage_source(rig->storage), &q, map, NULL), 0);
+    return (*map)->n_samples;
+}
+
+/* How many parameter sets stand in front of a recorded picture. */
+static int n_sets(const struct sample_map *map, size_t i)
+{
+    struct packet *pkt;
+    int n = 0;
+    assert_int_equal(sample_read(map, i, &pkt, NULL), 0);
+    for (size_t at = 0; pkt->size > 4000 && at < pkt->size - 4000; n++)
+        at += 4 + get_be32(pkt->data + at);
+    packet_unref(&pkt);
+    return n;
+}
+
+/* A camera that changes its parameter sets many times a minute keeps one segment; from the first
+ * change on every key frame carries its own. */
+static void changing_parameter_sets_stay_in_the_segment(void **state)
+{
+    struct rig *rig = *state;
+    struct segment_row rows[4];
+    struct sample_map *map;
+    rig_open(rig);
+    rig_record(rig, "cam");
+    rig_pictures(rig, 75, 25);
+    for (int i = 0; i < 300; i++) {
+        if (i % 3 != 1) /* two groups with one, one group with the other */
+            use_format(rig, rig_format(i % 3 == 0 ? 7 : 1));
+        rig_pictures(rig, 25, 25);
+    }
+    rig_stop(rig);
+    check_one_span(rig, 75 + 7500);
+    assert_int_equal(rig_check(rig), 75 + 7500);
+    assert_int_equal(rig_rows(rig, rows, 4), 1);
+    assert_int_equal(map_samples(rig, &map), 75 + 7500);
+    for (size_t i = 0; i < map->n_samples; i += 25)
+        assert_int_equal(n_sets(map, i), i < 75 ? 0 : 2);
+    assert_int_equal(map->n_formats, 1);
+    sample_map_free(&map);
 }
 
 /* Sound begins late, jumps, stands still and goes back: pictures are not touched by it. */
@@ -418,7 +509,9 @@ int main(void)
         TEST(missing_pictures_are_a_hole),
         TEST(a_camera_whose_clock_runs_wrong_has_no_gaps),
         TEST(clock_steps_keep_lengths_true),
-        TEST(a_new_format_begins_a_new_segment),
+        TEST(another_size_begins_a_new_segment),
+        TEST(another_size_without_a_key_frame_is_a_gap),
+        TEST(changing_parameter_sets_stay_in_the_segment),
         TEST(strange_sound_never_stops_pictures),
         TEST(sound_is_a_second_track),
         TEST(is_playable_while_written),
