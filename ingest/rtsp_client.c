@@ -319,7 +319,7 @@ struct rtsp_client *rtsp_client_create(const struct rtsp_client_params *params)
         c->has_auth = true;
         c->memory->has_auth = false;
     }
-    url_print(&c->url, c->base_url, sizeof c->base_url);
+    url_print_request(&c->url, c->base_url, sizeof c->base_url);
     return c;
 }
 

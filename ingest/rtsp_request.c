@@ -12,7 +12,7 @@ static bool is_absolute(const char *control)
 static bool verbatim_url(const char *control, char *dst, size_t cap)
 {
     struct url url;
-    return url_parse(control, &url, NULL) == 0 && url_print(&url, dst, cap);
+    return url_parse(control, &url, NULL) == 0 && url_print_request(&url, dst, cap);
 }
 
 bool rtsp_client__control_url(const struct rtsp_client *c, char *dst, size_t cap)

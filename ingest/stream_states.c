@@ -66,8 +66,8 @@ void stream__start_over(struct stream *s)
     s->n_redirects = 0;
     s->status.retry_us = 0;
     int rc = url_parse(s->config.url, &s->url, &err);
-    if (rc == 0 && s->url.is_tls)
-        rc = err_text(&err, ERR_UNSUPPORTED, "rtsps addresses are not supported yet");
+    if (rc == 0 && (s->url.is_tls || s->url.is_tunnel))
+        rc = err_text(&err, ERR_UNSUPPORTED, "TLS and HTTP tunnels are not supported yet");
     if (rc < 0) {
         if (s->state != STREAM_IDLE)
             stream__enter(s, STREAM_IDLE);
@@ -243,8 +243,9 @@ static void follow_verdict(struct stream *s)
     case SESSION_VERDICT_REDIRECTED:
         if (++s->n_redirects > MAX_REDIRECTS) {
             stream__fail(s, CAUSE_PROTOCOL, "more than %d redirects", MAX_REDIRECTS);
-        } else if (end->url.is_tls) {
-            stream__fail(s, CAUSE_UNSUPPORTED, "redirected to rtsps, which is not supported yet");
+        } else if (end->url.is_tls || end->url.is_tunnel) {
+            stream__fail(s, CAUSE_UNSUPPORTED,
+                         "redirected to TLS or an HTTP tunnel, which is not supported yet");
         } else {
             s->url = end->url;
             stream__end(s, STREAM_RESOLVE);

@@ -166,28 +166,53 @@ static bool has_control_bytes(struct span s)
     return false;
 }
 
-static bool take_scheme(struct span *rest, bool *out_is_tls)
+/* The names that are printed come before their aliases. */
+static const struct scheme {
+    const char *prefix;
+    bool is_tls, is_tunnel;
+    uint16_t port;
+} schemes[] = {
+    {"rtsp://", false, false, RTSP_PORT},     {"rtsps://", true, false, RTSPS_PORT},
+    {"rtsph://", false, true, HTTP_PORT},     {"rtspsh://", true, true, HTTPS_PORT},
+    {"rtsp+http://", false, true, HTTP_PORT}, {"rtsp+https://", true, true, HTTPS_PORT},
+};
+
+static const struct scheme *take_scheme(struct span *rest)
 {
-    *out_is_tls = span_istarts(*rest, "rtsps://");
-    if (!*out_is_tls && !span_istarts(*rest, "rtsp://"))
-        return false;
-    size_t n = *out_is_tls ? 8 : 7;
-    *rest = (struct span){rest->p + n, rest->n - n};
-    return true;
+    for (size_t i = 0; i < ARRAY_LEN(schemes); i++) {
+        size_t n = strlen(schemes[i].prefix);
+        if (span_istarts(*rest, schemes[i].prefix)) {
+            *rest = (struct span){rest->p + n, rest->n - n};
+            return &schemes[i];
+        }
+    }
+    return NULL;
+}
+
+static const struct scheme *scheme_of(const struct url *u)
+{
+    size_t i = 0;
+    while (schemes[i].is_tls != u->is_tls || schemes[i].is_tunnel != u->is_tunnel)
+        i++;
+    return &schemes[i];
 }
 
 int url_parse(const char *text, struct url *out, struct err *err)
 {
     *out = (struct url){.port = RTSP_PORT};
     struct span rest = span_trim(span_of(text));
-    if (!take_scheme(&rest, &out->is_tls)) {
+    const struct scheme *scheme = take_scheme(&rest);
+    if (!scheme) {
         if (rest.n > 0 && memmem(rest.p, rest.n, "://", 3))
-            return err_text(err, ERR_UNSUPPORTED, "address must start with rtsp:// or rtsps://");
+            return err_text(err, ERR_UNSUPPORTED,
+                            "address must start with rtsp://, rtsps://, rtsph:// or rtspsh://");
         return err_text(err, ERR_PARSE, "not an address: it must start with rtsp://");
     }
     if (has_control_bytes(rest))
         return err_text(err, ERR_PARSE, "address holds control characters");
-    out->port = out->is_tls ? RTSPS_PORT : RTSP_PORT;
+    out->is_tls = scheme->is_tls;
+    out->is_tunnel = scheme->is_tunnel;
+    out->port = scheme->port;
 
     const char *at = find_credentials_end(rest);
     if (at) {
@@ -214,10 +239,11 @@ int url_parse(const char *text, struct url *out, struct err *err)
 /* "rtsp://", credentials, host and port. */
 static void print_origin(const struct url *u, const char *credentials, struct buf *out)
 {
+    const struct scheme *scheme = scheme_of(u);
     bool is_v6 = strchr(u->host, ':') != NULL;
-    buf_printf(out, "%s://%s%s%s%s", u->is_tls ? "rtsps" : "rtsp", credentials, is_v6 ? "[" : "",
-               u->host, is_v6 ? "]" : "");
-    if (u->has_port || u->port != (u->is_tls ? RTSPS_PORT : RTSP_PORT))
+    buf_printf(out, "%s%s%s%s%s", scheme->prefix, credentials, is_v6 ? "[" : "", u->host,
+               is_v6 ? "]" : "");
+    if (u->has_port || u->port != scheme->port)
         buf_printf(out, ":%u", u->port);
 }
 
@@ -237,6 +263,17 @@ bool url_print(const struct url *u, char *dst, size_t cap)
     print_origin(u, "", &b);
     buf_puts(&b, u->path);
     return give(&b, dst, cap);
+}
+
+bool url_print_request(const struct url *u, char *dst, size_t cap)
+{
+    struct url plain = *u;
+    if (u->is_tunnel) {
+        plain.is_tls = false;
+        plain.is_tunnel = false;
+        plain.port = u->has_port ? u->port : RTSP_PORT;
+    }
+    return url_print(&plain, dst, cap);
 }
 
 static void percent_encode(const char *s, struct buf *out)

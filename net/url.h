@@ -16,11 +16,15 @@
 #define URL_PATH_BYTES 1536
 #define URL_TEXT_BYTES 2048 /* enough for any url_print */
 
+/* The default ports of rtsp, rtsps, rtsph and rtspsh. */
 #define RTSP_PORT  554
 #define RTSPS_PORT 322
+#define HTTP_PORT  80
+#define HTTPS_PORT 443
 
 struct url {
-    bool is_tls; /* rtsps */
+    bool is_tls;    /* rtsps, rtspsh */
+    bool is_tunnel; /* rtsph, rtspsh: RTSP inside HTTP */
     bool has_port;
     uint16_t port;                 /* the scheme's default when not given */
     char user[URL_USER_BYTES];     /* decoded; "" = none */
@@ -29,16 +33,22 @@ struct url {
     char path[URL_PATH_BYTES]; /* path and query, opaque, as written; "" or starts with / or ? */
 };
 
-/* Accepts rtsp:// and rtsps://, percent-encoded or raw credentials: with @ : / # % in a password
+/* Accepts rtsp://, rtsps:// (TLS), rtsph:// and rtspsh:// (RTSP over HTTP and HTTPS; also written
+ * rtsp+http:// and rtsp+https://), percent-encoded or raw credentials: with @ : / # % in a password
  * the last @ before the path wins. 0, ERR_PARSE (not an address), ERR_UNSUPPORTED (another scheme)
  * or ERR_TOO_BIG. The text of err never contains the password. */
 int url_parse(const char *text, struct url *out, struct err *err);
 
 /* "rtsp://host:port/path?query" without credentials; the port only when it was given or is not the
- * default. False when it did not fit. */
+ * default. For people and for storing; url_parse reads it back. False when it did not fit. */
 bool url_print(const struct url *u, char *dst, size_t cap);
 
-/* The same with percent-encoded credentials, which url_parse reads back. For storing, not for logs.
+/* The same as a request line names it: inside an HTTP tunnel the scheme is rtsp://, and the port
+ * stays out when it was not given, for 80 is the tunnel's and not the camera's. */
+bool url_print_request(const struct url *u, char *dst, size_t cap);
+
+/* url_print with percent-encoded credentials, which url_parse reads back. For storing, not for
+ * logs.
  */
 bool url_print_full(const struct url *u, char *dst, size_t cap);
 
@@ -48,8 +58,8 @@ char *url_redact(const char *text, char *dst, size_t cap);
 
 /* Which aggregate URL to use after DESCRIBE: Content-Base, else Content-Location, else the
  * request's own. Repairs what cameras get wrong (no scheme, scheme twice, bare IPv6, path only) and
- * ignores what stays unreadable. The answer always carries the scheme, host and port of `origin`,
- * so that it works through NAT. */
+ * ignores what stays unreadable. The answer always carries the scheme, host and port of `origin` as
+ * url_print_request writes them, so that it works through NAT. */
 bool url_base(const struct url *origin, struct span content_base, struct span content_location,
               char *dst, size_t cap);
 

@@ -34,7 +34,7 @@ static bool print_with_path(const struct url *origin, struct span path, char *ds
 {
     struct url u = *origin;
     u.path[0] = 0;
-    if (!url_print(&u, dst, cap))
+    if (!url_print_request(&u, dst, cap))
         return false;
     size_t n = strlen(dst);
     if (path.n > 0 && path.p[0] != '/' && path.p[0] != '?') {
@@ -85,7 +85,7 @@ bool url_base(const struct url *origin, struct span content_base, struct span co
     if ((repaired_path(content_base, &path) || repaired_path(content_location, &path)) &&
         print_with_path(origin, path, dst, cap))
         return true;
-    return url_print(origin, dst, cap);
+    return url_print_request(origin, dst, cap);
 }
 
 /* head, '/' unless one side has it, control, tail. */

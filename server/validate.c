@@ -165,8 +165,11 @@ static int check_url(const char *field, const char *url, bool may_be_empty, stru
         return err_text(err, ERR_INVALID, "%s: at most 1000 bytes", field);
     err_clear(&why);
     if (!text_is_fit(url, 1, 1000) || url_parse(url, &parsed, &why) < 0 || parsed.host[0] == '\0')
-        return err_text(err, ERR_INVALID,
-                        "%s: it is no RTSP address; write rtsp://HOST[:PORT]/PATH", field);
+        return err_text(
+            err, ERR_INVALID,
+            "%s: it is no RTSP address; write rtsp://HOST[:PORT]/PATH (rtsps:// with TLS, "
+            "rtsph:// or rtspsh:// for RTSP over HTTP or HTTPS)",
+            field);
     return 0;
 }
 

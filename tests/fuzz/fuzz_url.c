@@ -21,7 +21,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (url_parse(input, &u, NULL) == 0 && url_print_full(&u, text, sizeof text)) {
         if (url_parse(text, &again, NULL) < 0 || strcmp(u.user, again.user) != 0 ||
             strcmp(u.password, again.password) != 0 || strcmp(u.host, again.host) != 0 ||
-            strcmp(u.path, again.path) != 0 || u.port != again.port)
+            strcmp(u.path, again.path) != 0 || u.port != again.port || u.is_tls != again.is_tls ||
+            u.is_tunnel != again.is_tunnel)
             __builtin_trap();
     }
     url_parse("rtsp://u:p@pub:8554/live?x", &origin, NULL);

@@ -18,6 +18,10 @@ static const struct {
     {" RTSP://cam.local:8554/a?b=c&d ", "rtsp://cam.local:8554/a?b=c&d", "", ""},
     {"rtsp://10.0.0.1:554", "rtsp://10.0.0.1:554", "", ""},
     {"rtsps://10.0.0.1/x", "rtsps://10.0.0.1/x", "", ""},
+    {"rtsph://10.0.0.1/x?a", "rtsph://10.0.0.1/x?a", "", ""},
+    {"RTSPSH://a:b@[::1]:8443/x", "rtspsh://[::1]:8443/x", "a", "b"},
+    {"rtsp+http://u:p/w@10.0.0.1/x", "rtsph://10.0.0.1/x", "u", "p/w"},
+    {"rtsp+https://10.0.0.1:443/x", "rtspsh://10.0.0.1:443/x", "", ""},
     {"rtsp://[fe80::1%eth0]:555/x", "rtsp://[fe80::1%eth0]:555/x", "", ""},
     {"rtsp://[::1]", "rtsp://[::1]", "", ""},
     {"rtsp://10.0.0.1?x=1", "rtsp://10.0.0.1?x=1", "", ""},
@@ -38,6 +42,8 @@ static const struct {
     {"rtsp://u:p@10.0.0.1/s@main", "rtsp://10.0.0.1/s@main", "u", "p"},
     {"rtsp://proxy:8554/rtsp://u:p@10.0.0.1/s", "rtsp://proxy:8554/rtsp://u:p@10.0.0.1/s", "", ""},
     {"http://10.0.0.1/", NULL, "", ""},
+    {"rtsphs://10.0.0.1/", NULL, "", ""},
+    {"rtsp+ftp://10.0.0.1/", NULL, "", ""},
     {"10.0.0.1", NULL, "", ""},
     {"", NULL, "", ""},
     {"rtsp://", NULL, "", ""},
@@ -81,10 +87,35 @@ static void knows_the_ports(void **state)
     assert_int_equal(url_parse("rtsp://h/", &u, NULL), 0);
     assert_true(u.port == 554 && !u.has_port);
     assert_int_equal(url_parse("rtsps://h/", &u, NULL), 0);
-    assert_true(u.port == 322 && u.is_tls);
+    assert_true(u.port == 322 && u.is_tls && !u.is_tunnel);
+    assert_int_equal(url_parse("rtsph://h/", &u, NULL), 0);
+    assert_true(u.port == 80 && !u.is_tls && u.is_tunnel);
+    assert_int_equal(url_parse("rtspsh://h/", &u, NULL), 0);
+    assert_true(u.port == 443 && u.is_tls && u.is_tunnel);
     assert_int_equal(url_parse("rtsp://[::1]:1/", &u, NULL), 0);
     assert_true(u.port == 1 && u.has_port);
     assert_string_equal(u.host, "::1");
+}
+
+static void names_the_camera_and_not_the_tunnel_in_requests(void **state)
+{
+    (void)state;
+    static const char *const cases[][3] = {
+        {"rtsp://u:p@h/x?a", "rtsp://h/x?a", "rtsp://h/t"},
+        {"rtsps://h:8322/x", "rtsps://h:8322/x", "rtsps://h:8322/t"},
+        {"rtsph://u:p@h/x", "rtsp://h/x", "rtsp://h/t"},
+        {"rtsph://h:8080/x", "rtsp://h:8080/x", "rtsp://h:8080/t"},
+        {"rtspsh://h/x", "rtsp://h/x", "rtsp://h/t"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct url u;
+        char text[URL_TEXT_BYTES];
+        assert_int_equal(url_parse(cases[i][0], &u, NULL), 0);
+        assert_true(url_print_request(&u, text, sizeof text));
+        assert_string_equal(text, cases[i][1]);
+        assert_true(url_base(&u, span_of("rtsp://10.9.9.9/t"), span_of(""), text, sizeof text));
+        assert_string_equal(text, cases[i][2]);
+    }
 }
 
 static void refuses_what_is_too_long(void **state)
@@ -119,6 +150,8 @@ static void hides_credentials(void **state)
         {"rtsp://h/user=admin&password=secret&channel=1.sdp?real_stream",
          "rtsp://h/user=admin&password=***&channel=1.sdp?real_stream"},
         {"rtsp://h/s?token=abc&x=1", "rtsp://h/s?token=***&x=1"},
+        {"rtspsh://admin:secret@10.0.0.1/s", "rtspsh://***@10.0.0.1/s"},
+        {"rtsp+http://admin:secret@10.0.0.1/s", "rtsph://***@10.0.0.1/s"},
         {"nonsense", "nonsense"},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -199,9 +232,13 @@ static void joins_controls_as_text(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_addresses),          cmocka_unit_test(knows_the_ports),
-        cmocka_unit_test(refuses_what_is_too_long), cmocka_unit_test(hides_credentials),
-        cmocka_unit_test(repairs_the_base),         cmocka_unit_test(joins_controls_as_text),
+        cmocka_unit_test(names_the_camera_and_not_the_tunnel_in_requests),
+        cmocka_unit_test(reads_addresses),
+        cmocka_unit_test(knows_the_ports),
+        cmocka_unit_test(refuses_what_is_too_long),
+        cmocka_unit_test(hides_credentials),
+        cmocka_unit_test(repairs_the_base),
+        cmocka_unit_test(joins_controls_as_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -69,7 +69,7 @@ export interface CameraForm {
 export type FormErrors = Record<string, 'required' | 'badId' | 'badUrl' | 'badDays' | 'forbidden'>;
 
 const ID = /^[A-Za-z0-9_-]{1,64}$/;
-const URL_START = /^rtsps?:\/\/[^\s/]+/i;
+const URL_START = /^rtsp(s?h?|\+https?):\/\/[^\s/]+/i;
 
 export const townshipForm = (of?: Township): TownshipForm => ({
   id: of?.id ?? '',

@@ -394,7 +394,7 @@ const en: Same<typeof zhCN> = {
     recordOf: { main: 'Main stream', sub: 'Sub stream', both: 'Both', off: 'Nothing' },
     required: 'Required',
     badId: 'Only letters, digits, - and _, at most 64',
-    badUrl: 'Must begin with rtsp:// or rtsps://',
+    badUrl: 'Must begin with rtsp://, rtsps://, rtsph:// or rtspsh://',
     badDays: '1 to 3650 days',
     detail: {
       reachable: 'Reachable',

@@ -390,7 +390,7 @@ export default {
     recordOf: { main: '主码流', sub: '子码流', both: '两路都录', off: '不录像' },
     required: '必填',
     badId: '只能用字母、数字、- 和 _，最多 64 个',
-    badUrl: '应以 rtsp:// 或 rtsps:// 开头',
+    badUrl: '应以 rtsp://、rtsps://、rtsph:// 或 rtspsh:// 开头',
     badDays: '1 到 3650 天',
     detail: {
       reachable: '可连接',
