@@ -23,8 +23,7 @@ struct tls {
     SSL_CTX *ctx;
 };
 
-/* OpenSSL keeps errors in a queue of the thread; the first one is the cause. */
-static const char *ssl_reason(void)
+const char *tls__reason(void)
 {
     const char *reason = ERR_reason_error_string(ERR_get_error());
     ERR_clear_error();
@@ -37,7 +36,7 @@ int tls_create(const char *cert_file, const char *key_file, struct tls **out, st
     int rc = 0;
     tls->ctx = SSL_CTX_new(TLS_server_method());
     if (!tls->ctx) {
-        rc = err_text(err, -ENOMEM, "TLS: %s", ssl_reason());
+        rc = err_text(err, -ENOMEM, "TLS: %s", tls__reason());
         goto fail;
     }
     SSL_CTX_set_min_proto_version(tls->ctx, TLS1_2_VERSION);
@@ -46,12 +45,12 @@ int tls_create(const char *cert_file, const char *key_file, struct tls **out, st
                                    SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_session_cache_mode(tls->ctx, SSL_SESS_CACHE_OFF);
     if (SSL_CTX_use_certificate_chain_file(tls->ctx, cert_file) != 1) {
-        rc = err_text(err, ERR_INVALID, "TLS certificate %s: %s", cert_file, ssl_reason());
+        rc = err_text(err, ERR_INVALID, "TLS certificate %s: %s", cert_file, tls__reason());
         goto fail;
     }
     if (SSL_CTX_use_PrivateKey_file(tls->ctx, key_file, SSL_FILETYPE_PEM) != 1 ||
         SSL_CTX_check_private_key(tls->ctx) != 1) {
-        rc = err_text(err, ERR_INVALID, "TLS key %s: %s", key_file, ssl_reason());
+        rc = err_text(err, ERR_INVALID, "TLS key %s: %s", key_file, tls__reason());
         goto fail;
     }
     *out = tls;
@@ -186,7 +185,7 @@ int tls_make_self_signed(const char *cert_file, const char *key_file, const char
     X509 *cert = key ? make_cert(key, names) : NULL;
     int rc =
         cert ? write_pair(cert_file, cert, key_file, key, err)
-             : err_text(err, ERR_INVALID, "make a certificate for '%s': %s", names, ssl_reason());
+             : err_text(err, ERR_INVALID, "make a certificate for '%s': %s", names, tls__reason());
     X509_free(cert);
     EVP_PKEY_free(key);
     return rc;
