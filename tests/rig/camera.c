@@ -25,6 +25,8 @@ void camera_init(struct camera *camera, struct camsim *sim, const struct camera_
         for (int t = 0; t < TRACKS; t++)
             camera->streams[i].tracks[t].stream = &camera->streams[i];
     }
+    if (config->rules)
+        camera->trace = json_array();
     timer_init(&camera->script, sim->loop, on_script, camera);
 }
 
@@ -36,6 +38,7 @@ void camera_fini(struct camera *camera)
     if (camera->listener)
         listener_close(camera->listener);
     FREE(&camera->listener);
+    json_decref(camera->trace);
 }
 
 void camera_start(struct camera *camera)

@@ -43,7 +43,7 @@ static int open_listeners(struct camsim *sim, struct err *err)
     bool needs_common = false;
     for (size_t i = 0; i < sim->config->n_cameras; i++) {
         struct camera *camera = &sim->cameras[i];
-        if (camera->config->port == 0) {
+        if (!camera->config->has_port) {
             needs_common = true;
             continue;
         }

@@ -8,6 +8,7 @@
 #include "config.h"
 #include "net/socket.h"
 #include "reel.h"
+#include "script.h"
 #include "stamps.h"
 #include "studio.h"
 
@@ -52,6 +53,8 @@ struct camera {
     struct timer script;
     struct listener *listener; /* of its own; NULL */
     int n_clients;
+    unsigned n_rule_fits[SCRIPT_MAX_RULES]; /* for "nth" */
+    json_t *trace;                          /* what it saw; NULL without rules */
     uint64_t n_accepted, n_units, n_bytes, n_dropped_units, n_lost_packets;
 };
 

@@ -9,6 +9,7 @@
 static void release(void *ctx)
 {
     struct client *c = ctx;
+    script_free(c);
     buf_fini(&c->in);
     buf_fini(&c->out);
     free(c);
@@ -32,6 +33,9 @@ void client_close(struct client *c)
         watch_stop(&c->write_watch);
     timer_disarm(&c->report_timer);
     timer_disarm(&c->delay_timer);
+    script_disarm(c);
+    if (c->camera)
+        trace_event(c->camera, c->connection, "closed");
     close(c->fd);
     if (c->camera)
         c->camera->n_clients--;
@@ -103,6 +107,10 @@ static void take_input(struct client *c)
             client__request(c, &item.message);
         if (item.kind == RTSP_ERROR)
             client__finish(c);
+        if (item.kind == RTSP_FRAME && c->camera)
+            trace_event(c->camera, c->connection, "rtcp");
+        if (item.kind == RTSP_RESPONSE && c->camera)
+            trace_answer(c, &item.message);
     }
     if (!c->is_closed)
         buf_consume(&c->in, at);
@@ -184,13 +192,16 @@ void client_accept(struct camsim *sim, struct camera *camera, int fd, const stru
     sim->n_clients++;
     if (camera) {
         camera->n_clients++;
-        camera->n_accepted++;
+        c->connection = (int)++camera->n_accepted;
+        trace_event(camera, c->connection, "connected");
     }
     socket_set_nodelay(fd);
     socket_set_sndbuf(fd, CLIENT_SNDBUF_BYTES);
     watch_start(&c->read_watch, sim->loop, fd, WATCH_READ, on_readable, c);
     if (camera && camera->mode == FAIL_REFUSE)
         client__reset(c);
+    else if (camera && camera->config->rules)
+        script_connected(c);
 }
 
 void client_end_all(struct camsim *sim, const struct camera *camera)

@@ -43,7 +43,8 @@ static void send_datagrams(struct client *c, const struct client_track *ct, stru
                                                   .msg_iovlen = 1};
             n++;
         }
-        int sent = n > 0 ? sendmmsg(c->sim->udp_fd[0], messages, n, MSG_DONTWAIT) : 0;
+        int sent =
+            n > 0 ? sendmmsg(c->sim->udp_fd[ct->is_from_other_port], messages, n, MSG_DONTWAIT) : 0;
         c->camera->n_lost_packets += n - (unsigned)MAX(sent, 0);
     }
 }

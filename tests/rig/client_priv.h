@@ -10,7 +10,8 @@ enum client_state { CLIENT_INIT, CLIENT_READY, CLIENT_PLAYING };
 struct client_track {
     bool is_setup, is_udp;
     bool needs_key;
-    uint8_t channel; /* of RTP; the next one is RTCP */
+    bool is_from_other_port; /* UDP: RTP comes from the port of RTCP */
+    uint8_t channel;         /* of RTP; the next one is RTCP */
     struct address rtp, rtcp;
     uint32_t n_packets, n_bytes;
 };
@@ -20,6 +21,8 @@ struct client {
     struct camera *camera; /* NULL until known */
     struct stream *stream; /* of DESCRIBE or SETUP */
     enum client_state state;
+    bool has_described;
+    int connection; /* of this camera, from 1 */
     int fd;
     struct address peer;
     struct watch read_watch, write_watch;
@@ -33,12 +36,24 @@ struct client {
     char session[17]; /* "" = none yet */
     char nonce[33];
     struct client_track tracks[TRACKS];
+    struct script_run *runs; /* owned */
+    json_t *request_trace;   /* of the request in hand; borrowed, NULL */
     struct client *next, *prev;
     struct client *next_playing, *prev_playing;
 };
 
 /* [client_rtsp.c] */
 void client__request(struct client *c, const struct rtsp_message *m);
+
+/* Puts into `out` what a well-behaved camera says, and does it. `as` (NULL = look the URI up) is
+ * what the request is about: main, sub, video or audio. */
+void client__respond(struct client *c, const struct rtsp_message *m, const char *as);
+
+/* An answer that says no. */
+void client__refuse(struct client *c, const struct rtsp_message *m, int status);
+
+/* The track a request is about; -1 = none in particular. */
+int client__track_of(const struct client *c, struct span uri, const char *as);
 
 /* [client.c] Sends what is in `out`; may close. */
 void client__flush(struct client *c);

@@ -6,7 +6,6 @@
 #include "media/sdp.h"
 
 #define PUBLIC "OPTIONS, DESCRIBE, SETUP, PLAY, PAUSE, GET_PARAMETER, SET_PARAMETER, TEARDOWN"
-#define REALM  "Rookery camera"
 
 /* What a URI names: /cam-001, /cam-001/sub, each with /trackID=N behind it for SETUP. */
 struct target {
@@ -28,12 +27,29 @@ static struct span path_of(struct span uri)
     return part;
 }
 
-static bool find_target(const struct client *c, struct span uri, struct target *out)
+/* main, sub, video or audio of a camera. */
+static bool name_target(struct camera *camera, const char *name, struct target *out)
+{
+    bool is_sub = strcmp(name, "sub") == 0;
+    out->camera = camera;
+    out->stream = &camera->streams[is_sub ? STREAM_SUB : STREAM_MAIN];
+    if (strcmp(name, "video") == 0)
+        out->track = TRACK_VIDEO;
+    if (strcmp(name, "audio") == 0)
+        out->track = TRACK_AUDIO;
+    return out->stream->is_on;
+}
+
+static bool find_target(const struct client *c, struct span uri, const char *as, struct target *out)
 {
     struct span path = path_of(uri);
     struct span part;
     char id[CONFIG_TEXT_BYTES];
     *out = (struct target){.track = -1};
+    if (c->camera && (as || c->camera->config->uris)) {
+        const char *name = as ? as : script_resource(c->camera->config->uris, uri);
+        return name && name_target(c->camera, name, out);
+    }
     while (path.n > 0 && path.p[0] == '/')
         path = (struct span){path.p + 1, path.n - 1};
     if (!span_cut(&path, '/', &part) || !span_copy(part, id, sizeof id))
@@ -55,12 +71,17 @@ static bool find_target(const struct client *c, struct span uri, struct target *
     return out->stream->is_on;
 }
 
+static int session_timeout_s(const struct client *c)
+{
+    int own = c->camera ? c->camera->config->session_timeout_s : 0;
+    return own ? own : c->sim->config->session_timeout_s;
+}
+
 static void begin(struct client *c, const struct rtsp_message *m, int status)
 {
     rtsp_response_begin(&c->out, status, NULL, m->cseq, CAMSIM_NAME);
     if (c->session[0])
-        rtsp_put(&c->out, "Session", "%s;timeout=%d", c->session,
-                 c->sim->config->session_timeout_s);
+        rtsp_put(&c->out, "Session", "%s;timeout=%d", c->session, session_timeout_s(c));
 }
 
 static void answer(struct client *c, const struct rtsp_message *m, int status)
@@ -72,8 +93,9 @@ static void answer(struct client *c, const struct rtsp_message *m, int status)
 static struct auth_challenge challenge_of(const struct client *c)
 {
     struct auth_challenge ch = {.scheme = c->camera->config->auth,
+                                .qop = c->camera->config->has_qop ? AUTH_QOP_AUTH : AUTH_QOP_NONE,
                                 .has_algorithm = c->camera->config->auth != AUTH_MD5};
-    str_copy(ch.realm, sizeof ch.realm, REALM);
+    str_copy(ch.realm, sizeof ch.realm, c->camera->config->realm);
     str_copy(ch.nonce, sizeof ch.nonce, c->nonce);
     return ch;
 }
@@ -94,7 +116,7 @@ static bool is_authorized(const struct client *c, const struct rtsp_message *m)
                strcmp(a.password, config->password) == 0;
     struct auth_challenge ch = challenge_of(c);
     char ha1[AUTH_HASH_BYTES];
-    auth_ha1(config->auth, config->user, REALM, config->password, ha1);
+    auth_ha1(config->auth, config->user, config->realm, config->password, ha1);
     return strcmp(a.user, config->user) == 0 && span_eq(m->uri, a.uri) &&
            auth_answer_verify(&a, &ch, rtsp_method_name(m->method), ha1, m->body);
 }
@@ -129,6 +151,7 @@ static void on_describe(struct client *c, const struct rtsp_message *m, const st
     else
         sdp_print(tracks[TRACK_VIDEO].format, tracks[TRACK_AUDIO].format, c->camera->config->name,
                   &sdp);
+    c->has_described = true;
     begin(c, m, 200);
     rtsp_put(&c->out, "Content-Base", SPAN_FMT "/", SPAN_ARG(m->uri));
     rtsp_end(&c->out, "application/sdp", sdp.data, sdp.len);
@@ -241,7 +264,8 @@ static bool bind_camera(struct client *c, const struct target *t)
     if (!c->camera && t->camera) {
         c->camera = t->camera;
         c->camera->n_clients++;
-        c->camera->n_accepted++;
+        c->connection = (int)++c->camera->n_accepted;
+        trace_event(c->camera, c->connection, "connected");
     }
     return c->camera != NULL;
 }
@@ -306,25 +330,53 @@ static bool misbehaves(struct client *c)
     return false;
 }
 
+int client__track_of(const struct client *c, struct span uri, const char *as)
+{
+    struct target target;
+    find_target(c, uri, as, &target);
+    return target.track;
+}
+
+void client__refuse(struct client *c, const struct rtsp_message *m, int status)
+{
+    if (status == 401)
+        challenge(c, m);
+    else
+        answer(c, m, status);
+}
+
+void client__respond(struct client *c, const struct rtsp_message *m, const char *as)
+{
+    struct target target;
+    bool is_found = find_target(c, m->uri, as, &target);
+    bool needs_target =
+        c->camera->config->uris || m->method == RTSP_DESCRIBE || m->method == RTSP_SETUP;
+    if (m->method != RTSP_OPTIONS && !is_authorized(c, m))
+        challenge(c, m);
+    else if (!session_fits(c, m))
+        answer(c, m, 454);
+    else if (!is_found && needs_target && m->method != RTSP_OPTIONS)
+        answer(c, m, 404);
+    else
+        dispatch(c, m, &target, is_found);
+}
+
 void client__request(struct client *c, const struct rtsp_message *m)
 {
     struct target target;
-    bool is_found = find_target(c, m->uri, &target);
+    find_target(c, m->uri, NULL, &target);
     if (!bind_camera(c, &target)) {
         answer(c, m, m->method == RTSP_OPTIONS ? 200 : 404);
         client__flush(c);
         return;
     }
-    if (misbehaves(c))
+    trace_request(c, m);
+    if (misbehaves(c) || (c->camera->config->rules && script_request(c, m)))
         return;
-    if (m->method != RTSP_OPTIONS && !is_authorized(c, m))
-        challenge(c, m);
-    else if (!session_fits(c, m))
-        answer(c, m, 454);
-    else if (!is_found && (m->method == RTSP_DESCRIBE || m->method == RTSP_SETUP))
-        answer(c, m, 404);
-    else
-        dispatch(c, m, &target, is_found);
+    size_t before = c->out.len;
+    client__respond(c, m, NULL);
+    if (c->out.len >= before + 12)
+        trace_status(c, (int)strtol((const char *)c->out.data + before + 9, NULL, 10));
     if (!c->is_closed)
         client__flush_answers(c);
 }

@@ -269,6 +269,7 @@ static int make_cameras(struct config *c, const struct wish *w, struct err *err)
         snprintf(cam->id, sizeof cam->id, "cam-%03zu", i + 1);
         str_copy(cam->name, sizeof cam->name, cam->id);
         str_copy(cam->label, sizeof cam->label, w->has_scenes ? cam->id : "loop");
+        cam->has_port = w->base_port > 0;
         cam->port = w->base_port ? (uint16_t)(w->base_port + (int)i) : 0;
         s->is_on = true;
         s->file = w->file ? xstrdup(w->file) : NULL;
@@ -307,6 +308,11 @@ void config_fini(struct config *c)
     for (size_t i = 0; i < c->n_cameras; i++)
         for (int s = 0; s < STREAMS; s++)
             free(c->cameras[i].pictures[s].file);
+    for (size_t i = 0; i < c->n_cameras; i++) {
+        json_decref(c->cameras[i].rules);
+        json_decref(c->cameras[i].uris);
+        json_decref(c->cameras[i].mutations);
+    }
     free(c->cameras);
     free(c->cache_dir);
     free(c->identity_path);

@@ -3,6 +3,8 @@
 #ifndef RIG_CONFIG_H
 #define RIG_CONFIG_H
 
+#include <jansson.h>
+
 #include "base/err.h"
 #include "fail.h"
 #include "media/format.h"
@@ -34,11 +36,18 @@ struct camera_config {
     enum sound sound;
     enum auth_scheme auth;
     char user[CONFIG_TEXT_BYTES], password[CONFIG_TEXT_BYTES];
-    uint16_t port;       /* of its own; 0 = the common one */
-    enum fail_mode fail; /* from the start, or by script: */
-    double fail_every_s; /* 0 = no script */
-    double fail_for_s;   /* at the end of each `every` */
-    double drop;         /* share of RTP packets lost while FAIL_DROP */
+    char realm[CONFIG_TEXT_BYTES];
+    bool has_qop;
+    int session_timeout_s; /* 0 = the common one */
+    bool has_port;         /* one of its own: */
+    uint16_t port;         /* 0 = any free one */
+    json_t *rules;         /* what it does differently (script.h); NULL = nothing */
+    json_t *uris;          /* the only ones it knows; NULL = the usual ones */
+    json_t *mutations;     /* of its RTP packets; NULL = none */
+    enum fail_mode fail;   /* from the start, or by script: */
+    double fail_every_s;   /* 0 = no script */
+    double fail_for_s;     /* at the end of each `every` */
+    double drop;           /* share of RTP packets lost while FAIL_DROP */
 };
 
 struct config {

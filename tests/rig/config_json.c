@@ -3,6 +3,7 @@
 
 #include "base/str.h"
 #include "config.h"
+#include "script.h"
 
 static int text(const json_t *o, const char *key, char *dst, struct err *err)
 {
@@ -114,11 +115,17 @@ static int read_auth(const json_t *o, struct camera_config *c, struct err *err)
     } kinds[] = {{"none", AUTH_NONE},
                  {"basic", AUTH_BASIC},
                  {"digest", AUTH_MD5},
-                 {"digest-sha256", AUTH_SHA256}};
+                 {"digest-sess", AUTH_MD5_SESS},
+                 {"digest-sha256", AUTH_SHA256},
+                 {"digest-sha256-sess", AUTH_SHA256_SESS},
+                 {"digest-sha512-256", AUTH_SHA512_256}};
+    str_copy(c->realm, sizeof c->realm, "Rookery camera");
+    c->has_qop = json_is_true(json_object_get(o, "qop"));
     char kind[CONFIG_TEXT_BYTES] = "none";
     int rc = text(o, "auth", kind, err);
     if (rc < 0 || (rc = text(o, "username", c->user, err)) < 0 ||
-        (rc = text(o, "password", c->password, err)) < 0)
+        (rc = text(o, "password", c->password, err)) < 0 ||
+        (rc = text(o, "realm", c->realm, err)) < 0)
         return rc;
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
         if (strcmp(kinds[i].name, kind) == 0) {
@@ -126,7 +133,7 @@ static int read_auth(const json_t *o, struct camera_config *c, struct err *err)
             return 0;
         }
     }
-    return err_text(err, ERR_INVALID, "auth must be none, basic, digest or digest-sha256");
+    return err_text(err, ERR_INVALID, "there is no auth called %s", kind);
 }
 
 static int read_sound(const json_t *o, struct camera_config *c, struct err *err)
@@ -167,10 +174,45 @@ static int read_fail(json_t *o, struct camera_config *c, struct err *err)
     return 0;
 }
 
+/* A number, or "any". */
+static int read_port(const json_t *o, struct camera_config *c, struct err *err)
+{
+    const json_t *v = json_object_get(o, "port");
+    if (json_is_string(v) && strcmp(json_string_value(v), "any") == 0) {
+        c->has_port = true;
+        return 0;
+    }
+    int rc = port(o, "port", &c->port, err);
+    c->has_port = c->port > 0;
+    return rc;
+}
+
+static int read_script(const json_t *o, struct camera_config *c, struct err *err)
+{
+    double timeout_s = 0;
+    int rc = number(o, "session_timeout", 1, 3600, &timeout_s, err);
+    c->session_timeout_s = (int)timeout_s;
+    json_t *rules = json_object_get(o, "rtsp");
+    json_t *uris = json_object_get(o, "uris");
+    json_t *mutations = json_object_get(o, "rtp");
+    if (rc >= 0 && rules)
+        rc = script_check(rules, err);
+    if (rc >= 0 && uris)
+        rc = script_check_uris(uris, err);
+    if (rc >= 0 && mutations && !json_is_array(mutations))
+        rc = err_text(err, ERR_INVALID, "rtp must be a list");
+    c->rules = json_incref(rules);
+    c->uris = json_incref(uris);
+    c->mutations = json_incref(mutations);
+    return rc;
+}
+
 static int read_camera(json_t *o, struct camera_config *c, struct err *err)
 {
-    static const char *const keys[] = {"id",   "name",     "label",    "main", "sub",  "audio",
-                                       "auth", "username", "password", "port", "fail", NULL};
+    static const char *const keys[] = {
+        "id",  "name",     "label",           "main", "sub",  "audio", "auth",
+        "qop", "username", "password",        "port", "fail", "rtsp",  "uris",
+        "rtp", "realm",    "session_timeout", NULL};
     struct picture_source *main_source = &c->pictures[STREAM_MAIN];
     struct picture_source *sub_source = &c->pictures[STREAM_SUB];
     *main_source = (struct picture_source){.width = 960,
@@ -204,8 +246,9 @@ static int read_camera(json_t *o, struct camera_config *c, struct err *err)
         (rc = read_source(json_object_get(o, "sub"), sub_source, err)) < 0)
         return err_wrap(err, rc, "sub");
     if ((rc = text(o, "name", c->name, err)) < 0 || (rc = text(o, "label", c->label, err)) < 0 ||
-        (rc = port(o, "port", &c->port, err)) < 0 || (rc = read_auth(o, c, err)) < 0 ||
-        (rc = read_sound(o, c, err)) < 0 || (rc = read_fail(o, c, err)) < 0)
+        (rc = read_port(o, c, err)) < 0 || (rc = read_auth(o, c, err)) < 0 ||
+        (rc = read_sound(o, c, err)) < 0 || (rc = read_fail(o, c, err)) < 0 ||
+        (rc = read_script(o, c, err)) < 0)
         return rc;
     return 0;
 }

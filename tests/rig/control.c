@@ -12,12 +12,13 @@ static json_t *camera_json(const struct camera *camera)
     for (int i = 0; i < STREAMS; i++)
         n_playing += camera->streams[i].n_playing;
     return json_pack(
-        "{s:s, s:s, s:s, s:b, s:i, s:i, s:I, s:I, s:I, s:I, s:I}", "id", camera->config->id, "name",
-        camera->config->name, "mode", fail_table[camera->mode].name, "manual", camera->is_manual,
-        "clients", camera->n_clients, "playing", n_playing, "accepted",
-        (json_int_t)camera->n_accepted, "units", (json_int_t)camera->n_units, "bytes",
-        (json_int_t)camera->n_bytes, "dropped_units", (json_int_t)camera->n_dropped_units,
-        "lost_packets", (json_int_t)camera->n_lost_packets);
+        "{s:s, s:s, s:s, s:b, s:i, s:i, s:i, s:I, s:I, s:I, s:I, s:I}", "id", camera->config->id,
+        "name", camera->config->name, "mode", fail_table[camera->mode].name, "manual",
+        camera->is_manual, "port",
+        camera->listener ? camera->listener->port : camera->sim->common.port, "clients",
+        camera->n_clients, "playing", n_playing, "accepted", (json_int_t)camera->n_accepted,
+        "units", (json_int_t)camera->n_units, "bytes", (json_int_t)camera->n_bytes, "dropped_units",
+        (json_int_t)camera->n_dropped_units, "lost_packets", (json_int_t)camera->n_lost_packets);
 }
 
 static void reply_json(struct http_request *req, int status, json_t *value)
@@ -34,6 +35,25 @@ static void list_cameras(struct camsim *sim, struct http_request *req)
     for (size_t i = 0; i < sim->config->n_cameras; i++)
         json_array_append_new(items, camera_json(&sim->cameras[i]));
     reply_json(req, 200, json_pack("{s:i, s:o}", "clients", sim->n_clients, "items", items));
+}
+
+/* What the camera saw, and the identities of its pictures. */
+static void read_camera(const struct camera *camera, const char *what, struct http_request *req)
+{
+    const struct reel *reel = camera->streams[STREAM_MAIN].tracks[TRACK_VIDEO].reel;
+    if (strcmp(what, "trace") == 0 && camera->trace) {
+        reply_json(req, 200, json_incref(camera->trace));
+    } else if (strcmp(what, "identity") == 0 && reel) {
+        struct buf text;
+        buf_init(&text, 0);
+        reel_print_identity(reel, &text);
+        http_reply_text(req, 200, "text/plain", buf_cstr(&text));
+        buf_fini(&text);
+    } else {
+        http_reply_problem(
+            req, 404,
+            "there is only trace (of a camera with rules) and identity (of one that loops)");
+    }
 }
 
 static void change_camera(struct camera *camera, const char *verb, struct http_request *req)
@@ -75,7 +95,7 @@ static void on_request(void *ctx, struct http_request *req)
     else if (req->n_segments == 2)
         reply_json(req, 200, camera_json(camera));
     else if (req->method != HTTP_POST)
-        http_reply_problem(req, 405, "changes are made by POST");
+        read_camera(camera, path[2], req);
     else
         change_camera(camera, path[2], req);
 }

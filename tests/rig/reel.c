@@ -69,15 +69,24 @@ size_t reel_find(const struct reel *r, int64_t ticks)
     return lo;
 }
 
+void reel_print_identity(const struct reel *r, struct buf *out)
+{
+    for (size_t i = 0; i < r->n_units; i++) {
+        const struct unit *u = r->units[i];
+        buf_printf(out, "%zu %016" PRIx64 " %zu %d\n", i, u->identity, u->size, u->is_key);
+    }
+}
+
 int reel_write_identity(const struct reel *r, const char *path, struct err *err)
 {
     FILE *f = fopen(path, "w");
     if (!f)
         return err_set(err, -errno, "create %s", path);
-    for (size_t i = 0; i < r->n_units; i++) {
-        const struct unit *u = r->units[i];
-        fprintf(f, "%zu %016" PRIx64 " %zu %d\n", i, u->identity, u->size, u->is_key);
-    }
+    struct buf text;
+    buf_init(&text, 0);
+    reel_print_identity(r, &text);
+    fwrite(text.data, 1, text.len, f);
+    buf_fini(&text);
     if (fclose(f) != 0)
         return err_set(err, -errno, "write %s", path);
     return 0;

@@ -4,6 +4,7 @@
 #ifndef RIG_REEL_H
 #define RIG_REEL_H
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "unit.h"
 
@@ -31,6 +32,7 @@ size_t reel_find(const struct reel *r, int64_t ticks);
 
 /* Writes "index identity bytes is_key" per unit, for checking recordings against. */
 int reel_write_identity(const struct reel *r, const char *path, struct err *err);
+void reel_print_identity(const struct reel *r, struct buf *out);
 
 /* The tracks of a source; either may be NULL. */
 struct reel_pair {
