@@ -6,11 +6,6 @@
 #include "base/mem.h"
 #include "ingest/rtsp_client_priv.h"
 
-/* Quirk I1: keep the connection unless it is hopeless. */
-#define MAX_SKIPPED_BYTES (1u << 20)
-#define MAX_LOSSES        5
-#define WINDOW_US         (60 * US_PER_S)
-
 static const struct {
     enum session_phase phase;
     uint32_t next;
@@ -86,14 +81,7 @@ static void after_step(struct rtsp_client *c)
 
 static void on_skipped(struct rtsp_client *c, int64_t mono_us, const struct rtsp_item *item)
 {
-    if (mono_us - c->window_us > WINDOW_US) {
-        c->window_us = mono_us;
-        c->window_losses = 0;
-        c->window_skipped = 0;
-    }
-    c->window_losses += item->is_new_loss;
-    c->window_skipped += item->n_skipped;
-    if (c->window_skipped <= MAX_SKIPPED_BYTES && c->window_losses <= MAX_LOSSES)
+    if (!session_skipped(&c->base, mono_us, item))
         return;
     finish_dead(c, SESSION_VERDICT_FAILED, CAUSE_PROTOCOL,
                 "the camera sends bytes that are neither RTSP nor RTP");
@@ -172,7 +160,8 @@ static void closed(struct session *s, enum stream_cause cause, const char *what)
     }
     if (c->state == RTSP_CLIENT_PLAYING)
         finish_dead(c, SESSION_VERDICT_FAILED, cause, "%s", what);
-    else if (!c->base.has_answered && c->window_skipped > 0) /* a page of HTML, a greeting */
+    else if (!c->base.has_answered &&
+             c->base.window_skipped_bytes > 0) /* a page of HTML, a greeting */
         finish_dead(c, SESSION_VERDICT_FAILED, CAUSE_PROTOCOL,
                     "what answers there does not speak RTSP");
     else /* without any answer: what a device does whose places are taken (quirk L1) */

@@ -50,11 +50,6 @@ struct rtsp_client {
     bool accepts_frames;    /* PLAY was sent */
     uint64_t n_frames;
     int64_t keepalive_due_us;
-
-    /* losses of framing within the current minute */
-    int64_t window_us;
-    uint64_t window_losses;
-    uint64_t window_skipped;
 };
 
 /* rtsp_client.c */

@@ -2,7 +2,12 @@
 
 #include <assert.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
+
+#define MAX_SKIPPED_BYTES (1u << 20)
+#define MAX_LOSSES        5
+#define WINDOW_US         (60 * US_PER_S)
 
 void session_init(struct session *s, const struct session_ops *ops, const struct session_host *host,
                   void *ctx)
@@ -17,6 +22,18 @@ void session_init(struct session *s, const struct session_ops *ops, const struct
 void session_fini(struct session *s)
 {
     buf_fini(&s->out);
+}
+
+bool session_skipped(struct session *s, int64_t mono_us, const struct rtsp_item *item)
+{
+    if (mono_us - s->window_us > WINDOW_US) {
+        s->window_us = mono_us;
+        s->window_losses = 0;
+        s->window_skipped_bytes = 0;
+    }
+    s->window_losses += item->is_new_loss;
+    s->window_skipped_bytes += item->n_skipped;
+    return s->window_skipped_bytes > MAX_SKIPPED_BYTES || s->window_losses > MAX_LOSSES;
 }
 
 void session_destroy(struct session **sp)

@@ -42,7 +42,8 @@ enum session_verdict {
     SESSION_VERDICT_FAILED,     /* cause and text */
     SESSION_VERDICT_REDIRECTED, /* go to `url` */
     SESSION_VERDICT_TRANSPORT,  /* refused this transport: the other one, on a fresh connection */
-    SESSION_VERDICT_AGAIN, /* a fresh connection at once; cause and text if that is not wanted */
+    SESSION_VERDICT_AGAIN,   /* a fresh connection at once; cause and text if that is not wanted */
+    SESSION_VERDICT_RESTART, /* a fresh session on this connection, from the bytes left over on */
 };
 
 /* How it ended. */
@@ -95,12 +96,20 @@ struct session {
     int n_tracks;
     bool has_answered;         /* the peer spoke RTSP */
     struct rtsp_parser parser; /* n_losses of framing so far, and whether it is lost now (I1) */
+
+    /* losses of framing within the current minute */
+    int64_t window_us;
+    uint64_t window_losses;
+    uint64_t window_skipped_bytes;
 };
 
 /* For the kinds: fills the common part. */
 void session_init(struct session *s, const struct session_ops *ops, const struct session_host *host,
                   void *ctx);
 void session_fini(struct session *s);
+/* Counts bytes that made no sense. True when it is hopeless (quirk I1: only then the connection is
+ * given up). */
+bool session_skipped(struct session *s, int64_t mono_us, const struct rtsp_item *item);
 
 void session_destroy(struct session **s);
 enum session_phase session_phase(const struct session *s);
