@@ -266,6 +266,9 @@ static void follow_verdict(struct stream *s)
         else
             stream__fail(s, end->cause, "%s", end->text);
         break;
+    case SESSION_VERDICT_RESTART: /* not of sessions we begin */
+        stream__fail(s, end->cause, "%s", end->text);
+        break;
     }
 }
 
