@@ -6,7 +6,9 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
-#define MAX_STEP_S     5.0 /* between believable stamps */
+#define SHORT_STEP_S   0.5 /* between stamps that need no proof */
+#define SHORT_STEPS    3
+#define MAX_STEP_S     5.0 /* that is not a new start */
 #define MAX_GAP_US     (60 * US_PER_S)
 #define MAX_BACK_S     0.5 /* of a B-frame */
 #define AGREE_US       US_PER_S
@@ -22,30 +24,32 @@
 #define NEAR_S       0.12 /* of it too: no hurry */
 #define NEAR_PULL    0.001
 #define PULL_TIME_S  2.0
-#define MAX_PULL     0.5
+#define MAX_PULL     2.0
 #define DOUBT_PULL   0.01
 #define N_LASTING    5 /* windows after which lateness does not pass */
 #define LATE_S       2.0
 #define N_LATE       3
 #define SETTLE_US    (5 * US_PER_S) /* a backlog at the start is over */
 #define STEER_S      0.15           /* off home by so much: begin to steer */
+#define STEER_LIAR_S 0.08           /* the same for a camera whose stamps run wrong */
 #define STEERED_S    0.02           /* end */
-#define MAX_DEBT_S   2.0
+#define LARGE_S      1.0            /* no longer gently */
+#define RECOVER_US   (120 * US_PER_S)
+#define RECOVER_S    0.2
 #define STEER_SHARE  0.005 /* of a step, for a camera that keeps time */
 #define STEER_WRONG  0.05  /* for another */
 #define EVIDENCE_US  (5 * US_PER_S)
-#define EVIDENCE_MIN 6   /* windows */
-#define EVIDENCE_S   0.2 /* apart */
-#define MAX_STRIDE   4
-#define NEAR_ONE     0.005 /* a rate as near to 1 is 1 */
+#define EVIDENCE_MIN 6     /* windows */
+#define EVIDENCE_S   0.2   /* apart */
+#define STRAIGHT_S   0.08  /* off the straight line */
+#define NEAR_ONE     0.002 /* a rate as near to 1 is 1 */
 
 void timeline_init(struct timeline *t, uint32_t timescale, int reorder_frames)
 {
     *t = (struct timeline){.timescale = timescale ? timescale : 90000,
                            .reorder_frames = CLAMP(reorder_frames, 0, TIMELINE_MAX_REORDER)};
     t->nominal = t->timescale / 25.0;
-    t->rate = t->scale = 1;
-    t->stride = 1;
+    t->rate = t->rate_before = t->scale = 1;
     t->last_dts = INT64_MIN;
 }
 
@@ -103,9 +107,9 @@ static bool is_believable(const struct timeline *t, double delta, int64_t mono_u
 {
     if (delta <= 0)
         return false;
-    if (delta <= MAX_STEP_S * t->timescale)
+    if (delta <= MAX(SHORT_STEP_S * t->timescale, SHORT_STEPS * t->nominal))
         return true;
-    /* A long pause that the arrival confirms. */
+    /* A pause that the arrival confirms. */
     double elapsed = ticks_of(t, mono_us - t->last_mono_us);
     return delta <= ticks_of(t, MAX_GAP_US) && fabs(delta - elapsed) <= ticks_of(t, AGREE_US);
 }
@@ -155,6 +159,8 @@ static struct step doubt(struct timeline *t, uint32_t rtp, double delta, int64_t
         t->owed = MIN(t->owed + t->nominal, MAX_STEP_S * t->timescale);
         return (struct step){.ticks = t->nominal};
     }
+    if (delta > t->owed && delta <= MAX_STEP_S * t->timescale) /* pictures were left out */
+        return believe(t, rtp, delta, mono_us);
     t->last_rtp = rtp;
     t->last_mono_us = mono_us;
     t->owed = 0;
@@ -184,64 +190,57 @@ static double raw(const struct timeline_point *p)
     return p->late + p->applied;
 }
 
-static void forget(struct timeline *t, int n)
-{
-    t->n_points -= n;
-    memmove(t->points, t->points + n, (size_t)t->n_points * sizeof t->points[0]);
-}
-
-/* Keeps the history of about a minute; a shorter one in full. */
+/* Keeps about the last minute. */
 static void remember(struct timeline *t, const struct timeline_point *p)
 {
-    if (++t->n_skipped < t->stride)
-        return;
-    t->n_skipped = 0;
-    if (t->n_points == TIMELINE_POINTS && t->stride < MAX_STRIDE) {
-        t->stride *= 2;
-        t->n_points /= 2;
-        for (int i = 1; i < t->n_points; i++)
-            t->points[i] = t->points[2 * i];
-    } else if (t->n_points == TIMELINE_POINTS) {
-        forget(t, 1);
+    if (t->n_points == TIMELINE_POINTS) {
+        t->n_points--;
+        memmove(t->points, t->points + 1, (size_t)t->n_points * sizeof t->points[0]);
     }
     t->points[t->n_points++] = *p;
 }
 
-static bool is_straight(const struct timeline *t, double from, double slope, double tolerance)
+/* How fast the points from the i-th on part from arrival, when they do so steadily; else 0. */
+static double slope_from(const struct timeline *t, int i, const struct timeline_point *now)
 {
-    for (int i = 1; i < t->n_points; i++) {
-        double x = ticks_of(t, t->points[i].mono_us - t->points[0].mono_us);
-        if (fabs(raw(&t->points[i]) - from - slope * x) > tolerance)
-            return false;
+    const struct timeline_point *from = &t->points[i];
+    double apart = raw(now) - raw(from);
+    double span = ticks_of(t, now->mono_us - from->mono_us);
+    if (fabs(apart) <= EVIDENCE_S * t->timescale || span < ticks_of(t, EVIDENCE_US))
+        return 0;
+    double slope = apart / span;
+    double most = MIN(fabs(apart) / 4, STRAIGHT_S * t->timescale);
+    while (++i < t->n_points) {
+        double x = ticks_of(t, t->points[i].mono_us - from->mono_us);
+        if (fabs(raw(&t->points[i]) - raw(from) - slope * x) > most)
+            return 0;
     }
-    return true;
+    return slope;
+}
+
+static void set_rate(struct timeline *t, double rate)
+{
+    rate = CLAMP(rate, 0.05, 20.0);
+    t->rate = fabs(rate - 1) < NEAR_ONE ? 1 : rate;
+    t->n_points = 0;
 }
 
 /* Stamps and arrival part steadily: the speed of the stamps is wrong. A step, a stall or a link
- * that is too narrow for a while is no straight line; what was before it is forgotten. */
+ * that is too narrow for a while is no straight line. */
 static bool learn_rate(struct timeline *t, const struct timeline_point *now)
 {
-    bool is_learnt = false;
-    if (t->n_points > 0) {
-        double from = raw(&t->points[0]), apart = raw(now) - from;
-        int64_t span_us = now->mono_us - t->points[0].mono_us;
-        double slope = span_us > 0 ? apart / ticks_of(t, span_us) : 0;
-        if (fabs(apart) <= EVIDENCE_S * t->timescale) {
-            /* agrees */
-        } else if (!is_straight(t, from, slope, fabs(apart) / 4)) {
-            forget(t, (t->n_points + 1) / 2);
-            t->stride = 1;
-        } else if (span_us >= EVIDENCE_US && t->n_points >= EVIDENCE_MIN) {
-            t->rate = CLAMP(t->rate / MAX(1 - slope, 0.05), 0.05, 20.0);
-            if (fabs(t->rate - 1) < NEAR_ONE)
-                t->rate = 1;
-            t->n_points = 0;
-            t->stride = 1;
-            is_learnt = true;
-        }
+    double slope = 0;
+    for (int i = 0; i <= t->n_points - EVIDENCE_MIN && slope == 0; i++)
+        slope = slope_from(t, i, now);
+    if (slope != 0) {
+        t->rate_before = t->rate;
+        t->learnt_mono_us = now->mono_us;
+        t->recovered = 0;
+        t->home = 0; /* what looked like a backlog */
+        set_rate(t, t->rate / MAX(1 - slope, 0.05));
     }
     remember(t, now);
-    return is_learnt;
+    return slope != 0;
 }
 
 /* --- steering --- */
@@ -257,11 +256,12 @@ static void move(struct timeline *t, double ticks)
 {
     double plain = ticks * t->rate;
     double debt = t->anchor - t->home;
-    if (fabs(debt) > STEER_S * t->timescale)
+    if (fabs(debt) > (t->rate == 1 ? STEER_S : STEER_LIAR_S) * t->timescale)
         t->is_steering = true;
     else if (fabs(debt) < STEERED_S * t->timescale)
         t->is_steering = false;
-    double most = t->is_steering ? plain * (t->rate == 1 ? STEER_SHARE : STEER_WRONG) : 0;
+    bool is_gentle = t->rate == 1 && fabs(debt) < LARGE_S * t->timescale;
+    double most = t->is_steering ? plain * (is_gentle ? STEER_SHARE : STEER_WRONG) : 0;
     double extra = MAX(plain + CLAMP(debt, -most, most), 1.0) - plain;
     t->position += plain + extra;
     t->scale = (plain + extra) / ticks;
@@ -274,21 +274,38 @@ static void move(struct timeline *t, double ticks)
     t->pull_left -= pull;
 }
 
+/* What looked like slow stamps was a link that was too narrow: the rest comes now, all at once. */
+static void recover(struct timeline *t, double early, int64_t mono_us)
+{
+    if (t->rate <= t->rate_before || mono_us - t->learnt_mono_us > RECOVER_US)
+        return;
+    t->recovered += early;
+    if (t->recovered > RECOVER_S * t->timescale) {
+        set_rate(t, t->rate_before);
+        t->rate_before = t->rate;
+    }
+}
+
 /* Pictures that come before their time prove the anchor wrong at once. At the start that was a
  * backlog, which is no drift. */
 static void bound_anchor(struct timeline *t, double late, int64_t mono_us)
 {
-    t->anchor = MIN(t->anchor, late + MAX_AHEAD_S * t->timescale);
+    double early = t->anchor - (late + MAX_AHEAD_S * t->timescale);
+    if (early > 0) {
+        t->anchor -= early;
+        recover(t, early, mono_us);
+    }
     if (mono_us - t->origin_mono_us < SETTLE_US)
         t->home = MIN(t->home, t->anchor);
-    double most = MAX_DEBT_S * t->timescale;
-    t->home = CLAMP(t->home, t->anchor - most, t->anchor + most);
 }
 
-/* Position moves to where the pictures arrive. True when it did. */
+/* Stamps that missed time move to where the pictures arrive. Lateness that still grows is another
+ * speed. True when position jumped. */
 static bool catch_up(struct timeline *t, double late)
 {
-    t->n_late = late > LATE_S * t->timescale ? t->n_late + 1 : 0;
+    bool is_steady = fabs(late - t->last_late) < EVIDENCE_S * t->timescale;
+    t->n_late = late <= LATE_S * t->timescale ? 0 : is_steady ? t->n_late + 1 : 1;
+    t->last_late = late;
     if (t->n_late < N_LATE)
         return false;
     t->position += late;

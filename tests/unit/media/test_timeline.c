@@ -198,7 +198,8 @@ static void steers_wrong_speeds_to_arrival(void **state)
         struct cam c = new_cam(90000, 0);
         double real = 1e6 / fps[i];
         run(&c, (int)(fps[i] * 10), FRAME, real, 5000);
-        run(&c, (int)(fps[i] * 80), FRAME, real, 5000); /* learns, and makes good what was before */
+        run(&c, (int)(fps[i] * 170), FRAME, real,
+            5000); /* learns, and makes good what was before */
         forget_extremes(&c);
         int64_t dts = c.last.dts, mono_us = c.mono_us;
         run(&c, (int)(fps[i] * 600), FRAME, real, 5000);
