@@ -196,6 +196,41 @@ static enum look look_sure(const struct rtsp_parser *p, const uint8_t *d, size_t
     return look(p, d + end, n - end) == LOOK_GARBAGE ? LOOK_GARBAGE : l;
 }
 
+/* Bytes of a frame behind a cut one that are waited for, to be sure. */
+#define CUT_WAIT_BYTES 8192
+
+/* What stands behind a frame makes no sense: either garbage came in between, or the frame was cut
+ * short and has the next one inside (quirk I1), or an answer was written into it (quirk I3).
+ * LOOK_FRAME: it is whole; LOOK_GARBAGE: it is not; LOOK_SHORT: more bytes must decide. */
+static enum look look_into_frame(const struct rtsp_parser *p, const uint8_t *d, size_t n,
+                                 size_t end)
+{
+    for (size_t i = 1; i < end; i++) {
+        if (d[i] != '$' && d[i] != 'R')
+            continue;
+        enum look l = look_at(p, d + i, n - i, true);
+        if (l == LOOK_RESPONSE)
+            return LOOK_GARBAGE;
+        if (l != LOOK_FRAME)
+            continue;
+        size_t inner_end = i + 4 + get_be16(d + i + 2);
+        if (inner_end >= end && inner_end - end < CUT_WAIT_BYTES && n <= inner_end)
+            return LOOK_SHORT;
+        if (n > inner_end && look(p, d + inner_end, n - inner_end) != LOOK_GARBAGE)
+            return LOOK_GARBAGE;
+    }
+    return LOOK_FRAME;
+}
+
+/* Whether the frame that ends at `end` is to be believed, by what follows. */
+static enum look look_behind(const struct rtsp_parser *p, const uint8_t *d, size_t n, size_t end)
+{
+    enum look l = look(p, d + end, n - end);
+    if (l != LOOK_GARBAGE || look_at_foreign_request(d + end, n - end) != LOOK_GARBAGE)
+        return LOOK_FRAME;
+    return look_into_frame(p, d, n, end);
+}
+
 /* Passes over what makes no sense, up to the next sure item or to where more bytes must decide. */
 static size_t skip_garbage(struct rtsp_parser *p, const uint8_t *d, size_t n, size_t from,
                            struct rtsp_item *out)
@@ -437,6 +472,13 @@ size_t rtsp_parse(struct rtsp_parser *p, const uint8_t *d, size_t n, struct rtsp
         if (len >= FRAME_MIN_BYTES) {
             if (n < 4 + len)
                 return 0;
+            if (n > 4 + len && d[4 + len] != '$') {
+                enum look l = look_behind(p, d, n, 4 + len);
+                if (l == LOOK_SHORT)
+                    return 0;
+                if (l == LOOK_GARBAGE)
+                    return skip_garbage(p, d, n, 1, out);
+            }
             p->is_lost = false;
             out->kind = RTSP_FRAME;
             out->channel = d[1];
