@@ -7,10 +7,6 @@
 #include "base/mem.h"
 #include "ingest/receiver_priv.h"
 
-/* Quirk R3: when another sender is believed. */
-#define SILENT_US INT64_C(1000000)
-#define MAX_RIVAL 20
-
 struct receiver *receiver_create(const struct receiver_params *params)
 {
     struct receiver *r = xcalloc(1, sizeof *r);
@@ -22,10 +18,13 @@ struct receiver *receiver_create(const struct receiver_params *params)
 
 static void close_track(struct track *t)
 {
-    if (t->depay)
-        t->r->n_damaged_before += t->is_video ? depay_stats(t->depay)->n_damaged : 0;
+    if (t->is_video) {
+        t->r->n_damaged_before += depay_stats(t->depay)->n_damaged;
+        t->r->n_oversize_before += depay_stats(t->depay)->n_oversize;
+    }
     t->r->n_lost_before += t->seq.n_lost;
     depay_destroy(&t->depay);
+    receiver__rival_fini(t);
     receiver__reorder_fini(&t->reorder);
     *t = (struct track){.r = t->r};
 }
@@ -109,6 +108,10 @@ static void on_picture(void *ctx, struct packet *pkt, uint32_t timestamp)
     r->stats.n_pictures++;
     r->stats.picture_mono_us = r->arrival.mono_us;
     r->stats.has_parameter_sets = r->stats.has_parameter_sets || pkt->format;
+    /* After a picture without end nothing before the next key frame can be trusted (quirk H15). */
+    uint64_t n_oversize = depay_stats(t->depay)->n_oversize;
+    t->needs_key |= n_oversize != t->n_oversize;
+    t->n_oversize = n_oversize;
     if (!pkt->format || (t->needs_key && !pkt->is_key)) {
         packet_unref(&pkt);
         return;
@@ -186,42 +189,41 @@ void receiver__deliver(struct track *t, const struct rtp *rtp)
 {
     uint32_t lost = 0;
     t->timestamp = rtp->timestamp;
-    switch (rtp_seq_next(&t->seq, rtp->seq, &lost)) {
+    switch (rtp_seq_next(&t->seq, rtp->seq, rtp->timestamp, &lost)) {
     case RTP_IN_ORDER:
     case RTP_AFTER_LOSS:
         break;
     case RTP_LATE:
         return;
     case RTP_RESTART: /* quirk R5: no reordering; go on at once */
-        depay_reset(t->depay);
+        depay_restart(t->depay, rtp->timestamp);
         t->is_broken = true;
         break;
     }
     depay_input(t->depay, rtp, lost);
 }
 
-/* Quirks R3, R4, K6: the first sender is the right one while it is alive. */
-static bool is_sender_accepted(struct track *t, const struct rtp *rtp)
+void receiver__take(struct track *t, const struct rtp *rtp, const uint8_t *p, size_t n)
 {
-    if (!t->has_ssrc) {
-        t->ssrc = rtp->ssrc;
-        t->has_ssrc = true;
-        return true;
-    }
-    t->n_rival = rtp->ssrc == t->rival ? t->n_rival + 1 : 1;
-    t->rival = rtp->ssrc;
-    if (t->r->arrival.mono_us - t->heard.mono_us < SILENT_US && t->n_rival < MAX_RIVAL)
-        return false;
-    t->ssrc = rtp->ssrc;
-    t->n_rival = 0;
+    t->r->stats.n_bytes += n;
+    if (t->is_udp)
+        receiver__reorder(t, rtp, p, n);
+    else
+        receiver__deliver(t, rtp);
+    t->heard = t->r->arrival;
+}
+
+void receiver__new_sender(struct track *t, const struct rtp *rtp)
+{
     t->r->n_lost_before += t->seq.n_lost;
     t->seq = (struct rtp_seq){.is_reliable = !t->is_udp};
     t->sr = (struct clock_reports){0};
     receiver__reorder_fini(&t->reorder);
-    depay_reset(t->depay);
+    t->timestamp = rtp->timestamp;
+    depay_restart(t->depay, rtp->timestamp);
+    t->ssrc = rtp->ssrc;
     t->is_broken = true;
     t->needs_key = t->is_video;
-    return true;
 }
 
 /* Quirk I4: everything on one channel. */
@@ -246,16 +248,21 @@ void receiver_input(struct receiver *r, int i, const uint8_t *p, size_t n)
     if (rtp_parse(p, n, &rtp) < 0)
         return;
     struct track *t = track_of(r, i, rtp.payload_type);
-    if (!t || ((!t->has_ssrc || rtp.ssrc != t->ssrc) && !is_sender_accepted(t, &rtp))) {
+    if (!t) {
         r->stats.n_foreign++;
         return;
     }
-    r->stats.n_bytes += n;
-    if (t->is_udp)
-        receiver__reorder(t, &rtp, p, n);
-    else
-        receiver__deliver(t, &rtp);
-    t->heard = r->arrival;
+    if (!t->has_ssrc) { /* the announced one is not looked at (quirk R4) */
+        t->ssrc = rtp.ssrc;
+        t->has_ssrc = true;
+    }
+    if (rtp.ssrc != t->ssrc) {
+        receiver__rival(t, &rtp, p, n);
+        return;
+    }
+    if (t->rival)
+        receiver__rival_fini(t);
+    receiver__take(t, &rtp, p, n);
 }
 
 void receiver_tick(struct receiver *r, int64_t mono_us)
@@ -272,6 +279,8 @@ const struct receiver_stats *receiver_stats(struct receiver *r)
     r->stats.n_lost_packets = r->n_lost_before + video->seq.n_lost + audio->seq.n_lost;
     r->stats.n_damaged =
         r->n_damaged_before + (video->depay ? depay_stats(video->depay)->n_damaged : 0);
+    r->stats.n_oversize =
+        r->n_oversize_before + (video->depay ? depay_stats(video->depay)->n_oversize : 0);
     return &r->stats;
 }
 

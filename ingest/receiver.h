@@ -3,7 +3,7 @@
  * Per track: header → payload type filter → SSRC → reorder window (UDP) → sequence → access unit →
  * timeline → packet. What comes out starts with a key frame after every receiver_open; audio
  * follows it. Trouble of the audio never touches the video. Thread: belongs to one loop. Bounds:
- * per track RECEIVER_WINDOW packets held back, and what depay holds. */
+ * per track RECEIVER_WINDOW packets held back, 20 of another sender, and what depay holds. */
 #ifndef INGEST_RECEIVER_H
 #define INGEST_RECEIVER_H
 
@@ -31,8 +31,9 @@ struct receiver_stats {
     uint64_t n_published; /* pictures */
     uint64_t n_keys;      /* of these, key frames */
     uint64_t n_lost_packets;
-    uint64_t n_damaged; /* pictures dropped because something was missing inside */
-    uint64_t n_foreign; /* packets of no track's payload type or of another sender */
+    uint64_t n_damaged;  /* pictures dropped because something was missing inside */
+    uint64_t n_oversize; /* pictures dropped because they did not end within PACKET_MAX_BYTES */
+    uint64_t n_foreign;  /* packets of no track's payload type or of another sender */
     /* since receiver_open; 0 = none yet */
     int64_t picture_mono_us; /* arrival of the newest whole picture */
     int64_t published_mono_us;

@@ -1,4 +1,4 @@
-/* Shared by receiver.c, reorder.c and reports.c. */
+/* Shared by receiver.c, reorder.c, rival.c and reports.c. */
 #ifndef INGEST_RECEIVER_PRIV_H
 #define INGEST_RECEIVER_PRIV_H
 
@@ -32,6 +32,8 @@ struct arrival {
     int64_t mono_us, wall_us;
 };
 
+struct rival;
+
 struct track {
     struct receiver *r;
     bool is_open, is_video, is_udp;
@@ -46,8 +48,8 @@ struct track {
     bool has_ssrc;
     struct arrival heard; /* the newest packet before the one in hand */
     uint32_t timestamp;   /* of the packet in hand */
-    uint32_t rival;       /* another sender, and its packets in a row */
-    int n_rival;
+    struct rival *rival;  /* another sender; NULL = none */
+    uint64_t n_oversize;  /* of depay_stats, so far */
 
     bool needs_key; /* nothing was published yet */
     bool is_broken; /* the next packet is discontinuous */
@@ -63,11 +65,19 @@ struct receiver {
     struct format *format; /* of the newest published picture */
     struct receiver_stats stats;
     /* of connections and senders that are over */
-    uint64_t n_lost_before, n_damaged_before;
+    uint64_t n_lost_before, n_damaged_before, n_oversize_before;
 };
 
-/* receiver.c: the next packet in order. */
+/* receiver.c: a packet of the track's sender; and the next one in order. */
+void receiver__take(struct track *t, const struct rtp *rtp, const uint8_t *p, size_t n);
 void receiver__deliver(struct track *t, const struct rtp *rtp);
+
+/* From here on the track follows the sender of this packet. */
+void receiver__new_sender(struct track *t, const struct rtp *rtp);
+
+/* rival.c: a packet of another sender; and the track's own one is alive, or the track ends. */
+void receiver__rival(struct track *t, const struct rtp *rtp, const uint8_t *p, size_t n);
+void receiver__rival_fini(struct track *t);
 
 /* reorder.c */
 void receiver__reorder(struct track *t, const struct rtp *rtp, const uint8_t *p, size_t n);

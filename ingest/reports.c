@@ -50,13 +50,24 @@ static void read_clock(struct track *t, uint64_t ntp)
     r->stats.has_clock_offset = true;
 }
 
+/* With everything on one channel the SSRC tells (quirk I4); one that no track has is no reason to
+ * ignore the report (quirk R4). */
+static struct track *track_of_sender(struct track *t, uint32_t ssrc)
+{
+    for (int i = 0; i < RECEIVER_TRACKS; i++) {
+        struct track *other = &t->r->tracks[i];
+        if (other->has_ssrc && other->ssrc == ssrc)
+            return other;
+    }
+    return t;
+}
+
 void receiver__rtcp(struct track *t, const uint8_t *p, size_t n)
 {
     struct rtcp_summary summary;
-    /* Another SSRC than that of RTP is no reason to ignore it (quirk R4), nor is BYE one to end
-     * (quirk K10): silence shows by itself. */
+    /* BYE is no reason to end (quirk K10): silence shows by itself. */
     if (rtcp_parse(p, n, &summary) == 0 && summary.has_sender_report)
-        read_clock(t, summary.sr.ntp);
+        read_clock(track_of_sender(t, summary.sr.ssrc), summary.sr.ntp);
 }
 
 size_t receiver_report(struct receiver *r, int track, int64_t mono_us, uint8_t *dst, size_t cap)

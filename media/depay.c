@@ -85,10 +85,10 @@ void depay_flush(struct depay *d)
         depay__au_end(d);
 }
 
-void depay_reset(struct depay *d)
+void depay_restart(struct depay *d, uint32_t timestamp)
 {
     if (codec_is_video(d->codec))
-        depay__video_reset(d);
+        depay__video_restart(d, timestamp);
     packet_unref(&d->partial);
     d->is_discontinuity = true;
 }

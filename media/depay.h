@@ -23,7 +23,7 @@ typedef void depay_fn(void *ctx, struct packet *pkt, uint32_t timestamp);
 struct depay_stats {
     uint64_t n_units;        /* access units handed out */
     uint64_t n_damaged;      /* dropped because packets were missing inside */
-    uint64_t n_oversize;     /* dropped by PACKET_MAX_BYTES */
+    uint64_t n_oversize;     /* given up at PACKET_MAX_BYTES (quirk H15) */
     uint64_t n_bad_payloads; /* payloads that could not be read */
     uint64_t n_format_changes;
 };
@@ -39,9 +39,10 @@ void depay_input(struct depay *d, const struct rtp *rtp, uint32_t lost);
  * is handed out as far as it goes, so only when nothing more is expected. */
 void depay_flush(struct depay *d);
 
-/* Forgets pending data, after a reconnect or RTP_RESTART; the format stays, and the next unit is
- * flagged is_discontinuity. */
-void depay_reset(struct depay *d);
+/* Before the packet with this timestamp, the first of a new count (RTP_RESTART): what is open is
+ * dropped, but a picture that is whole as far as can be told is handed out. The format stays, and
+ * the next unit is flagged is_discontinuity. */
+void depay_restart(struct depay *d, uint32_t timestamp);
 const struct depay_stats *depay_stats(const struct depay *d);
 
 #endif

@@ -42,16 +42,11 @@ void depay__video_fini(struct depay *d)
     depay__sets_fini(d);
 }
 
-void depay__video_reset(struct depay *d)
-{
-    forget_unit(d);
-    d->was_marked = false;
-}
-
 /* --- bytes of the unit --- */
 
 static void give_up(struct depay *d)
 {
+    d->stats.n_oversize += !d->is_oversize;
     d->is_oversize = true;
     packet_unref(&d->au);
     d->tail_at = 0;
@@ -129,15 +124,13 @@ static struct packet *cut_tail(struct depay *d)
 void depay__au_end(struct depay *d)
 {
     struct packet *tail = cut_tail(d);
-    if (d->is_oversize)
-        d->stats.n_oversize++;
-    else if (d->is_damaged || !d->au || d->au->size == 0)
-        d->stats.n_damaged++;
-    if (d->is_oversize || d->is_damaged || !d->au || d->au->size == 0) {
-        d->is_discontinuity = true;
-    } else {
+    bool is_whole = !d->is_damaged && d->au && d->au->size > 0;
+    d->stats.n_damaged += !is_whole && !d->is_oversize;
+    if (is_whole && !d->is_oversize) {
         learn_size(d);
         hand_out(d);
+    } else {
+        d->is_discontinuity = true;
     }
     forget_unit(d);
     d->au = tail;
@@ -332,13 +325,17 @@ void depay__frag_orphan(struct depay *d, uint32_t timestamp)
 
 /* --- RTP packets --- */
 
+static void drop_fragment(struct depay *d)
+{
+    if (d->frag.is_open)
+        d->au->size = d->frag.at;
+    d->frag.is_open = false;
+}
+
 /* A unit that its marker ended is whole, unless the packet after the gap still belongs to it. */
 static void on_loss(struct depay *d, uint32_t timestamp)
 {
-    if (d->frag.is_open) {
-        d->frag.is_open = false;
-        d->au->size = d->frag.at;
-    }
+    drop_fragment(d);
     if (d->has_slice && (!d->is_held || timestamp == d->timestamp))
         d->is_damaged = true;
 }
@@ -368,4 +365,18 @@ void depay__packet_end(struct depay *d, const struct rtp *rtp)
     d->was_marked = true;
     d->marked_timestamp = d->timestamp;
     depay__au_end(d);
+}
+
+/* Quirk R5: a count that starts anew is no loss by itself. A picture without its end is incomplete
+ * only where markers tell the ends. */
+void depay__video_restart(struct depay *d, uint32_t timestamp)
+{
+    bool has_marker = d->is_marker_proven && !d->is_marker_wrong;
+    bool is_whole = !d->frag.is_open && !has_marker && timestamp != d->timestamp;
+    drop_fragment(d);
+    if (d->has_slice) {
+        d->is_damaged |= !is_whole;
+        depay__au_end(d);
+    }
+    d->was_marked = false;
 }

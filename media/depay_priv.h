@@ -97,7 +97,7 @@ void depay__frag_orphan(struct depay *d, uint32_t timestamp);
 void depay__packet_begin(struct depay *d, uint32_t timestamp, uint32_t lost);
 void depay__packet_end(struct depay *d, const struct rtp *rtp);
 void depay__au_end(struct depay *d);
-void depay__video_reset(struct depay *d);
+void depay__video_restart(struct depay *d, uint32_t timestamp);
 
 /* --- parameter sets, depay_sets.c --- */
 

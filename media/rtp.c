@@ -6,6 +6,7 @@
 enum {
     SEQ_MAX_FORWARD = 3000, /* a longer step is a restart, not loss (RFC 3550 A.1, quirk R5) */
     SEQ_MAX_BACK = 100,
+    SEQ_MAX_REPEAT = 32,
     RTCP_SR = 200,
     RTCP_RR = 201,
     RTCP_BYE = 203,
@@ -62,29 +63,47 @@ bool rtp_is_rtcp(const uint8_t *p, size_t n)
     return n >= 8 && p[1] >= 192 && p[1] <= 223;
 }
 
-static enum rtp_order restart(struct rtp_seq *s, uint16_t seq)
+static void advance(struct rtp_seq *s, uint16_t seq, uint32_t timestamp)
 {
     s->expected = (uint16_t)(seq + 1);
+    s->timestamp = timestamp;
     s->has_late = false;
+    s->n_repeated = 0;
     s->n_received++;
+}
+
+static enum rtp_order restart(struct rtp_seq *s, uint16_t seq, uint32_t timestamp)
+{
+    advance(s, seq, timestamp);
     return RTP_RESTART;
 }
 
-/* Behind what is expected: late, or the first of a restarted count, which the next one proves. */
-static enum rtp_order step_back(struct rtp_seq *s, uint16_t seq, int step)
+/* Sent twice, as by a camera whose write was cut short (quirk I1): a little behind in number and
+ * time. A count that starts anew goes on in time. */
+static bool is_repetition(struct rtp_seq *s, uint32_t timestamp, int step)
 {
-    bool is_repeat = step == -1;
-    bool is_restart = step < -SEQ_MAX_BACK || (s->is_reliable && !is_repeat) ||
-                      (s->has_late && seq == s->late_next && !is_repeat);
-    if (is_restart)
-        return restart(s, seq);
+    if (step < -SEQ_MAX_REPEAT || (int32_t)(timestamp - s->timestamp) > 0)
+        return false;
+    return ++s->n_repeated <= SEQ_MAX_REPEAT;
+}
+
+/* Behind what is expected: late, or the first of a restarted count, which the next one proves. */
+static enum rtp_order step_back(struct rtp_seq *s, uint16_t seq, uint32_t timestamp, int step)
+{
+    if (is_repetition(s, timestamp, step)) {
+        s->n_late++;
+        return RTP_LATE;
+    }
+    bool is_proven = s->has_late && seq == s->late_next;
+    if (step < -SEQ_MAX_BACK || s->is_reliable || is_proven)
+        return restart(s, seq, timestamp);
     s->has_late = true;
     s->late_next = (uint16_t)(seq + 1);
     s->n_late++;
     return RTP_LATE;
 }
 
-enum rtp_order rtp_seq_next(struct rtp_seq *s, uint16_t seq, uint32_t *out_lost)
+enum rtp_order rtp_seq_next(struct rtp_seq *s, uint16_t seq, uint32_t timestamp, uint32_t *out_lost)
 {
     *out_lost = 0;
     bool is_first = !s->is_started;
@@ -94,14 +113,12 @@ enum rtp_order rtp_seq_next(struct rtp_seq *s, uint16_t seq, uint32_t *out_lost)
     }
     int step = (int16_t)(uint16_t)(seq - s->expected);
     if (step < 0)
-        return step_back(s, seq, step);
+        return step_back(s, seq, timestamp, step);
     if (step > SEQ_MAX_FORWARD)
-        return restart(s, seq);
+        return restart(s, seq, timestamp);
     if (!is_first && seq < (uint16_t)(s->expected - 1))
         s->cycles++;
-    s->expected = (uint16_t)(seq + 1);
-    s->has_late = false;
-    s->n_received++;
+    advance(s, seq, timestamp);
     if (step == 0)
         return RTP_IN_ORDER;
     s->n_lost += (uint64_t)step;

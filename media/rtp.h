@@ -28,11 +28,13 @@ bool rtp_is_rtcp(const uint8_t *p, size_t n);
 
 /* Sequence numbers: which packet is next, what is lost. One per track; zero-initialise. */
 struct rtp_seq {
-    bool is_reliable; /* TCP: nothing comes late, so every step back is a restart (quirk R5) */
+    bool is_reliable; /* TCP: nothing comes late, so a step back is a restart (quirk R5) */
     bool is_started;
     bool has_late; /* a late packet may be the first of a restart: see late_next */
     uint16_t late_next;
     uint16_t expected;
+    uint32_t timestamp; /* of the newest packet: what steps back in both is a repetition */
+    int n_repeated;     /* in a row */
     uint64_t n_received, n_lost, n_late;
     uint32_t cycles; /* wraps, for the extended highest sequence number of reports */
 };
@@ -40,9 +42,10 @@ enum rtp_order {
     RTP_IN_ORDER,
     RTP_AFTER_LOSS, /* *out_lost packets are missing before this one; else it is 0 */
     RTP_LATE,       /* a duplicate, or overtaken by more than the receiver waits for: drop it */
-    RTP_RESTART,    /* the sender counts anew: depay_reset, then go on with this packet */
+    RTP_RESTART,    /* the sender counts anew: depay_restart, then go on with this packet */
 };
-enum rtp_order rtp_seq_next(struct rtp_seq *s, uint16_t seq, uint32_t *out_lost);
+enum rtp_order rtp_seq_next(struct rtp_seq *s, uint16_t seq, uint32_t timestamp,
+                            uint32_t *out_lost);
 
 struct rtcp_sender_report {
     uint32_t ssrc;

@@ -37,7 +37,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         rtp.payload_size = MIN((size_t)get_be16(data + at - 2), size - at);
         depay_input(d, &rtp, flags >> 2 & 3);
         if (flags & 0x80)
-            depay_reset(d);
+            depay_restart(d, rtp.timestamp + (flags >> 3 & 1));
     }
     depay_flush(d);
     depay_destroy(&d);

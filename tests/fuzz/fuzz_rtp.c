@@ -27,7 +27,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct rtp_seq seq = {.is_reliable = size & 1};
     for (size_t i = 0; i + 2 <= size; i += 2) {
         uint32_t lost;
-        enum rtp_order order = rtp_seq_next(&seq, (uint16_t)(data[i] << 8 | data[i + 1]), &lost);
+        uint32_t timestamp = (uint32_t)data[i] << 30 | i;
+        enum rtp_order order =
+            rtp_seq_next(&seq, (uint16_t)(data[i] << 8 | data[i + 1]), timestamp, &lost);
         assert((lost > 0) == (order == RTP_AFTER_LOSS) && lost <= 3000);
     }
     return 0;

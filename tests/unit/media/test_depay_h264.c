@@ -353,7 +353,7 @@ static void splits_fields_only_by_their_timestamps(void **state)
     rig_close(&rig);
 }
 
-static void drops_what_is_too_big_and_goes_on(void **state)
+static void H15_drops_what_is_too_big_and_goes_on(void **state)
 {
     (void)state;
     struct depay_rig rig;
@@ -375,16 +375,27 @@ static void drops_what_is_too_big_and_goes_on(void **state)
     rig_close(&rig);
 }
 
-static void forgets_what_is_open_on_reset(void **state)
+static void R5_keeps_what_is_whole_when_the_count_restarts(void **state)
 {
     (void)state;
     struct depay_rig rig;
     rig_open(&rig, &(struct sdp_media){.codec = CODEC_H264});
-    rig_feed(&rig, 1, true, 0, "6588");
-    rig_feed(&rig, 2, false, 0, "5c81 88");
-    depay_reset(rig.d);
+    rig_feed(&rig, 1, false, 0, "6588");
+    depay_restart(rig.d, 2); /* without markers: the next timestamp ends it */
+    rig_feed(&rig, 2, false, 0, "0601aa");
+    rig_feed(&rig, 2, true, 0, "6588");
+    depay_restart(rig.d, 3);
+    rig_expect(&rig, "1k=6588 2k!=0601aa+6588 ");
     rig_feed(&rig, 3, true, 0, "4188");
-    rig_expect(&rig, "1k=6588 3!=4188 ");
+    rig_feed(&rig, 4, false, 0, "5c81 88");
+    depay_restart(rig.d, 5); /* an open fragment is dropped */
+    rig_feed(&rig, 5, true, 0, "4188");
+    rig_feed(&rig, 6, true, 0, "4188");
+    rig_feed(&rig, 7, false, 0, "4188");
+    depay_restart(rig.d, 8); /* and so is a picture without its marker */
+    rig_feed(&rig, 8, true, 0, "4188");
+    rig_expect(&rig, "3!=4188 5!=4188 6=4188 8!=4188 ");
+    assert_int_equal(depay_stats(rig.d)->n_damaged, 2);
     rig_close(&rig);
 }
 
@@ -404,8 +415,8 @@ int main(void)
         cmocka_unit_test(keeps_the_format_of_the_description_until_the_stream_differs),
         cmocka_unit_test(bounds_what_parameter_sets_may_take),
         cmocka_unit_test(splits_fields_only_by_their_timestamps),
-        cmocka_unit_test(drops_what_is_too_big_and_goes_on),
-        cmocka_unit_test(forgets_what_is_open_on_reset),
+        cmocka_unit_test(H15_drops_what_is_too_big_and_goes_on),
+        cmocka_unit_test(R5_keeps_what_is_whole_when_the_count_restarts),
         cmocka_unit_test(refuses_an_unknown_codec),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

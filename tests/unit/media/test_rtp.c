@@ -64,24 +64,26 @@ struct seq_case {
     uint16_t seq;
     enum rtp_order order;
     uint32_t lost;
+    int time; /* 0 = later than all before */
 };
 
 static void run_seq(struct rtp_seq *s, const struct seq_case *cases, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         uint32_t lost = 99;
-        assert_int_equal(rtp_seq_next(s, cases[i].seq, &lost), cases[i].order);
+        uint32_t time = cases[i].time ? (uint32_t)cases[i].time : 1000 + (uint32_t)i;
+        assert_int_equal(rtp_seq_next(s, cases[i].seq, time, &lost), cases[i].order);
         assert_int_equal(lost, cases[i].lost);
     }
 }
 
-static void counts_losses_across_the_wrap(void **state)
+static void R8_counts_losses_across_the_wrap(void **state)
 {
     (void)state;
     static const struct seq_case cases[] = {
-        {65533, RTP_IN_ORDER, 0}, {65534, RTP_IN_ORDER, 0}, {1, RTP_AFTER_LOSS, 2},
-        {2, RTP_IN_ORDER, 0},     {2, RTP_LATE, 0},         {1, RTP_LATE, 0},
-        {3, RTP_IN_ORDER, 0},     {6, RTP_AFTER_LOSS, 2},
+        {65533, RTP_IN_ORDER, 0, 0}, {65534, RTP_IN_ORDER, 0, 0}, {1, RTP_AFTER_LOSS, 2, 0},
+        {2, RTP_IN_ORDER, 0, 0},     {2, RTP_LATE, 0, 1003},      {1, RTP_LATE, 0, 1002},
+        {3, RTP_IN_ORDER, 0, 0},     {6, RTP_AFTER_LOSS, 2, 0},
     };
     struct rtp_seq s = {0};
     run_seq(&s, cases, ARRAY_LEN(cases));
@@ -97,29 +99,52 @@ static void counts_every_wrap_once(void **state)
     struct rtp_seq s = {0};
     uint32_t lost;
     for (uint32_t i = 0; i < 3 * 65536 + 1; i++)
-        assert_int_equal(rtp_seq_next(&s, (uint16_t)i, &lost), RTP_IN_ORDER);
+        assert_int_equal(rtp_seq_next(&s, (uint16_t)i, i, &lost), RTP_IN_ORDER);
     assert_int_equal(s.cycles, 3);
 }
 
-static void takes_a_new_count_at_once_over_tcp(void **state)
+static void R5_takes_a_new_count_at_once_over_tcp(void **state)
 {
     (void)state;
     static const struct seq_case cases[] = {
-        {100, RTP_IN_ORDER, 0},  {101, RTP_IN_ORDER, 0},    {101, RTP_LATE, 0},
-        {60, RTP_RESTART, 0},    {61, RTP_IN_ORDER, 0},     {5000, RTP_RESTART, 0},
-        {5001, RTP_IN_ORDER, 0}, {5003, RTP_AFTER_LOSS, 1},
+        {100, RTP_IN_ORDER, 0, 0},    {101, RTP_IN_ORDER, 0, 0}, {101, RTP_LATE, 0, 1001},
+        {60, RTP_RESTART, 0, 0},      {61, RTP_IN_ORDER, 0, 0},  {5000, RTP_RESTART, 0, 0},
+        {5001, RTP_IN_ORDER, 0, 0},   {5001, RTP_RESTART, 0, 0}, /* a group of one packet */
+        {5003, RTP_AFTER_LOSS, 1, 0}, {4990, RTP_RESTART, 0, 0}, {0, RTP_RESTART, 0, 5},
     };
     struct rtp_seq s = {.is_reliable = true};
     run_seq(&s, cases, ARRAY_LEN(cases));
+}
+
+static void I1_passes_over_what_was_sent_twice(void **state)
+{
+    (void)state;
+    static const struct seq_case cases[] = {
+        {65533, RTP_IN_ORDER, 0, 0}, {65534, RTP_IN_ORDER, 0, 0}, {65535, RTP_IN_ORDER, 0, 0},
+        {0, RTP_IN_ORDER, 0, 0},     {65534, RTP_LATE, 0, 1001},  {65535, RTP_LATE, 0, 1002},
+        {0, RTP_LATE, 0, 1003},      {1, RTP_IN_ORDER, 0, 0},     {2, RTP_IN_ORDER, 0, 0},
+    };
+    struct rtp_seq s = {.is_reliable = true};
+    run_seq(&s, cases, ARRAY_LEN(cases));
+    s = (struct rtp_seq){0};
+    run_seq(&s, cases, ARRAY_LEN(cases));
+    /* but not for ever: this is a new count with a new clock */
+    uint32_t lost;
+    int n = 0;
+    s.is_reliable = true;
+    while (n < 100 && rtp_seq_next(&s, 1, 5, &lost) == RTP_LATE)
+        n++;
+    assert_int_equal(n, 32);
 }
 
 static void needs_two_in_a_row_to_believe_a_small_step_back(void **state)
 {
     (void)state;
     static const struct seq_case cases[] = {
-        {100, RTP_IN_ORDER, 0}, {101, RTP_IN_ORDER, 0}, {60, RTP_LATE, 0}, {61, RTP_RESTART, 0},
-        {62, RTP_IN_ORDER, 0},  {63, RTP_IN_ORDER, 0},  {40, RTP_LATE, 0}, {64, RTP_IN_ORDER, 0},
-        {41, RTP_LATE, 0},      {65, RTP_IN_ORDER, 0},  {2, RTP_LATE, 0},  {30000, RTP_RESTART, 0},
+        {100, RTP_IN_ORDER, 0, 0}, {101, RTP_IN_ORDER, 0, 0}, {60, RTP_LATE, 0, 0},
+        {61, RTP_RESTART, 0, 0},   {62, RTP_IN_ORDER, 0, 0},  {63, RTP_IN_ORDER, 0, 0},
+        {40, RTP_LATE, 0, 0},      {64, RTP_IN_ORDER, 0, 0},  {41, RTP_LATE, 0, 0},
+        {65, RTP_IN_ORDER, 0, 0},  {2, RTP_LATE, 0, 0},       {30000, RTP_RESTART, 0, 0},
     };
     struct rtp_seq s = {0};
     run_seq(&s, cases, ARRAY_LEN(cases));
@@ -178,9 +203,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parses_headers_of_every_kind),
         cmocka_unit_test(prints_what_it_parses),
-        cmocka_unit_test(counts_losses_across_the_wrap),
+        cmocka_unit_test(R8_counts_losses_across_the_wrap),
         cmocka_unit_test(counts_every_wrap_once),
-        cmocka_unit_test(takes_a_new_count_at_once_over_tcp),
+        cmocka_unit_test(R5_takes_a_new_count_at_once_over_tcp),
+        cmocka_unit_test(I1_passes_over_what_was_sent_twice),
         cmocka_unit_test(needs_two_in_a_row_to_believe_a_small_step_back),
         cmocka_unit_test(tells_rtcp_apart),
         cmocka_unit_test(reads_compounds_and_broken_ones),
