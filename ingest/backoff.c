@@ -55,10 +55,15 @@ int64_t backoff_failed(struct backoff *b, enum stream_cause cause, int64_t mono_
         b->n_auth++;
         return jitter(b, delay_us, 1000, 1200);
     }
-    int64_t delay_us = jitter(b, MIN(US_PER_S << n, MAX_DELAY_US), 500, 1500);
+    bool may_pass = cause == CAUSE_REFUSED || cause == CAUSE_NOT_FOUND || cause == CAUSE_BUSY ||
+                    cause == CAUSE_TIMEOUT || cause == CAUSE_UNREACHABLE;
     bool may_be_starting =
-        cause == CAUSE_REFUSED || cause == CAUSE_NOT_FOUND || cause == CAUSE_BUSY;
-    if (may_be_starting && b->good_mono_us > 0 && mono_us - b->good_mono_us < STARTING_UP_US)
-        return MIN(delay_us, STARTING_MAX_US);
-    return delay_us;
+        may_pass && b->good_mono_us > 0 && mono_us - b->good_mono_us < STARTING_UP_US;
+    int64_t most_us = may_be_starting ? STARTING_MAX_US * 2 / 3 : MAX_DELAY_US;
+    return jitter(b, MIN(US_PER_S << n, most_us), 500, 1500);
+}
+
+int64_t backoff_spread(struct backoff *b)
+{
+    return jitter(b, US_PER_S, 0, 2000);
 }

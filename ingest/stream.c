@@ -47,6 +47,7 @@ static void begin_on_loop(void *ctx)
     timer_init(&s->deadline, s->loop, stream__on_deadline, s);
     timer_init(&s->tick, s->loop, stream__tick, s);
     timer_init(&s->linger, s->loop, on_linger, s);
+    s->pass = (struct gate_pass){.enter = stream__on_turn, .ctx = s};
     s->is_udp = s->config.transport == TRANSPORT_UDP;
     stream__start_or_idle(s);
 }
@@ -94,6 +95,8 @@ static void configure_on_loop(void *ctx)
     s->config = n->config;
     if (is_other) {
         backoff_reset(&s->backoff);
+        if (s->gate)
+            gate_login_forget(s->gate, s->url.host);
         s->memory = (struct rtsp_memory){0};
         s->is_udp = s->config.transport == TRANSPORT_UDP;
         s->has_failed = false;
@@ -132,6 +135,7 @@ struct stream *stream_start(const struct stream_params *params)
     s->home = params->home;
     s->loop = params->loop;
     s->pool = params->pool;
+    s->gate = params->gate;
     s->on_status = params->status;
     s->on_gone = params->gone;
     s->ctx = params->ctx;

@@ -11,6 +11,7 @@
 #include "base/loop.h"
 #include "base/pool.h"
 #include "ingest/cause.h"
+#include "ingest/gate.h"
 #include "media/hub.h"
 
 enum stream_transport { TRANSPORT_AUTO, TRANSPORT_TCP, TRANSPORT_UDP };
@@ -53,6 +54,7 @@ struct stream_params {
     struct loop *home;
     struct loop *loop;                  /* the ingest loop it lives on */
     struct pool *pool;                  /* for name resolution; destroy it before `loop` */
+    struct gate *gate;                  /* of that loop; NULL = everybody may connect at once */
     const struct stream_config *config; /* copied */
     uint64_t seed;                      /* jitter of the back-off; 0 = from the camera id */
     /* When cause, detail or a boolean changes (is_change), and every few seconds with fresh

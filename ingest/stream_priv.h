@@ -14,13 +14,14 @@
 #include "net/socket.h"
 
 /*            demand / start                                     first picture: cause ok
- *   IDLE ───────► RESOLVE ─► CONNECT ─► HANDSHAKE ─► PLAYING ──┐
- *    ▲               ▲  └────────┴──────────┴────┬───────┘     │ stall, close, new settings, stop,
- *    │               │                           ▼             │ nobody watches
- *    │               └─────── BACKOFF ◄────── CLOSING ◄────────┘
- *    └───────────────────────────────────────────┴────► STOPPED
+ *   IDLE ─► QUEUED ─► RESOLVE ─► CONNECT ─► HANDSHAKE ─► PLAYING ──┐
+ *    ▲         ▲         └──────────┴───────────┴────┬───────┘     │ stall, close, new settings,
+ *    │         │                                     ▼             │ stop, nobody watches
+ *    │         └────────── BACKOFF ◄───────────── CLOSING ◄────────┘
+ *    └───────────────────────────────────────────────┴────► STOPPED
  *
  * IDLE       no connection, no timer; waits for a viewer (on demand) or for new settings.
+ * QUEUED     waits for its turn at the gate; through it until PLAYING or the end of the try.
  * RESOLVE    `resolve` runs.
  * CONNECT    fd is connecting to list[i_address]; watched for writing.
  * HANDSHAKE  session talks; fd is watched for reading from here on.
@@ -31,6 +32,7 @@
  * In every state but the ones named, fd is -1 and session NULL. */
 enum stream_state {
     STREAM_IDLE,
+    STREAM_QUEUED,
     STREAM_RESOLVE,
     STREAM_CONNECT,
     STREAM_HANDSHAKE,
@@ -57,7 +59,8 @@ struct stream {
     struct loop *home;
     struct loop *loop;
     struct pool *pool;
-    struct hub *hub; /* owned reference */
+    struct gate *gate; /* NULL = none */
+    struct hub *hub;   /* owned reference */
     void (*on_status)(void *ctx, const struct stream_status *st, bool is_change);
     void (*on_gone)(void *ctx);
     void *ctx;
@@ -80,6 +83,7 @@ struct stream {
     struct timer linger;   /* on demand: nobody watches */
     struct backoff backoff;
     int64_t retry_mono_us;
+    struct gate_pass pass;
     struct log_every log_limit;
 
     /* demand */
@@ -131,6 +135,10 @@ void stream__release(struct stream *s);
 bool stream__is_wanted(const struct stream *s);
 /* A fresh try at the configured address. */
 void stream__start_over(struct stream *s);
+/* Its turn at the gate. */
+void stream__on_turn(void *ctx);
+/* User and password, as the gate knows them; 0 = none configured. */
+uint64_t stream__login(const struct stream *s);
 void stream__start_or_idle(struct stream *s);
 void stream__on_deadline(void *ctx);
 void stream__enter(struct stream *s, enum stream_state next);

@@ -12,24 +12,21 @@ static const struct {
     const char *name;
     uint32_t next;
     int64_t deadline_ms; /* 0 = none by the state itself */
+    bool keeps_turn;     /* at the gate; every other state gives it back */
 } states[STREAM_STATES] = {
 #define TO(s) (1u << STREAM_##s)
-    [STREAM_IDLE] = {"idle", TO(RESOLVE) | TO(BACKOFF) | TO(STOPPED), 0},
-    [STREAM_RESOLVE] = {"resolve", TO(CONNECT) | TO(RESOLVE) | TO(BACKOFF) | TO(IDLE) | TO(STOPPED),
-                        15000},
-    [STREAM_CONNECT] = {"connect",
-                        TO(CONNECT) | TO(HANDSHAKE) | TO(RESOLVE) | TO(BACKOFF) | TO(IDLE) |
-                            TO(STOPPED),
-                        5000},
-    [STREAM_HANDSHAKE] = {"handshake",
-                          TO(PLAYING) | TO(CLOSING) | TO(RESOLVE) | TO(BACKOFF) | TO(IDLE) |
-                              TO(STOPPED),
-                          60000},
-    [STREAM_PLAYING] = {"playing", TO(CLOSING) | TO(RESOLVE) | TO(BACKOFF) | TO(IDLE) | TO(STOPPED),
-                        0},
-    [STREAM_CLOSING] = {"closing", TO(RESOLVE) | TO(BACKOFF) | TO(IDLE) | TO(STOPPED), 2000},
-    [STREAM_BACKOFF] = {"backoff", TO(RESOLVE) | TO(BACKOFF) | TO(IDLE) | TO(STOPPED), 0},
-    [STREAM_STOPPED] = {"stopped", 0, 0},
+/* What ends a try, whatever it had come to. */
+#define TO_END (TO(QUEUED) | TO(BACKOFF) | TO(IDLE) | TO(STOPPED))
+    [STREAM_IDLE] = {"idle", TO(QUEUED) | TO(BACKOFF) | TO(STOPPED), 0, false},
+    [STREAM_QUEUED] = {"queued", TO(RESOLVE) | TO_END, 0, false},
+    [STREAM_RESOLVE] = {"resolve", TO(CONNECT) | TO_END, 15000, true},
+    [STREAM_CONNECT] = {"connect", TO(CONNECT) | TO(HANDSHAKE) | TO_END, 5000, true},
+    [STREAM_HANDSHAKE] = {"handshake", TO(PLAYING) | TO(CLOSING) | TO_END, 60000, true},
+    [STREAM_PLAYING] = {"playing", TO(CLOSING) | TO_END, 0, false},
+    [STREAM_CLOSING] = {"closing", TO_END, 2000, false},
+    [STREAM_BACKOFF] = {"backoff", TO_END, 0, false},
+    [STREAM_STOPPED] = {"stopped", 0, 0, false},
+#undef TO_END
 #undef TO
 };
 
@@ -38,6 +35,8 @@ void stream__enter(struct stream *s, enum stream_state next)
     assert(states[s->state].next & (1u << next));
     log_debug(s->who, "%s -> %s", states[s->state].name, states[next].name);
     s->state = next;
+    if (s->gate && !states[next].keeps_turn)
+        gate_leave(s->gate, &s->pass);
     timer_disarm(&s->deadline);
     if (states[next].deadline_ms > 0)
         timer_arm_ms(&s->deadline, states[next].deadline_ms);
@@ -83,9 +82,58 @@ void stream__start_over(struct stream *s)
     begin_try(s);
 }
 
+uint64_t stream__login(const struct stream *s)
+{
+    bool has_own = s->config.username[0] != 0;
+    const char *user = has_own ? s->config.username : s->url.user;
+    const char *password = has_own ? s->config.password : s->url.password;
+    return user[0] || password[0] ? gate_login_of(user, password) : 0;
+}
+
+/* Quirk A8: what was refused to another camera of the device is not tried again. */
+static void hold_back(struct stream *s, int64_t until_mono_us)
+{
+    int64_t now_us = loop_mono_us(s->loop);
+    int64_t wait_us = until_mono_us - now_us + backoff_spread(&s->backoff);
+    char detail[sizeof s->status.detail];
+    snprintf(detail, sizeof detail,
+             "not tried: the device refused the password of another of its cameras and would lock "
+             "us out; next try in %lld min",
+             (long long)((wait_us + 59 * US_PER_S) / (60 * US_PER_S)));
+    s->has_failed = true;
+    s->retry_mono_us = now_us + wait_us;
+    s->status.retry_us = loop_wall_us(s->loop) + wait_us;
+    stream__set_cause(s, CAUSE_AUTH, detail);
+    stream__enter(s, STREAM_BACKOFF);
+    timer_arm_us(&s->deadline, wait_us);
+    stream__post_status(s, true);
+}
+
+/* Silence last time: it may hold its place for long. */
+static bool is_suspect(const struct stream *s)
+{
+    return s->has_failed && (s->status.cause == CAUSE_TIMEOUT || s->status.cause == CAUSE_DNS ||
+                             s->status.cause == CAUSE_UNREACHABLE);
+}
+
 static void begin_try(struct stream *s)
 {
-    /* The place for a limit of handshakes per host. */
+    uint64_t login = s->gate ? stream__login(s) : 0;
+    int64_t at_us = login ? gate_login_at(s->gate, s->url.host, login, s->n_sessions > 0) : 0;
+    if (at_us > 0) {
+        hold_back(s, at_us);
+        return;
+    }
+    stream__enter(s, STREAM_QUEUED);
+    if (s->gate)
+        gate_enter(s->gate, &s->pass, s->url.host, is_suspect(s));
+    else
+        stream__on_turn(s);
+}
+
+void stream__on_turn(void *ctx)
+{
+    struct stream *s = ctx;
     stream__enter(s, STREAM_RESOLVE);
     stream__resolve(s);
 }
@@ -116,7 +164,7 @@ static void arrive_after_closing(struct stream *s)
     enum stream_state next = s->after_closing;
     stream__close_connection(s);
     switch (next) {
-    case STREAM_RESOLVE: /* a redirect, another transport: at once */
+    case STREAM_QUEUED: /* a redirect, another transport: at once */
         begin_try(s);
         break;
     case STREAM_BACKOFF: {
@@ -130,6 +178,7 @@ static void arrive_after_closing(struct stream *s)
     case STREAM_STOPPED:
         stream__release(s);
         break;
+    case STREAM_RESOLVE:
     case STREAM_CONNECT:
     case STREAM_HANDSHAKE:
     case STREAM_PLAYING:
@@ -190,6 +239,8 @@ static void fail_text(struct stream *s, enum stream_cause cause, const char *fac
                  (long long)MAX(delay_s, 1));
     s->retry_mono_us = now_us + delay_us;
     s->status.retry_us = loop_wall_us(s->loop) + delay_us;
+    if (s->gate && cause == CAUSE_AUTH && stream__login(s))
+        gate_login_refused(s->gate, s->url.host, stream__login(s), s->retry_mono_us);
     s->has_failed = true;
     s->n_again = 0;
     bool is_proven = s->probed_mono_us > 0 && s->bytes_mono_us > s->probed_mono_us;
@@ -248,13 +299,13 @@ static void follow_verdict(struct stream *s)
                          "redirected to TLS or an HTTP tunnel, which is not supported yet");
         } else {
             s->url = end->url;
-            stream__end(s, STREAM_RESOLVE);
+            stream__end(s, STREAM_QUEUED);
         }
         break;
     case SESSION_VERDICT_TRANSPORT:
         if (s->config.transport == TRANSPORT_AUTO && !s->is_udp) {
             s->is_udp = true;
-            stream__end(s, STREAM_RESOLVE);
+            stream__end(s, STREAM_QUEUED);
         } else {
             s->is_udp = s->config.transport == TRANSPORT_UDP;
             stream__fail(s, end->cause, "%s", end->text);
@@ -262,7 +313,7 @@ static void follow_verdict(struct stream *s)
         break;
     case SESSION_VERDICT_AGAIN:
         if (s->n_again++ == 0)
-            stream__end(s, STREAM_RESOLVE);
+            stream__end(s, STREAM_QUEUED);
         else
             stream__fail(s, end->cause, "%s", end->text);
         break;
@@ -326,6 +377,7 @@ void stream__on_deadline(void *ctx)
         stream__start_or_idle(s);
         break;
     case STREAM_IDLE:
+    case STREAM_QUEUED:
     case STREAM_PLAYING:
     case STREAM_STOPPED:
         assert(false);

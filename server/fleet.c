@@ -4,13 +4,15 @@
 
 #include "base/log.h"
 #include "base/str.h"
+#include "server/placement.h"
 #include "server/pull.h"
 
 /* A camera at work. Its pulls may outlive it: a stopped one ends by itself. */
 struct camera {
     struct fleet *fleet;
     char id[65];
-    int ingest; /* index of its loop, for life */
+    int ingest;      /* index of its loop, for life */
+    char *placed_by; /* the address it was placed by */
     bool is_enabled;
     bool records_main, records_sub;
     bool is_sub_primary; /* the figures told are those of the sub stream */
@@ -21,7 +23,7 @@ struct camera {
 struct fleet {
     struct fleet_params params;
     struct map *cameras; /* id → struct camera, owned */
-    int next_ingest;
+    struct placement *placement;
     int n_pulls; /* not yet gone */
     bool is_stopping;
     loop_fn *done;
@@ -180,6 +182,7 @@ static void finish_stop(void *ctx)
     loop_fn *done = f->done;
     void *done_ctx = f->done_ctx;
     map_destroy(&f->cameras);
+    placement_destroy(&f->placement);
     free(f);
     done(done_ctx);
 }
@@ -224,6 +227,7 @@ static void start_pull(struct camera *c, struct pull **slot, const struct stream
     *slot = pull_start(&(struct pull_params){.home = f->params.loop,
                                              .ingest = f->params.ingest[c->ingest],
                                              .pool = f->params.pool,
+                                             .gate = f->params.gates[c->ingest],
                                              .storage = f->params.storage,
                                              .motion = f->params.motion,
                                              .config = config,
@@ -295,6 +299,8 @@ static void stop_camera(struct camera *c)
 {
     stop_pull(&c->main);
     stop_pull(&c->sub);
+    placement_give(c->fleet->placement, c->placed_by, c->ingest);
+    free(c->placed_by);
     free(c);
 }
 
@@ -323,6 +329,7 @@ struct fleet *fleet_create(const struct fleet_params *params)
     struct fleet *f = xcalloc(1, sizeof *f);
     f->params = *params;
     f->cameras = map_create();
+    f->placement = placement_create(params->n_ingest);
     return f;
 }
 
@@ -337,7 +344,8 @@ void fleet_apply(struct fleet *f, const struct district *d)
             c = xcalloc(1, sizeof *c);
             c->fleet = f;
             str_copy(c->id, sizeof c->id, r->id);
-            c->ingest = f->next_ingest++ % f->params.n_ingest;
+            c->placed_by = xstrdup(r->main_url);
+            c->ingest = placement_take(f->placement, c->placed_by);
             map_put(f->cameras, c->id, c);
         }
         follow_camera(c, d, r);

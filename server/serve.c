@@ -20,6 +20,9 @@
 #define HEARTBEAT_MS 10000 /* of server_runs */
 #define STOP_MS      4500  /* then the rest is left to crash recovery */
 
+/* Cameras that are being connected at once, in all. */
+#define MAX_HANDSHAKES 512
+
 struct serve {
     struct server server;
     const char *config_path; /* NULL = defaults */
@@ -273,6 +276,7 @@ static void start_loops(struct server *s)
         char name[16];
         snprintf(name, sizeof name, "ingest-%u", (unsigned)i % SERVER_MAX_INGEST);
         s->ingest[i] = loop_create(&(struct loop_params){.name = name});
+        s->gates[i] = gate_create(s->ingest[i], MAX_HANDSHAKES / s->n_ingest);
         loop_start(s->ingest[i]);
     }
 }
@@ -356,6 +360,7 @@ static int build(struct serve *v, struct err *err)
     s->events = events_create(s);
     s->fleet = fleet_create(&(struct fleet_params){.loop = s->loop,
                                                    .ingest = s->ingest,
+                                                   .gates = s->gates,
                                                    .n_ingest = s->n_ingest,
                                                    .pool = s->pool,
                                                    .catalogue = s->catalogue,
@@ -392,8 +397,10 @@ static void tear_down(struct serve *v)
     catalogue_close(&s->catalogue);
     loop_turn(s->loop, false); /* what the last jobs posted back */
     events_destroy(&s->events);
-    for (int i = 0; i < s->n_ingest; i++)
+    for (int i = 0; i < s->n_ingest; i++) {
+        gate_destroy(&s->gates[i]);
         loop_destroy(&s->ingest[i]);
+    }
     loop_destroy(&s->loop);
     district_unref(&s->district);
     secrets_close(&s->secrets);

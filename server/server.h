@@ -15,6 +15,7 @@
 #include "storage/storage.h"
 
 struct fleet;
+struct gate;
 struct feed;
 struct events;
 
@@ -23,6 +24,7 @@ struct events;
 struct server {
     struct loop *loop; /* HTTP, delivery and everything that has no loop of its own */
     struct loop *ingest[SERVER_MAX_INGEST];
+    struct gate *gates[SERVER_MAX_INGEST]; /* of each ingest loop */
     int n_ingest;
     struct pool *pool;
     struct pool *password_pool;

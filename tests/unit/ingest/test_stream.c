@@ -7,6 +7,7 @@
 struct rig {
     struct clock_virtual clock;
     struct loop *loop;
+    struct gate *gate;
     struct fake_camera *cam;
     struct stream *stream;
     struct stream_config config;
@@ -99,6 +100,7 @@ static void start(struct rig *rig)
 {
     struct stream_params params = {.home = rig->loop,
                                    .loop = rig->loop,
+                                   .gate = rig->gate,
                                    .config = &rig->config,
                                    .status = on_status,
                                    .gone = on_gone,
@@ -210,7 +212,51 @@ static void names_each_cause(void **state)
         assert_int_equal(rig->status.is_reachable, rows[i].is_reachable);
         stream_stop(rig->stream);
         until(rig, rig->is_gone);
+        gate_login_forget(rig->gate, "127.0.0.1");
     }
+}
+
+/* The next one stands for another channel of the same recorder. */
+static void A8_spares_the_device_a_password_it_has_refused(void **state)
+{
+    struct rig *rig = *state;
+    start_at(rig, FAKE_WRONG_PASSWORD);
+    until(rig, rig->status.retry_us > 0);
+    stream_stop(rig->stream);
+    until(rig, rig->is_gone);
+    rig->is_gone = false;
+    rig->status = (struct stream_status){0};
+    int n = n_connections(rig);
+    start(rig);
+    until(rig, rig->status.retry_us > 0);
+    assert_int_equal(rig->status.cause, CAUSE_AUTH);
+    assert_non_null(strstr(rig->status.detail, "not tried: "));
+    pass_ms(rig, 500000);
+    assert_int_equal(n_connections(rig), n);
+    str_copy(rig->config.password, sizeof rig->config.password, "corrected");
+    fake_camera_set_mode(rig->cam, FAKE_OK);
+    stream_configure(rig->stream, &rig->config);
+    await_playing(rig);
+}
+
+static void L3_waits_for_its_turn(void **state)
+{
+    struct rig *rig = *state;
+    struct gate_pass others[GATE_PER_HOST] = {0};
+    for (int i = 0; i < GATE_PER_HOST; i++) {
+        others[i].enter = free; /* of nothing */
+        gate_enter(rig->gate, &others[i], "127.0.0.1", false);
+    }
+    start_at(rig, FAKE_OK);
+    pass_ms(rig, 60000);
+    assert_int_equal(n_connections(rig), 0);
+    assert_int_equal(rig->status.cause, CAUSE_CONNECTING);
+    gate_leave(rig->gate, &others[2]);
+    pass_ms(rig, 1);
+    await_playing(rig);
+    assert_int_equal(gate_n_waiting(rig->gate), 0);
+    for (int i = 0; i < GATE_PER_HOST; i++)
+        gate_leave(rig->gate, &others[i]);
 }
 
 static void says_when_nobody_listens(void **state)
@@ -286,7 +332,7 @@ static void reconnects_after_a_stall(void **state)
     assert_int_equal(n_connections(rig), 2);
 }
 
-static void knows_a_pulled_cable(void **state)
+static void I7_knows_a_pulled_cable(void **state)
 {
     struct rig *rig = *state;
     play(rig);
@@ -307,7 +353,7 @@ static void does_not_stall_slow_cameras(void **state)
     assert_int_equal(n_connections(rig), 1);
 }
 
-static void waits_for_a_key_frame_connected(void **state)
+static void H11_waits_for_a_key_frame_connected(void **state)
 {
     struct rig *rig = *state;
     start_at(rig, FAKE_OK);
@@ -360,7 +406,7 @@ static void starts_again_quickly_after_a_reboot(void **state)
     until(rig, fake_camera_counts(rig->cam)->is_playing);
 }
 
-static void is_careful_with_a_wrong_password(void **state)
+static void A8_is_careful_with_a_wrong_password(void **state)
 {
     struct rig *rig = *state;
     start_at(rig, FAKE_WRONG_PASSWORD);
@@ -375,7 +421,7 @@ static void is_careful_with_a_wrong_password(void **state)
     assert_int_equal(n_connections(rig), 2);
 }
 
-static void tells_a_limit_from_a_wrong_password(void **state)
+static void L1_tells_a_limit_from_a_wrong_password(void **state)
 {
     struct rig *rig = *state;
     play(rig);
@@ -392,7 +438,7 @@ static void tells_a_limit_from_a_wrong_password(void **state)
     assert_true(wait_us > 59 * US_PER_S && wait_us < 120 * US_PER_S);
 }
 
-static void answers_a_challenge_on_the_next_connection(void **state)
+static void U11_answers_a_challenge_on_the_next_connection(void **state)
 {
     struct rig *rig = *state;
     start_at(rig, FAKE_CHALLENGE_AND_CLOSE);
@@ -413,7 +459,7 @@ static void retries_when_told(void **state)
     assert_int_equal(n_connections(rig), 2);
 }
 
-static void falls_back_to_udp(void **state)
+static void P6_falls_back_to_udp(void **state)
 {
     struct rig *rig = *state;
     start_at(rig, FAKE_NO_TCP);
@@ -529,6 +575,7 @@ static int setup(void **state)
     struct rig *rig = xcalloc(1, sizeof *rig);
     clock_virtual_init(&rig->clock, INT64_C(1800000000) * US_PER_S);
     rig->loop = loop_create(&(struct loop_params){.clock = &rig->clock.clock});
+    rig->gate = gate_create(rig->loop, 16);
     rig->cam = fake_camera_create(rig->loop);
     str_copy(rig->config.camera_id, sizeof rig->config.camera_id, "cam-1");
     str_copy(rig->config.name, sizeof rig->config.name, "main");
@@ -549,6 +596,7 @@ static int teardown(void **state)
         until(rig, rig->is_gone);
     }
     fake_camera_destroy(&rig->cam);
+    gate_destroy(&rig->gate);
     loop_destroy(&rig->loop);
     free(rig);
     return 0;
@@ -561,20 +609,22 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(publishes_and_says_ok),
         T(names_each_cause),
+        T(A8_spares_the_device_a_password_it_has_refused),
+        T(L3_waits_for_its_turn),
         T(says_when_nobody_listens),
         T(refuses_addresses_it_cannot_try),
         T(gives_up_on_silence),
         T(reconnects_after_a_stall),
-        T(knows_a_pulled_cable),
+        T(I7_knows_a_pulled_cable),
         T(does_not_stall_slow_cameras),
-        T(waits_for_a_key_frame_connected),
+        T(H11_waits_for_a_key_frame_connected),
         T(gives_up_on_random_bytes),
         T(starts_again_quickly_after_a_reboot),
-        T(is_careful_with_a_wrong_password),
-        T(tells_a_limit_from_a_wrong_password),
-        T(answers_a_challenge_on_the_next_connection),
+        T(A8_is_careful_with_a_wrong_password),
+        T(L1_tells_a_limit_from_a_wrong_password),
+        T(U11_answers_a_challenge_on_the_next_connection),
         T(retries_when_told),
-        T(falls_back_to_udp),
+        T(P6_falls_back_to_udp),
         T(runs_on_demand),
         T(keeps_the_session_alive),
         T(batches_reads_only_while_nobody_watches),

@@ -1,0 +1,74 @@
+/* Who may connect now: when the power comes back a thousand cameras do not knock at once, a
+ * recorder with many channels is not overrun, and a wrong password is not tried until the device
+ * locks us out (quirks A8, L1, L3).
+ *
+ * A stream enters before it connects and leaves when media flows or the try has failed. At most
+ * GATE_PER_HOST streams of one host are inside at once, and `max_inside` in all. A suspect (its
+ * last try ran into silence) waits behind the others and gets at most half of the places, so that
+ * dead cameras, which hold theirs for many seconds, delay nobody.
+ *
+ * Refused logins are remembered by host: the same user and password are not tried again by another
+ * stream before the first one may, and after GATE_LOGINS refusals within GATE_LOGIN_US nobody logs
+ * in there for the first time. Streams whose login has worked go on.
+ *
+ * Thread: one per ingest loop; the fleet keeps the cameras of a host on one loop.
+ * Bounds: one entry per stream inside or waiting, and GATE_MAX_HOSTS remembered hosts. */
+#ifndef INGEST_GATE_H
+#define INGEST_GATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/loop.h"
+
+#define GATE_PER_HOST  4
+#define GATE_LOGINS    2 /* of up to two signed tries each; devices lock after five (quirk A8) */
+#define GATE_LOGIN_US  (1800 * US_PER_S)
+#define GATE_MAX_HOSTS 512
+
+struct gate;
+struct gate_host;
+
+/* A stream's place. Embedded in its owner, zero at first. */
+struct gate_pass {
+    loop_fn *enter; /* it is this one's turn; from the loop, not from within gate_enter */
+    void *ctx;
+
+    /* the gate's own */
+    enum { GATE_OUTSIDE, GATE_WAITING, GATE_INSIDE } place;
+    bool is_suspect;
+    struct gate_host *host;
+    struct gate_pass *next, *prev; /* while waiting */
+};
+
+struct gate *gate_create(struct loop *loop, int max_inside);
+
+/* Nobody may be inside or waiting. */
+void gate_destroy(struct gate **g);
+
+/* Waits for a turn at the host (its name or address as configured; case does not matter). */
+void gate_enter(struct gate *g, struct gate_pass *pass, const char *host, bool is_suspect);
+
+/* From waiting or inside; outside nothing happens. */
+void gate_leave(struct gate *g, struct gate_pass *pass);
+
+/* Others that wait, for the detail of a state. */
+int gate_n_waiting(const struct gate *g);
+
+/* A login was refused and will be tried again at until_us. `login` stands for user and password
+ * (gate_login_of). */
+void gate_login_refused(struct gate *g, const char *host, uint64_t login, int64_t until_us);
+
+/* When the login may be tried: a time in the future, or 0 = now. is_proven: it has worked for the
+ * caller. */
+int64_t gate_login_at(struct gate *g, const char *host, uint64_t login, bool is_proven);
+
+/* The login was accepted there. While somebody of the host is inside, it is known to be right. */
+void gate_login_accepted(struct gate *g, const char *host, uint64_t login);
+
+/* The settings of a camera there have changed: what was refused may be right now. */
+void gate_login_forget(struct gate *g, const char *host);
+
+uint64_t gate_login_of(const char *user, const char *password);
+
+#endif
