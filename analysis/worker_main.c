@@ -6,10 +6,12 @@
 #include <sys/socket.h>
 
 #include "analysis/av_decode.h"
-#include "analysis/cage.h"
 #include "analysis/worker_message.h"
+#include "base/cage.h"
 #include "base/err.h"
 #include "base/mem.h"
+
+#define MEMORY_BYTES (UINT64_C(1536) << 20) /* an 8K H.265 picture with its buffers fits */
 
 /* 1 = all read, 0 = the server is gone. */
 static int read_all(void *dst, size_t n)
@@ -96,7 +98,8 @@ int main(void)
         fprintf(stderr, "rookery-worker: started by rookery only, it needs descriptor 3\n");
         return 2;
     }
-    int rc = cage_enter();
+    /* nothing beyond what is open */
+    int rc = cage_enter(&(struct cage){.memory_bytes = MEMORY_BYTES, .n_files = WORKER_FD + 1});
     if (rc < 0) {
         fprintf(stderr, "rookery-worker: restrict the process: %s\n", strerror(-rc));
         return 1;
