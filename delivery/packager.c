@@ -4,6 +4,7 @@
 
 #include "delivery/fragment.h"
 #include "delivery/track_clock.h"
+#include "media/inband.h"
 #include "media/relay.h"
 
 enum { WITHOUT_AUDIO, WITH_AUDIO };
@@ -22,8 +23,9 @@ struct packager {
 
     struct axis axis;
     struct track_clock video_clock, audio_clock;
-    struct format *video, *audio; /* of what is sent now */
-    struct fragment *init[2];     /* WITHOUT_AUDIO, WITH_AUDIO; NULL = not known yet */
+    struct inband sets;       /* of the pictures; its entry is that of the init segments */
+    struct format *audio;     /* of what is sent now */
+    struct fragment *init[2]; /* WITHOUT_AUDIO, WITH_AUDIO; NULL = not known yet */
     uint32_t init_id[2];
     uint32_t next_init_id, next_sequence;
     uint32_t next_seq; /* of the hub's video packets */
@@ -124,58 +126,64 @@ static void replace_init(struct packager *p, int i, struct format *video, struct
     p->init_id[i] = ++p->next_init_id;
 }
 
-/* At a key frame: a new format takes effect. */
+/* At a key frame: a format that the init segment cannot serve takes effect. */
 static void take_video_format(struct packager *p, struct format *format)
 {
-    bool is_new = !p->video || !format_eq(p->video, format);
+    bool is_new = !p->sets.entry || !inband_fits(&p->sets, format);
     if (is_new) {
-        format_unref(&p->video);
-        p->video = format_ref(format);
-        replace_init(p, WITHOUT_AUDIO, p->video, NULL);
+        inband_begin(&p->sets, format);
+        replace_init(p, WITHOUT_AUDIO, format, NULL);
     }
     if (p->audio && (is_new || !p->init[WITH_AUDIO]))
-        replace_init(p, WITH_AUDIO, p->video, p->audio);
+        replace_init(p, WITH_AUDIO, p->sets.entry, p->audio);
 }
 
-/* False: there is no place for this packet. */
-static bool accept_video(struct packager *p, struct packet *pkt)
+/* A reference to what is sent for this picture; NULL: there is no place for it. */
+static struct packet *accept_video(struct packager *p, struct packet *pkt)
 {
     if (pkt->is_key) {
         take_video_format(p, pkt->format);
         p->is_waiting = p->init[WITHOUT_AUDIO] == NULL;
-    } else if (!p->video || (pkt->format != p->video && !format_eq(pkt->format, p->video))) {
+    } else if (!p->sets.entry || !inband_fits(&p->sets, pkt->format)) {
         p->is_waiting = true; /* a format without a key frame */
     }
-    return !p->is_waiting;
+    if (p->is_waiting)
+        return NULL;
+    struct packet *out = inband_take(&p->sets, pkt);
+    p->is_waiting = out == NULL;
+    return out;
 }
 
-static bool accept_audio(struct packager *p, struct packet *pkt)
+static struct packet *accept_audio(struct packager *p, struct packet *pkt)
 {
     if (!pkt->format || pkt->format->codec != CODEC_AAC)
-        return false;
+        return NULL;
     if (!p->audio || (pkt->format != p->audio && !format_eq(p->audio, pkt->format))) {
         format_unref(&p->audio);
         p->audio = format_ref(pkt->format);
-        if (p->video) /* viewers take it at their next key frame */
-            replace_init(p, WITH_AUDIO, p->video, p->audio);
+        if (p->sets.entry) /* viewers take it at their next key frame */
+            replace_init(p, WITH_AUDIO, p->sets.entry, p->audio);
     }
-    return !p->is_waiting && p->init[WITH_AUDIO] && format_eq(p->init[WITH_AUDIO]->audio, p->audio);
+    bool is_fit =
+        !p->is_waiting && p->init[WITH_AUDIO] && format_eq(p->init[WITH_AUDIO]->audio, p->audio);
+    return is_fit ? packet_ref(pkt) : NULL;
 }
 
 static void on_packet(void *ctx, struct packet *pkt)
 {
     struct packager *p = ctx;
-    bool is_fit = pkt->is_video ? accept_video(p, pkt) : accept_audio(p, pkt);
+    struct packet *out = pkt->is_video ? accept_video(p, pkt) : accept_audio(p, pkt);
     bool is_hole = pkt->is_discontinuity || pkt->lost_before > 0;
     if (pkt->is_video) {
         is_hole |= p->video_clock.is_started && pkt->seq != p->next_seq;
         p->next_seq = pkt->seq + 1;
     }
-    if (!is_fit)
+    if (!out)
         return;
     struct track_clock *clock = pkt->is_video ? &p->video_clock : &p->audio_clock;
     int64_t dts = track_clock_next(clock, &p->axis, pkt, false);
-    struct fragment *f = fragment_create(pkt, dts, clock->duration, ++p->next_sequence, is_hole);
+    struct fragment *f = fragment_create(out, dts, clock->duration, ++p->next_sequence, is_hole);
+    packet_unref(&out);
     if (!f)
         return;
     keep(p, f);
@@ -250,7 +258,7 @@ static void on_gone(void *ctx)
     free(p->gop);
     fragment_unref(&p->init[WITHOUT_AUDIO]);
     fragment_unref(&p->init[WITH_AUDIO]);
-    format_unref(&p->video);
+    inband_fini(&p->sets);
     format_unref(&p->audio);
     free(p);
     t->n_alive--;

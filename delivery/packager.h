@@ -43,8 +43,9 @@ static inline size_t fragment_size(const struct fragment *f)
 /* One reader of a packager. Embedded (CONTAINER_OF); zero except ops and wants_audio. */
 struct viewer;
 struct viewer_ops {
-    /* An init segment: before the first picture and whenever the format changes; the next video
-     * fragment is a key frame. Borrowed. */
+    /* An init segment: before the first picture and whenever the format changes to one that the
+     * init segment sent before cannot serve (media/inband.h: other sets stand in the stream); the
+     * next video fragment is a key frame. Borrowed. */
     void (*init)(struct viewer *v, struct fragment *f);
 
     /* One access unit. Borrowed: take a reference to keep it. May detach itself. */

@@ -11,15 +11,9 @@ static void replace(struct format **at, struct format *f)
 
 void inband_begin(struct inband *b, struct format *entry)
 {
-    b->is_used = b->now && !format_eq(b->now, entry) && format_is_compatible(entry, b->now);
+    b->is_used = b->entry && format_eq(b->entry, entry) && !format_eq(b->now, entry);
     replace(&b->entry, entry);
     replace(&b->now, entry);
-}
-
-void inband_end(struct inband *b)
-{
-    format_unref(&b->entry);
-    b->is_used = false;
 }
 
 bool inband_fits(const struct inband *b, const struct format *next)

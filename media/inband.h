@@ -12,18 +12,15 @@
 #include "media/packet.h"
 
 struct inband {
-    struct format *entry; /* the sample entry's; NULL = no track is begun */
-    struct format *now;   /* in force behind the newest picture, also when no track is begun */
+    struct format *entry; /* the sample entry's; NULL = no track was begun yet */
+    struct format *now;   /* in force behind the newest picture */
     bool is_used;         /* the stream has carried sets since the track began */
 };
 
-/* A sample entry was written from this format. When the pictures before were told other sets that
- * the same entry could serve, the stream carries sets from its first key frame on: a decoder that
- * reads on from the track before, whose entry may be the same, would keep the others. */
+/* A track begins, with a sample entry written from this format. When the track before had the same
+ * entry but ended with other sets, the stream carries sets from its first key frame on: a decoder
+ * that reads on over an entry it has already would keep the others. */
 void inband_begin(struct inband *b, struct format *entry);
-
-/* No picture of this track comes any more. */
-void inband_end(struct inband *b);
 
 /* Whether a picture of this format belongs to the track that is begun. */
 bool inband_fits(const struct inband *b, const struct format *next);

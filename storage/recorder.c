@@ -83,7 +83,6 @@ static void lose_fragment(struct recorder *r)
 static void close_segment(struct recorder *r, int64_t to_us, enum segment_edge ended)
 {
     writer_close(&r->writer, MAX(to_us, r->from_us + 1000), ended);
-    inband_end(&r->sets);
     r->is_cut_wanted = false;
     r->began = ended == SEGMENT_DOWN ? SEGMENT_START : ended;
 }

@@ -17,7 +17,8 @@ static const uint8_t config[] = {
 };
 /* clang-format on */
 
-#define MARK_AT (sizeof config - 5) /* the last byte of the PPS */
+#define MARK_AT      (sizeof config - 5) /* the last byte of the PPS */
+#define SPS_LEVEL_AT 11
 
 int rig_mark(const struct format *f)
 {
@@ -47,14 +48,25 @@ void rig_advance_ms(struct rig_clock *c, int64_t ms)
     loop_advance(c->loop, &c->clock, ms * US_PER_MS);
 }
 
-struct format *rig_video(int mark)
+static struct format *make_video(int mark, uint8_t level)
 {
     struct format *f;
     uint8_t bytes[sizeof config];
     memcpy(bytes, config, sizeof config);
     bytes[MARK_AT] = (uint8_t)mark;
+    bytes[3] = bytes[SPS_LEVEL_AT] = level;
     assert_int_equal(format_create_config(CODEC_H264, bytes, sizeof bytes, 0, 0, 0, 0, &f), 0);
     return f;
+}
+
+struct format *rig_video(int mark)
+{
+    return make_video(mark, config[3]);
+}
+
+struct format *rig_higher_video(int mark)
+{
+    return make_video(mark, config[3] + 1);
 }
 
 struct format *rig_audio(void)

@@ -30,6 +30,8 @@ void rig_advance_ms(struct rig_clock *c, int64_t ms);
 
 /* One format per mark (1-255), all 160x120; audio is AAC, 48 kHz. The caller owns the reference. */
 struct format *rig_video(int mark);
+/* The same with a level above: nothing that the sample entry of one with another mark can serve. */
+struct format *rig_higher_video(int mark);
 int rig_mark(const struct format *f);
 struct format *rig_audio(void);
 

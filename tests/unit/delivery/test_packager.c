@@ -191,7 +191,7 @@ static void a_new_format_comes_with_a_new_init_segment(void **state)
     publish(rig, 20);
     watch(rig, &w);
     format_unref(&rig->video);
-    rig->video = rig_video(32);
+    rig->video = rig_higher_video(32);
     publish(rig, 1);
     assert_int_equal(w.n_inits, 2);
     assert_int_equal(w.mark, 32);
@@ -206,12 +206,41 @@ static void pictures_of_a_format_without_key_frame_are_left_out(void **state)
     publish(rig, 5);
     watch(rig, &w);
     format_unref(&rig->video);
-    rig->video = rig_video(32);
+    rig->video = rig_higher_video(32);
     publish(rig, 5);
     assert_int_equal(w.newest, 4);
     publish(rig, 11);
     assert_int_equal(w.n_inits, 2);
     assert_int_equal(w.newest, 20);
+    leave(&w);
+}
+
+/* A camera that changes its parameter sets all the time: viewers are not begun anew, the sets come
+ * in front of the picture. */
+static void parameter_sets_that_fit_come_in_the_stream(void **state)
+{
+    struct rig *rig = *state;
+    struct watcher w = {0}, late = {0};
+    publish(rig, 20);
+    watch(rig, &w);
+    publish(rig, 1);
+    size_t plain = w.last->pkt->size;
+    for (int i = 0; i < 10; i++) {
+        publish(rig, 9);
+        format_unref(&rig->video);
+        rig->video = rig_video(32 + i % 2);
+        publish(rig, 1); /* in the middle of a group: the PPS alone */
+        assert_int_equal(w.last->pkt->size, plain + 4 + 5);
+        publish(rig, 10);
+        assert_true(w.last->is_key);
+        assert_int_equal(w.last->pkt->size, plain + 4 + 5 + 4 + 25);
+    }
+    assert_int_equal(w.n_inits, 1);
+    watch(rig, &late); /* begins at a key frame that brings its own */
+    assert_int_equal(late.n_inits, 1);
+    assert_int_equal(late.mark, 16);
+    assert_true(late.last->pkt->size > plain);
+    leave(&late);
     leave(&w);
 }
 
@@ -400,6 +429,7 @@ int main(void)
         T(fragments_are_what_a_reader_expects),
         T(a_new_format_comes_with_a_new_init_segment),
         T(pictures_of_a_format_without_key_frame_are_left_out),
+        T(parameter_sets_that_fit_come_in_the_stream),
         T(lost_packets_are_marked),
         T(what_the_relay_could_not_carry_is_marked),
         T(sound_comes_only_to_those_who_want_it),

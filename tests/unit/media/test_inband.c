@@ -128,15 +128,16 @@ static void sets_go_where_they_take_effect_and_to_key_frames(void **state)
     expect_taken(&in, a, true, IN_SPS "00000005" PPS_360);
     expect_taken(&in, a, true, IN_SPS "00000005" PPS_360); /* who begins here may come from b */
     assert_false(inband_fits(&in, wide));
-    inband_end(&in);
 
     inband_begin(&in, a); /* nothing has changed between the tracks */
     expect_taken(&in, a, true, "");
-    inband_end(&in);
-    inband_begin(&in, b); /* a decoder that reads on has the sets of a */
+    expect_taken(&in, b, false, IN_PPS);
+    inband_begin(&in, b); /* another entry: a decoder takes its sets */
+    expect_taken(&in, b, true, "");
+    expect_taken(&in, a, false, "00000005" PPS_360);
+    inband_begin(&in, b); /* the same entry: a decoder that reads on has the sets of a */
     expect_taken(&in, b, true, IN_SPS IN_PPS);
-    inband_end(&in);
-    inband_begin(&in, wide); /* nothing to mix up */
+    inband_begin(&in, wide);
     expect_taken(&in, wide, true, "");
     inband_fini(&in);
     format_unref(&a);
