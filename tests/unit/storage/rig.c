@@ -214,7 +214,8 @@ static struct packet *make_packet(struct rig *rig, size_t size)
 
 void rig_picture(struct rig *rig, bool is_key)
 {
-    struct packet *pkt = make_packet(rig, is_key ? 4000 : 1000);
+    size_t size = rig->picture_bytes > 0 ? rig->picture_bytes : is_key ? 4000 : 1000;
+    struct packet *pkt = make_packet(rig, size);
     pkt->format = format_ref(rig->format);
     pkt->is_video = true;
     pkt->is_key = is_key;

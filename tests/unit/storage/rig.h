@@ -45,6 +45,7 @@ struct rig {
     int n_gone;
     int64_t ticks, wall_us, mono_us; /* of the next picture */
     int64_t next_number;
+    size_t picture_bytes; /* 0 = 1000, of a key frame 4000 */
 };
 
 int rig_setup(void **state);
