@@ -38,6 +38,23 @@ static int open_udp(struct camsim *sim, struct err *err)
     return 0;
 }
 
+/* The common port again on 127.1.x.y, so that cameras seem to be many hosts. */
+static int open_spread(struct camsim *sim, struct err *err)
+{
+    int n = sim->config->n_addresses;
+    sim->spread = xcalloc((size_t)MAX(n, 1), sizeof *sim->spread);
+    for (int i = 0; i < n; i++)
+        sim->spread[i] = (struct listener){.sim = sim, .port = sim->common.port, .fd = -1};
+    for (int i = 0; i < n; i++) {
+        struct listener *l = &sim->spread[i];
+        snprintf(l->address, sizeof l->address, "127.1.%d.%d", i / 250 % 250, 1 + i % 250);
+        int rc = listener_open(l, err);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
 static int open_listeners(struct camsim *sim, struct err *err)
 {
     bool needs_common = false;
@@ -55,7 +72,10 @@ static int open_listeners(struct camsim *sim, struct err *err)
         if (rc < 0)
             return rc;
     }
-    return needs_common ? listener_open(&sim->common, err) : 0;
+    if (!needs_common)
+        return 0;
+    int rc = listener_open(&sim->common, err);
+    return rc < 0 ? rc : open_spread(sim, err);
 }
 
 static int open_stamps(struct camsim *sim, struct err *err)
@@ -141,6 +161,9 @@ void camsim_destroy(struct camsim **simp)
         http_server_destroy(&sim->control);
     studio_destroy(&sim->studio);
     listener_close(&sim->common);
+    for (int i = 0; sim->spread && i < sim->config->n_addresses; i++)
+        listener_close(&sim->spread[i]);
+    free(sim->spread);
     for (int i = 0; i < 2; i++) {
         if (sim->udp_fd[i] < 0)
             continue;

@@ -61,6 +61,7 @@ struct camera {
 struct listener {
     struct camsim *sim;
     struct camera *camera; /* NULL = common to all */
+    char address[16];      /* empty = that of the configuration */
     uint16_t port;
     int fd; /* -1 = nobody listens */
     struct watch watch;
@@ -73,6 +74,14 @@ struct shared_reel {
     struct shared_reel *next;
 };
 
+/* Of all connections. */
+struct load {
+    uint64_t n_accepted, n_played; /* in all */
+    int n_shaking, most_shaking;   /* that have not played yet */
+    int64_t second;
+    int n_in_second, most_in_second; /* accepted */
+};
+
 struct camsim {
     const struct config *config;
     struct loop *loop;
@@ -81,6 +90,8 @@ struct camsim {
     struct map *by_id;
     struct shared_reel *reels;
     struct listener common;
+    struct listener *spread; /* config->n_addresses, on the port of `common` */
+    struct load load;
     uint16_t udp_port; /* even: RTP; the next one: RTCP */
     int udp_fd[2];
     struct watch udp_watch[2];

@@ -22,6 +22,12 @@ void client__stop_playing(struct client *c)
     c->state = c->stream ? CLIENT_READY : CLIENT_INIT;
 }
 
+void client__shaken(struct client *c)
+{
+    c->sim->load.n_shaking -= c->is_shaking;
+    c->is_shaking = false;
+}
+
 void client_close(struct client *c)
 {
     if (c->is_closed)
@@ -40,6 +46,7 @@ void client_close(struct client *c)
     if (c->camera)
         c->camera->n_clients--;
     c->sim->n_clients--;
+    client__shaken(c);
     if (c->prev)
         c->prev->next = c->next;
     else
@@ -171,6 +178,19 @@ static void on_report_due(void *ctx)
         client__send_reports(c);
 }
 
+static void count_accepted(struct client *c)
+{
+    struct load *load = &c->sim->load;
+    int64_t second = loop_mono_us(c->sim->loop) / US_PER_S;
+    load->n_in_second = second == load->second ? load->n_in_second + 1 : 1;
+    load->second = second;
+    load->n_accepted++;
+    load->n_shaking++;
+    c->is_shaking = true;
+    load->most_in_second = MAX(load->most_in_second, load->n_in_second);
+    load->most_shaking = MAX(load->most_shaking, load->n_shaking);
+}
+
 void client_accept(struct camsim *sim, struct camera *camera, int fd, const struct address *peer)
 {
     struct client *c = xcalloc(1, sizeof *c);
@@ -190,6 +210,7 @@ void client_accept(struct camsim *sim, struct camera *camera, int fd, const stru
         c->next->prev = c;
     sim->clients = c;
     sim->n_clients++;
+    count_accepted(c);
     if (camera) {
         camera->n_clients++;
         c->connection = (int)++camera->n_accepted;

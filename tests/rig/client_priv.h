@@ -26,6 +26,7 @@ struct client {
     int fd;
     struct address peer;
     struct watch read_watch, write_watch;
+    bool is_shaking; /* has not played yet */
     bool is_writing; /* write_watch runs */
     bool is_closing; /* after what is pending went out */
     bool is_closed;  /* memory waits for the end of the dispatch */
@@ -67,6 +68,9 @@ void client__finish(struct client *c);
 /* With a reset instead of an orderly end. */
 void client__reset(struct client *c);
 void client__stop_playing(struct client *c);
+
+/* It plays or ends: no longer counted as shaking hands. */
+void client__shaken(struct client *c);
 
 /* [client_media.c] */
 void client__send_reports(struct client *c);

@@ -235,6 +235,8 @@ static void on_play(struct client *c, const struct rtsp_message *m)
     if (c->state == CLIENT_PLAYING)
         return;
     c->state = CLIENT_PLAYING;
+    c->sim->load.n_played++;
+    client__shaken(c);
     stream_join(c->stream, c);
 }
 

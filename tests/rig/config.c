@@ -30,6 +30,8 @@ static const char usage[] =
     "for the bench\n"
     "  --spread              looped streams run from the start, each at another place, so that\n"
     "                        the key frames of many cameras do not coincide\n"
+    "  --spread-addresses N  listen on 127.1.0.1 ... too (250 in each 127.1.x), so that the cameras\n"
+    "                        can stand for many hosts: any of them answers for every camera\n"
     "  --identity FILE       write the identity of every picture of the first camera's loop\n"
     "  --stamps FILE         publish when each picture was sent\n";
 
@@ -58,6 +60,7 @@ enum option_id {
     O_FAIL,
     O_DROP,
     O_SPREAD,
+    O_SPREAD_ADDRESSES,
     O_IDENTITY,
     O_STAMPS,
     O_HELP,
@@ -88,6 +91,7 @@ static const struct option options[] = {
     {"fail", required_argument, NULL, O_FAIL},
     {"drop", required_argument, NULL, O_DROP},
     {"spread", no_argument, NULL, O_SPREAD},
+    {"spread-addresses", required_argument, NULL, O_SPREAD_ADDRESSES},
     {"identity", required_argument, NULL, O_IDENTITY},
     {"stamps", required_argument, NULL, O_STAMPS},
     {"help", no_argument, NULL, O_HELP},
@@ -240,6 +244,10 @@ static int take_server(struct config *c, struct wish *w, int id, const char *arg
     case O_SESSION_TIMEOUT:
         ok = whole(arg, 1, 3600, &v);
         c->session_timeout_s = (int)v;
+        break;
+    case O_SPREAD_ADDRESSES:
+        ok = whole(arg, 0, CONFIG_MAX_CAMERAS, &v);
+        c->n_addresses = (int)v;
         break;
     case O_SPREAD:
         c->is_spread = true;

@@ -55,7 +55,8 @@ struct config {
     uint16_t port, control_port;
     bool has_control;
     bool allows_tcp, allows_udp;
-    bool is_spread; /* looped streams run from the start, each at another place */
+    int n_addresses; /* 127.1.0.1, 127.1.0.2 … beside `address` */
+    bool is_spread;  /* looped streams run from the start, each at another place */
     int session_timeout_s;
     char *cache_dir;     /* for looped scenes; NULL = none */
     char *identity_path; /* where to write the identities of the first camera's loop; NULL */

@@ -56,37 +56,103 @@ static void read_camera(const struct camera *camera, const char *what, struct ht
     }
 }
 
+/* What a camera is told; false when the request was refused. FAIL_NONE: plug. */
+static bool read_order(const char *verb, struct http_request *req, enum fail_mode *out)
+{
+    const char *name = http_query(req, "mode");
+    *out = strcmp(verb, "pull") == 0 ? FAIL_PULL : FAIL_NONE;
+    if (strcmp(verb, "plug") == 0 || strcmp(verb, "pull") == 0)
+        return true;
+    if (strcmp(verb, "fail") != 0)
+        http_reply_problem(req, 404, "a camera can be told: pull, plug, fail?mode=");
+    else if (!name || !fail_of(name, out))
+        http_reply_problem(req, 422, "mode must name a failure, such as stall");
+    else
+        return true;
+    return false;
+}
+
+static void obey(struct camera *camera, enum fail_mode mode)
+{
+    if (mode == FAIL_NONE)
+        camera_plug(camera);
+    else
+        camera_set_mode(camera, mode, true);
+}
+
 static void change_camera(struct camera *camera, const char *verb, struct http_request *req)
 {
-    enum fail_mode mode = FAIL_PULL;
-    if (strcmp(verb, "plug") == 0) {
-        camera_plug(camera);
-    } else if (strcmp(verb, "pull") == 0) {
-        camera_set_mode(camera, FAIL_PULL, true);
-    } else if (strcmp(verb, "fail") == 0) {
-        const char *name = http_query(req, "mode");
-        if (!name || !fail_of(name, &mode)) {
-            http_reply_problem(req, 422, "mode must name a failure, such as stall");
-            return;
-        }
-        camera_set_mode(camera, mode, true);
-    } else {
-        http_reply_problem(req, 404, "a camera can be told: pull, plug, fail?mode=");
+    enum fail_mode mode;
+    if (!read_order(verb, req, &mode))
         return;
-    }
+    obey(camera, mode);
     reply_json(req, 200, camera_json(camera));
+}
+
+static size_t number_of(struct http_request *req, const char *key, size_t otherwise)
+{
+    const char *text = http_query(req, key);
+    int64_t v;
+    return text && span_i64(span_of(text), &v) && v >= 0 ? (size_t)v : otherwise;
+}
+
+/* All cameras at once, or the first to last of them, counted from 1. */
+static void change_all(struct camsim *sim, const char *verb, struct http_request *req)
+{
+    enum fail_mode mode;
+    size_t first = number_of(req, "first", 1);
+    size_t last = MIN(number_of(req, "last", sim->config->n_cameras), sim->config->n_cameras);
+    if (!read_order(verb, req, &mode))
+        return;
+    for (size_t i = MAX(first, 1); i <= last; i++)
+        obey(&sim->cameras[i - 1], mode);
+    reply_json(req, 200, json_pack("{s:i}", "clients", sim->n_clients));
+}
+
+/* Sums, and the peaks since they were last reset (POST). */
+static void read_load(struct camsim *sim, struct http_request *req)
+{
+    const struct load *l = &sim->load;
+    json_int_t units = 0, bytes = 0, dropped = 0;
+    int playing = 0;
+    for (size_t i = 0; i < sim->config->n_cameras; i++) {
+        const struct camera *c = &sim->cameras[i];
+        for (int k = 0; k < STREAMS; k++)
+            playing += c->streams[k].n_playing;
+        units += (json_int_t)c->n_units;
+        bytes += (json_int_t)c->n_bytes;
+        dropped += (json_int_t)(c->n_dropped_units + c->n_lost_packets);
+    }
+    json_t *value = json_pack(
+        "{s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:i, s:i, s:i}", "clients", sim->n_clients, "playing",
+        playing, "accepted", (json_int_t)l->n_accepted, "played", (json_int_t)l->n_played, "units",
+        units, "bytes", bytes, "dropped", dropped, "shaking", l->n_shaking, "most_shaking",
+        l->most_shaking, "most_accepted_per_s", l->most_in_second);
+    if (req->method == HTTP_POST) {
+        sim->load.most_shaking = l->n_shaking;
+        sim->load.most_in_second = 0;
+    }
+    reply_json(req, 200, value);
 }
 
 static void on_request(void *ctx, struct http_request *req)
 {
     struct camsim *sim = ctx;
     const char *const *path = req->segments;
+    if (req->n_segments == 1 && strcmp(path[0], "load") == 0) {
+        read_load(sim, req);
+        return;
+    }
     if (req->n_segments == 0 || strcmp(path[0], "cameras") != 0 || req->n_segments > 3) {
-        http_reply_problem(req, 404, "there is only /cameras");
+        http_reply_problem(req, 404, "there are only /cameras and /load");
         return;
     }
     if (req->n_segments == 1) {
         list_cameras(sim, req);
+        return;
+    }
+    if (req->n_segments == 3 && strcmp(path[1], "all") == 0 && req->method == HTTP_POST) {
+        change_all(sim, path[2], req);
         return;
     }
     struct camera *camera = map_get(sim->by_id, path[1]);

@@ -26,9 +26,10 @@ static void on_connection(void *ctx, int fd, short what)
 int listener_open(struct listener *l, struct err *err)
 {
     struct address at;
-    int rc = address_parse(l->sim->config->address, l->port, &at);
+    const char *address = l->address[0] ? l->address : l->sim->config->address;
+    int rc = address_parse(address, l->port, &at);
     if (rc < 0)
-        return err_set(err, rc, "address %s", l->sim->config->address);
+        return err_set(err, rc, "address %s", address);
     l->fd = socket_listen(&at, BACKLOG, false, err);
     if (l->fd < 0)
         return l->fd;

@@ -61,9 +61,9 @@ def control(sim, method, path):
 
 
 class Client:
-    def __init__(self, port, timeout=3):
+    def __init__(self, port, timeout=3, host="127.0.0.1"):
         self.port = port
-        self.sock = socket.create_connection(("127.0.0.1", port), timeout=timeout)
+        self.sock = socket.create_connection((host, port), timeout=timeout)
         self.data = b""
         self.cseq = 0
         self.frames = []
@@ -294,10 +294,10 @@ def refuses_what_it_does_not_have():
                 assert refused.args[0] == status, (path, refused)
 
 
-def describe(port, timeout=1.0, path="/cam-001"):
+def describe(port, timeout=1.0, path="/cam-001", host="127.0.0.1"):
     """What a client meets: a status, 'silence', 'reset', 'refused' or a line of text."""
     try:
-        client = Client(port, timeout)
+        client = Client(port, timeout, host)
         return client.ask("DESCRIBE", f"rtsp://127.0.0.1:{port}{path}")[0]
     except TimeoutError:
         return "silence"
@@ -337,6 +337,25 @@ def a_port_of_its_own_refuses_connections():
         assert describe(port, path="/a") == "refused"
         control(sim, "POST", "/cameras/a/plug")
         assert describe(port, path="/a") == 200
+
+
+@check
+def tells_all_cameras_at_once_and_stands_for_many_hosts():
+    with camsim("--count", 4, *SMALL, "--spread-addresses", 3) as sim:
+        for host in ("127.0.0.1", "127.1.0.1", "127.1.0.3"):
+            assert describe(sim.port, path="/cam-002", host=host) == 200, host
+        assert control(sim, "POST", "/cameras/all/fail?mode=not_found&first=2&last=3")[0] == 200
+        paths = [f"/cam-00{i}" for i in range(1, 5)]
+        assert [describe(sim.port, path=p) for p in paths] == [200, 404, 404, 200]
+        control(sim, "POST", "/cameras/all/plug")
+        assert [describe(sim.port, path=p) for p in paths] == [200] * 4
+        assert control(sim, "POST", "/cameras/all/jump")[0] == 404
+        load = control(sim, "POST", "/load")[1]
+        assert load["accepted"] == 11 and load["most_shaking"] >= 1 and load["played"] == 0, load
+        client = Client(sim.port)
+        client.play("/cam-001")
+        load = control(sim, "GET", "/load")[1]
+        assert load["playing"] == load["played"] == 1 and load["shaking"] == 0, load
 
 
 @check
