@@ -134,8 +134,10 @@ static size_t input(struct session *s, int64_t mono_us, const uint8_t *p, size_t
             continue;
         }
         int track = c->track_of_channel[item.channel];
-        if (track < 0 || !c->accepts_frames)
+        if (track < 0 || !c->accepts_frames) {
+            c->base.n_early += c->state < RTSP_CLIENT_PLAY;
             continue;
+        }
         c->n_frames++;
         c->base.host->frame(c->base.ctx, track, item.payload, item.payload_len);
     }

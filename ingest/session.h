@@ -94,7 +94,8 @@ struct session {
     struct session_end end;
     struct session_track tracks[SESSION_MAX_TRACKS]; /* from SETTLED on; [0] is the video */
     int n_tracks;
-    bool has_answered;         /* the peer spoke RTSP */
+    bool has_answered; /* the peer spoke RTSP */
+    uint64_t n_early;  /* frames before SETTLED: of a session the peer should have ended (K6) */
     struct rtsp_parser parser; /* n_losses of framing so far, and whether it is lost now (I1) */
 
     /* losses of framing within the current minute */

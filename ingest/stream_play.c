@@ -12,6 +12,8 @@
 #define STALL_US         (10 * US_PER_S) /* without pictures: connect anew */
 #define STALL_MAX_US     (60 * US_PER_S)
 #define NO_KEY_US        (10 * US_PER_S)
+#define UNREADABLE_TICKS 3 /* media that is no picture: something else than was described */
+#define LONG_GOP_S       20.0
 #define MAX_REPORT_BYTES 128
 
 /* The ticks of all streams of a loop fall on the same instants: a wake-up is shared by all, and
@@ -37,6 +39,7 @@ void stream__playing(struct stream *s)
     s->figures_pictures = receiver_stats(s->receiver)->n_pictures;
     s->figures_bytes = receiver_stats(s->receiver)->n_bytes;
     s->probed_mono_us = 0;
+    s->n_unreadable = 0;
     s->status.retry_us = 0;
     if (!s->is_up) {
         stream__set_cause(s, s->has_failed ? s->status.cause : CAUSE_CONNECTING,
@@ -54,6 +57,14 @@ static void say_ok(struct stream *s)
     snprintf(detail, sizeof detail, "receiving %s %dx%d over %s",
              f->codec == CODEC_H265 ? "H.265" : "H.264", f->width, f->height,
              is_tcp ? "TCP" : "UDP");
+    /* Quirk H10: it works, but every new viewer waits. */
+    double gop_s = receiver_stats(s->receiver)->gop_s;
+    if (gop_s >= LONG_GOP_S) {
+        size_t n = strlen(detail);
+        snprintf(detail + n, sizeof detail - n,
+                 "; a key frame every %.0f s only: switch its smart codec (H.264+/H.265+) off",
+                 gop_s);
+    }
     s->has_failed = false;
     stream__set_advancing(s, true);
     stream__set_cause(s, CAUSE_OK, detail);
@@ -139,6 +150,23 @@ static bool is_alive(struct stream *s, int64_t now_us)
     return false;
 }
 
+/* Quirk H8: after somebody switched the codec some cameras go on in the same session with another
+ * payload type or another codec under the old one. What they send has to be asked anew. */
+static bool is_other_format(struct stream *s, int64_t now_us)
+{
+    const struct receiver_stats *stats = receiver_stats(s->receiver);
+    uint64_t heard = stats->n_bytes + stats->n_foreign;
+    int64_t quiet_us = now_us - stats->picture_mono_us;
+    bool has_media = heard - s->heard_before > 0;
+    bool is_overdue = quiet_us > TICK_US && quiet_us > 3 * stats->frame_us;
+    s->heard_before = heard;
+    if (!has_media || !is_overdue || stats->picture_mono_us == 0)
+        s->n_unreadable = 0;
+    else
+        s->n_unreadable++;
+    return s->n_unreadable >= UNREADABLE_TICKS;
+}
+
 /* Whether the camera still speaks tells "pulled cable" from "encoder stuck" (quirk I6). */
 static void probe(struct stream *s, int64_t now_us, int64_t picture_mono_us)
 {
@@ -180,6 +208,11 @@ static void do_chores(struct stream *s, int64_t now_us)
     session_timeout(s->session, now_us);
     if (!is_alive(s, now_us))
         return;
+    if (is_other_format(s, now_us)) {
+        stream__connect_again(s, CAUSE_PROTOCOL,
+                              "the camera sends something else than it described");
+        return;
+    }
     if (now_us - s->report_mono_us >= REPORT_US)
         send_reports(s, now_us);
     watch_progress(s, now_us);

@@ -115,6 +115,8 @@ struct stream {
     int64_t probed_mono_us; /* pictures stay out: asked whether the camera lives; 0 = not */
 
     /* housekeeping */
+    uint64_t heard_before; /* bytes and foreign packets up to the last chores */
+    int n_unreadable;      /* chores in a row with media but without a picture */
     int64_t chores_mono_us, report_mono_us, figures_mono_us;
     uint64_t figures_pictures, figures_bytes;
     uint64_t n_resyncs_before;
@@ -147,6 +149,8 @@ void stream__fail(struct stream *s, enum stream_cause cause, const char *fmt, ..
     __attribute__((format(printf, 3, 4)));
 /* Ends the connection politely, then enters `next`. */
 void stream__end(struct stream *s, enum stream_state next);
+/* At once, where that may help; the second time in a row it is a failure. */
+void stream__connect_again(struct stream *s, enum stream_cause cause, const char *fact);
 /* The session is PLAYING for the first time, tears down, or has ended. */
 void stream__session_moved(struct stream *s);
 

@@ -7,6 +7,8 @@
 #include "ingest/stream_priv.h"
 
 #define MAX_REDIRECTS 3
+/* Quirk K6: until a camera forgets a session whose connection is gone. */
+#define STALE_US (65 * US_PER_S)
 
 static const struct {
     const char *name;
@@ -228,14 +230,18 @@ static void fail_text(struct stream *s, enum stream_cause cause, const char *fac
 {
     int64_t now_us = loop_mono_us(s->loop);
     int64_t delay_us = backoff_failed(&s->backoff, cause, now_us);
+    bool is_stale = s->state == STREAM_HANDSHAKE && s->session && s->session->n_early > 0;
+    if (is_stale)
+        delay_us = MAX(delay_us, STALE_US);
     char detail[sizeof s->status.detail];
     int64_t delay_s = (delay_us + US_PER_S / 2) / US_PER_S;
-    str_copy(s->fact, sizeof s->fact, fact);
+    snprintf(s->fact, sizeof s->fact, "%.*s%s", is_stale ? 130 : 199, fact,
+             is_stale ? "; it still sends to an older session, which must expire first" : "");
     if (delay_s >= 120)
-        snprintf(detail, sizeof detail, "%.180s; next try in %lld min", s->fact,
+        snprintf(detail, sizeof detail, "%.199s; next try in %lld min", s->fact,
                  (long long)(delay_s + 30) / 60);
     else
-        snprintf(detail, sizeof detail, "%.180s; next try in %lld s", s->fact,
+        snprintf(detail, sizeof detail, "%.199s; next try in %lld s", s->fact,
                  (long long)MAX(delay_s, 1));
     s->retry_mono_us = now_us + delay_us;
     s->status.retry_us = loop_wall_us(s->loop) + delay_us;
@@ -312,14 +318,21 @@ static void follow_verdict(struct stream *s)
         }
         break;
     case SESSION_VERDICT_AGAIN:
-        if (s->n_again++ == 0)
-            stream__end(s, STREAM_QUEUED);
-        else
-            stream__fail(s, end->cause, "%s", end->text);
+        stream__connect_again(s, end->cause, end->text);
         break;
     case SESSION_VERDICT_RESTART: /* not of sessions we begin */
         stream__fail(s, end->cause, "%s", end->text);
         break;
+    }
+}
+
+void stream__connect_again(struct stream *s, enum stream_cause cause, const char *fact)
+{
+    if (s->n_again++ == 0) {
+        log_info(s->who, "%s; connecting anew", fact);
+        stream__end(s, STREAM_QUEUED);
+    } else {
+        stream__fail(s, cause, "%s", fact);
     }
 }
 

@@ -258,13 +258,13 @@ void fake_camera_set_mode(struct fake_camera *cam, enum fake_mode mode)
     cam->mode = mode;
 }
 
-void fake_camera_picture(struct fake_camera *cam, bool is_key)
+static void send_picture(struct fake_camera *cam, uint8_t pt, bool is_key)
 {
     uint8_t nal[300];
     uint8_t bytes[4 + 12 + sizeof nal];
     cam->timestamp += 3600;
     rig_slice(nal, is_key, sizeof nal);
-    size_t n = rig_rtp(bytes + 4, 96, true, cam->seq++, cam->timestamp, 7, nal, sizeof nal);
+    size_t n = rig_rtp(bytes + 4, pt, true, cam->seq++, cam->timestamp, 7, nal, sizeof nal);
     if (cam->udp >= 0) {
         sendto(cam->udp, bytes + 4, n, 0, (const struct sockaddr *)(const void *)&cam->udp_to.sa,
                cam->udp_to.len);
@@ -272,6 +272,16 @@ void fake_camera_picture(struct fake_camera *cam, bool is_key)
     }
     rtsp_frame_head(bytes, 0, (uint16_t)n);
     say(cam, bytes, 4 + n);
+}
+
+void fake_camera_picture(struct fake_camera *cam, bool is_key)
+{
+    send_picture(cam, 96, is_key);
+}
+
+void fake_camera_foreign(struct fake_camera *cam)
+{
+    send_picture(cam, 98, true);
 }
 
 void fake_camera_bytes(struct fake_camera *cam, const void *p, size_t n)

@@ -278,6 +278,50 @@ static void says_when_nobody_listens(void **state)
     until(rig, rig->status.cause == CAUSE_OK);
 }
 
+static void H8_asks_anew_after_the_codec_was_switched(void **state)
+{
+    struct rig *rig = *state;
+    play(rig);
+    int n = n_connections(rig);
+    for (int i = 0; i < 80 && n_connections(rig) == n; i++) {
+        fake_camera_foreign(rig->cam);
+        pass_ms(rig, 100);
+    }
+    assert_int_equal(n_connections(rig), n + 1); /* long before the stall */
+    await_playing(rig);
+    pictures(rig, 30, true);
+    until(rig, rig->status.cause == CAUSE_OK);
+    assert_int_equal(fake_camera_counts(rig->cam)->n[RTSP_TEARDOWN], 1);
+}
+
+static void K6_waits_for_a_stale_session_to_expire(void **state)
+{
+    struct rig *rig = *state;
+    uint8_t stale[4 + 40] = {'$', 0, 0, 40, 0x80, 96};
+    start_at(rig, FAKE_SILENT);
+    until(rig, fake_camera_counts(rig->cam)->n_open == 1);
+    settle(rig);
+    fake_camera_bytes(rig->cam, stale, sizeof stale);
+    pass_ms(rig, 10500);
+    assert_non_null(strstr(rig->status.detail, "must expire first; next try in 65 s"));
+    pass_ms(rig, 60000);
+    assert_int_equal(n_connections(rig), 1);
+    fake_camera_set_mode(rig->cam, FAKE_OK);
+    pass_ms(rig, 6000);
+    await_playing(rig);
+}
+
+static void H10_names_a_smart_codec(void **state)
+{
+    struct rig *rig = *state;
+    play(rig);
+    for (int i = 0; i < 30; i++)
+        pictures(rig, 25, false);
+    pictures(rig, 80, true);
+    assert_int_equal(rig->status.cause, CAUSE_OK);
+    assert_non_null(strstr(rig->status.detail, "; a key frame every 32 s only: switch"));
+}
+
 static void refuses_addresses_it_cannot_try(void **state)
 {
     struct rig *rig = *state;
@@ -612,6 +656,9 @@ int main(void)
         T(A8_spares_the_device_a_password_it_has_refused),
         T(L3_waits_for_its_turn),
         T(says_when_nobody_listens),
+        T(H8_asks_anew_after_the_codec_was_switched),
+        T(K6_waits_for_a_stale_session_to_expire),
+        T(H10_names_a_smart_codec),
         T(refuses_addresses_it_cannot_try),
         T(gives_up_on_silence),
         T(reconnects_after_a_stall),
