@@ -44,8 +44,11 @@ static void redirect(struct rtsp_client *c, int64_t mono_us, const struct rtsp_m
     struct url url;
     char text[URL_TEXT_BYTES];
     c->base.end.status = m->status;
-    if (!rtsp_get(m, "Location", &location) || !span_copy(location, text, sizeof text) ||
-        url_parse(text, &url, NULL) < 0) {
+    rtsp_get(m, "Location", &location);
+    bool is_path = location.n > 0 && location.p[0] == '/';
+    bool fits = is_path ? url_base(&c->url, location, span_of(NULL), text, sizeof text)
+                        : span_copy(location, text, sizeof text);
+    if (location.n == 0 || !fits || url_parse(text, &url, NULL) < 0) {
         rtsp_client__finish(c, mono_us, SESSION_VERDICT_FAILED, CAUSE_PROTOCOL,
                             "the camera redirects without a usable address");
         return;

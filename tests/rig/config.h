@@ -41,6 +41,7 @@ struct camera_config {
     int session_timeout_s; /* 0 = the common one */
     bool has_port;         /* one of its own: */
     uint16_t port;         /* 0 = any free one */
+    int payload_types[2];  /* of video and sound; 0 = the usual ones */
     json_t *rules;         /* what it does differently (script.h); NULL = nothing */
     json_t *uris;          /* the only ones it knows; NULL = the usual ones */
     json_t *mutations;     /* of its RTP packets; NULL = none */

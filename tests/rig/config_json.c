@@ -190,8 +190,15 @@ static int read_port(const json_t *o, struct camera_config *c, struct err *err)
 static int read_script(const json_t *o, struct camera_config *c, struct err *err)
 {
     double timeout_s = 0;
+    double types[2] = {0, 0};
     int rc = number(o, "session_timeout", 1, 3600, &timeout_s, err);
+    if (rc >= 0)
+        rc = number(o, "payload_type", 0, 127, &types[0], err);
+    if (rc >= 0)
+        rc = number(o, "audio_payload_type", 0, 127, &types[1], err);
     c->session_timeout_s = (int)timeout_s;
+    c->payload_types[0] = (int)types[0];
+    c->payload_types[1] = (int)types[1];
     json_t *rules = json_object_get(o, "rtsp");
     json_t *uris = json_object_get(o, "uris");
     json_t *mutations = json_object_get(o, "rtp");
@@ -209,10 +216,26 @@ static int read_script(const json_t *o, struct camera_config *c, struct err *err
 
 static int read_camera(json_t *o, struct camera_config *c, struct err *err)
 {
-    static const char *const keys[] = {
-        "id",  "name",     "label",           "main", "sub",  "audio", "auth",
-        "qop", "username", "password",        "port", "fail", "rtsp",  "uris",
-        "rtp", "realm",    "session_timeout", NULL};
+    static const char *const keys[] = {"id",
+                                       "name",
+                                       "label",
+                                       "main",
+                                       "sub",
+                                       "audio",
+                                       "auth",
+                                       "qop",
+                                       "username",
+                                       "password",
+                                       "port",
+                                       "fail",
+                                       "rtsp",
+                                       "uris",
+                                       "rtp",
+                                       "realm",
+                                       "session_timeout",
+                                       "payload_type",
+                                       "audio_payload_type",
+                                       NULL};
     struct picture_source *main_source = &c->pictures[STREAM_MAIN];
     struct picture_source *sub_source = &c->pictures[STREAM_SUB];
     *main_source = (struct picture_source){.width = 960,

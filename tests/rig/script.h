@@ -53,6 +53,9 @@ struct script_context {
 /* Appends a text, or a list of lines, with its ${PLACEHOLDERS} filled in. */
 void script_print(const struct script_context *x, const json_t *text, struct buf *out);
 
+/* Appends "24 00 0c" as bytes. */
+void script_put_hex(struct span text, struct buf *out);
+
 /* Appends the well-behaved answer with the rule's changes. */
 void script_edit_answer(const struct script_context *x, const json_t *rule, struct buf *out);
 

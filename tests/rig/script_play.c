@@ -25,20 +25,6 @@ static json_int_t number(const json_t *o, const char *key, json_int_t otherwise)
     return v ? json_integer_value(v) : otherwise;
 }
 
-static void put_hex(const char *text, struct buf *out)
-{
-    unsigned digit[2];
-    int n = 0;
-    for (; *text; text++) {
-        if (*text == ' ')
-            continue;
-        digit[n++] = (unsigned)(*text <= '9' ? *text - '0' : (*text | 32) - 'a' + 10);
-        if (n == 2)
-            buf_put_u8(out, (uint8_t)(digit[0] << 4 | digit[1]));
-        n %= 2;
-    }
-}
-
 static struct script_context context_of(const struct script_run *run)
 {
     return (struct script_context){
@@ -79,7 +65,7 @@ static json_int_t take_step(struct script_run *run)
     }
     json_int_t n_times = number(step, "times", 1);
     const json_t *text = json_object_get(step, "send");
-    const char *hex = json_string_value(json_object_get(step, "hex"));
+    const struct span hex = span_of(json_string_value(json_object_get(step, "hex")));
     const char *end = json_string_value(json_object_get(step, "end"));
     size_t before = c->out.len;
     /* who does not read is not sent more */
@@ -88,8 +74,7 @@ static json_int_t take_step(struct script_run *run)
         run->n_done++;
         if (text)
             script_print(&x, text, &c->out);
-        if (hex)
-            put_hex(hex, &c->out);
+        script_put_hex(hex, &c->out);
         if (json_object_get(step, "every_ms"))
             break;
     }

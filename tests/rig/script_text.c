@@ -84,6 +84,20 @@ static void put_described(const struct client *c, struct span name, struct buf *
     buf_fini(&text);
 }
 
+void script_put_hex(struct span text, struct buf *out)
+{
+    unsigned value = 0;
+    int n = 0;
+    for (size_t i = 0; i < text.n; i++) {
+        char d = text.p[i];
+        if (d == ' ')
+            continue;
+        value = value << 4 | (unsigned)(d <= '9' ? d - '0' : (d | 32) - 'a' + 10);
+        if (++n % 2 == 0)
+            buf_put_u8(out, (uint8_t)value);
+    }
+}
+
 static void put_placeholder(const struct script_context *x, struct span name, struct buf *out)
 {
     const struct client *c = x->client;
@@ -99,6 +113,8 @@ static void put_placeholder(const struct script_context *x, struct span name, st
         buf_puts(out, c->session);
     else if (span_eq(name, "NONCE"))
         buf_puts(out, c->nonce);
+    else if (span_istarts(name, "HEX "))
+        script_put_hex((struct span){name.p + 4, name.n - 4}, out);
     else if (span_eq(name, "ANSWER"))
         buf_append(out, x->answer.p, x->answer.n);
     else

@@ -64,7 +64,7 @@ static int find_sound(struct camsim *sim, enum sound sound, struct reel **out, s
     return rc;
 }
 
-static int payload_type(enum codec codec)
+static int usual_payload_type(enum codec codec)
 {
     switch (codec) {
     case CODEC_PCMU:
@@ -87,7 +87,8 @@ static void set_reel(struct track *t, struct reel *reel)
         return;
     t->reel = reel;
     t->format = reel->format;
-    t->payload_type = (uint8_t)payload_type(reel->format->codec);
+    int own = t->stream->camera->config->payload_types[t - t->stream->tracks];
+    t->payload_type = (uint8_t)(own ? own : usual_payload_type(reel->format->codec));
 }
 
 static int open_stream(struct camera *camera, int index, struct err *err)
@@ -111,7 +112,7 @@ static int open_stream(struct camera *camera, int index, struct err *err)
         if (rc < 0)
             return rc;
         video->format = shot_format(video->shot);
-        video->payload_type = (uint8_t)payload_type(video->format->codec);
+        video->payload_type = (uint8_t)usual_payload_type(video->format->codec);
         video->origin_us = shot_origin_us(video->shot);
     } else {
         rc = find_pictures(sim, source, camera->config->label, &pair, err);

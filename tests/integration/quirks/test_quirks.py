@@ -137,6 +137,9 @@ class Case:
         low, high = limit if isinstance(limit, list) else (0, limit)
         if not low <= n <= high:
             return f"{n} connections, not {limit}:\n{shown(self.trace)}"
+        missing = first_missing(self.trace, expect.get("at_end", []))
+        if missing:
+            return f"missing at the end: {missing} in\n{shown(self.trace[-60:])}"
         return self.wrong_pictures() if self.is_ok else None
 
     def wrong_pictures(self):
