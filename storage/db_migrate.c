@@ -201,6 +201,9 @@ static const char *const migrations[] = {
     "CREATE TRIGGER segments_delete AFTER DELETE ON segments BEGIN"
     " UPDATE volumes SET segments = segments - 1, bytes = bytes - OLD.bytes"
     " WHERE key = OLD.volume; END;",
+
+    /* 5: pauses of the source inside a segment ("from-to " each, µs); NULL = none */
+    "ALTER TABLE segments ADD COLUMN holes TEXT;",
 };
 
 size_t db_schema_version(void)

@@ -33,7 +33,10 @@ static void add_span(struct spans *s, int64_t from_us, int64_t to_us)
 
 static int add_segment(void *ctx, const struct segment_row *row)
 {
-    add_span(ctx, row->id.from_us, row->to_us);
+    for (size_t i = 0; i <= row->holes.n; i++) {
+        struct segment_hole piece = segment_row_piece(row, i);
+        add_span(ctx, piece.from_us, piece.to_us);
+    }
     return 0;
 }
 

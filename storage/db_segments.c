@@ -1,6 +1,9 @@
 #include "storage/db_segments.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 #include "base/str.h"
 #include "storage/db.h"
@@ -68,6 +71,42 @@ int db_volume_find(struct db *db, const char *path, int64_t *out_key, struct err
     return rc == 0 ? ERR_NOT_FOUND : rc < 0 ? rc : 0;
 }
 
+/* --- holes: "from-to from-to", NULL for nearly every segment --- */
+
+enum { HOLES_TEXT_BYTES = SEGMENT_HOLES_MAX * 42 };
+
+static const char *print_holes(const struct segment_holes *holes, char *dst)
+{
+    int at = 0;
+    for (size_t i = 0; i < holes->n; i++)
+        at += snprintf(dst + at, HOLES_TEXT_BYTES - (size_t)at, "%" PRId64 "-%" PRId64 " ",
+                       holes->list[i].from_us, holes->list[i].to_us);
+    return dst;
+}
+
+static void parse_holes(const char *text, struct segment_holes *out)
+{
+    char *end;
+    for (out->n = 0; *text != '\0' && out->n < SEGMENT_HOLES_MAX; text = end + 1) {
+        struct segment_hole *hole = &out->list[out->n];
+        hole->from_us = strtoll(text, &end, 10);
+        if (*end != '-')
+            return;
+        hole->to_us = strtoll(end + 1, &end, 10);
+        if (*end != ' ')
+            return;
+        out->n++;
+    }
+}
+
+struct segment_hole segment_row_piece(const struct segment_row *row, size_t i)
+{
+    return (struct segment_hole){
+        .from_us = i > 0 ? row->holes.list[i - 1].to_us : row->id.from_us,
+        .to_us = i < row->holes.n ? row->holes.list[i].from_us : row->to_us,
+    };
+}
+
 /* --- unsettled files --- */
 
 int db_segment_open(struct db *db, struct segment_row *row, struct err *err)
@@ -112,8 +151,8 @@ int db_segment_finish(struct db *db, struct segment_row *row, struct err *err)
         return rc;
     struct stmt *s = db_stmt(db,
                              "INSERT OR REPLACE INTO segments(camera, stream, from_us, n, to_us,"
-                             " volume, bytes, frames, lost_packets, began, ended)"
-                             " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+                             " volume, bytes, frames, lost_packets, began, ended, holes)"
+                             " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
                              err);
     if (s == NULL)
         return -EIO;
@@ -122,6 +161,9 @@ int db_segment_finish(struct db *db, struct segment_row *row, struct err *err)
                               row->lost_packets, row->began,     row->ended};
     for (int i = 0; i < (int)ARRAY_LEN(values); i++)
         stmt_bind_i64(s, i + 1, values[i]);
+    char holes[HOLES_TEXT_BYTES];
+    if (row->holes.n > 0)
+        stmt_bind_text(s, (int)ARRAY_LEN(values) + 1, print_holes(&row->holes, holes));
     rc = stmt_run(s, err);
     return rc < 0 ? rc : db_segment_forget(db, row, err);
 }
@@ -176,7 +218,7 @@ int db_segments_unsettled(struct db *db, segment_row_fn *fn, void *ctx, struct e
 /* Columns of every query that gives rows, in this order. */
 #define COLUMNS                                                                                    \
     "s.camera, s.stream, s.from_us, s.n, s.to_us, s.volume, s.bytes, s.frames, s.lost_packets,"    \
-    " s.began, s.ended"
+    " s.began, s.ended, s.holes"
 
 static void read_row(struct stmt *s, const char *camera_id, struct segment_row *row)
 {
@@ -192,6 +234,7 @@ static void read_row(struct stmt *s, const char *camera_id, struct segment_row *
                                 .began = (enum segment_edge)stmt_i64(s, 9),
                                 .ended = (enum segment_edge)stmt_i64(s, 10),
                                 .is_recorded = true};
+    parse_holes(stmt_text(s, 11), &row->holes);
     str_copy(row->id.camera_id, sizeof row->id.camera_id, camera_id);
 }
 
@@ -202,7 +245,7 @@ static int each_row(struct stmt *s, const char *camera_id, segment_row_fn *fn, v
     int rc, n = 0;
     while ((rc = stmt_step(s, err)) == 1) {
         struct segment_row row;
-        read_row(s, camera_id != NULL ? camera_id : stmt_text(s, 11), &row);
+        read_row(s, camera_id != NULL ? camera_id : stmt_text(s, 12), &row);
         rc = fn(ctx, &row);
         if (rc < 0)
             break;
@@ -282,7 +325,7 @@ int db_segments_page(struct db *db, struct segment_row *after, size_t limit, seg
     stmt_bind_i64(s, 5, (int64_t)limit);
     int rc, n = 0;
     while ((rc = stmt_step(s, err)) == 1) {
-        read_row(s, stmt_text(s, 11), after);
+        read_row(s, stmt_text(s, 12), after);
         rc = fn(ctx, after);
         if (rc < 0)
             break;

@@ -18,9 +18,13 @@ struct segment_row {
     int64_t to_us;
     int64_t bytes, frames, lost_packets;
     enum segment_edge began, ended;
+    struct segment_holes holes;
     bool is_doomed;   /* of unsettled files */
     bool is_recorded; /* of what a search finds: has a row in segments */
 };
+
+/* What is recorded without a hole: piece i of holes.n + 1. */
+struct segment_hole segment_row_piece(const struct segment_row *row, size_t i);
 
 /* Called per row; < 0 stops and is returned. */
 typedef int segment_row_fn(void *ctx, const struct segment_row *row);

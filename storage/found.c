@@ -40,6 +40,8 @@ static void search_open(struct storage *s, struct search *q)
         struct segment_row row = {.id = w->id, .is_recorded = false};
         row.bytes = (int64_t)atomic_load(&w->readable_bytes);
         row.to_us = atomic_load(&w->readable_us);
+        row.holes.n = atomic_load(&w->n_readable_holes);
+        memcpy(row.holes.list, w->readable_holes, row.holes.n * sizeof row.holes.list[0]);
         row.frames = atomic_load(&w->readable_frames);
         row.lost_packets = atomic_load(&w->readable_lost);
         row.volume = atomic_load(&w->volume->key);
@@ -64,12 +66,20 @@ size_t storage_open_spans(struct storage *s, const char *camera_id, const char *
                        .to_us = INT64_MAX,
                        .out = &found};
     search_open(s, &q);
-    if (found.n > 0)
-        *out = xcalloc(found.n, sizeof **out);
+    size_t n = 0;
     for (size_t i = 0; i < found.n; i++)
-        (*out)[i] = (struct uptime_span){found.list[i].row.id.from_us, found.list[i].row.to_us};
+        n += found.list[i].row.holes.n + 1;
+    if (n > 0)
+        *out = xcalloc(n, sizeof **out);
+    n = 0;
+    for (size_t i = 0; i < found.n; i++) {
+        for (size_t k = 0; k <= found.list[i].row.holes.n; k++) {
+            struct segment_hole piece = segment_row_piece(&found.list[i].row, k);
+            (*out)[n++] = (struct uptime_span){piece.from_us, piece.to_us};
+        }
+    }
     free(found.list);
-    return found.n;
+    return n;
 }
 
 static int in_order(const void *pa, const void *pb)

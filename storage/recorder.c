@@ -21,7 +21,7 @@ enum {
 
 /* Between two pictures: a longer pause is a hole; wall clock and steady clock that part by more
  * tell that the wall clock was set. */
-#define HOLE_US  INT64_C(2000000)
+#define HOLE_US  SEGMENT_HOLE_US
 #define DRIFT_US INT64_C(500000) /* sound is moved back to the pictures */
 
 struct recorder {
@@ -42,6 +42,7 @@ struct recorder {
     int64_t base_dts;
     int64_t bytes;
     uint32_t sequence;
+    size_t n_holes;     /* inside, each in the middle of a group of pictures */
     bool has_audio;     /* the file has a track for it; known from the first fragment on */
     bool is_cut_wanted; /* at the next key frame, for another format */
 
@@ -179,8 +180,8 @@ static void compare_clocks(struct recorder *r, const struct packet *pkt)
     bool is_step = r->is_jump && is_far(wall_us - mono_us);
     if (is_step)
         r->step_us += wall_us - media_us;
-    r->is_hole =
-        !is_step && is_far(wall_us - ticks_to_us(r->last_duration, r->sets.entry->timescale));
+    int64_t last_us = ticks_to_us(r->last_duration, r->sets.entry->timescale);
+    r->is_hole = !is_step && wall_us - last_us > HOLE_US;
 }
 
 static void end_segment(struct recorder *r, int64_t to_us, enum segment_edge ended)
@@ -212,6 +213,7 @@ static bool open_segment(struct recorder *r, const struct packet *key)
     r->base_dts = key->dts;
     r->bytes = 0;
     r->sequence = 0;
+    r->n_holes = 0;
     r->has_audio = false;
     r->is_audio_placed = false;
     r->audio_end = 0;
@@ -232,15 +234,37 @@ static bool is_cut(const struct recorder *r, const struct packet *pkt, enum segm
     *edge = pkt->is_key ? SEGMENT_FORMAT : SEGMENT_NO_KEY;
     if (!inband_fits(&r->sets, pkt->format))
         return true;
-    if (!pkt->is_key)
-        return false;
+    if (!pkt->is_key) {
+        *edge = SEGMENT_NO_KEY;
+        return r->is_hole && r->n_holes == SEGMENT_HOLES_MAX;
+    }
     if (r->is_cut_wanted)
         return true;
-    *edge = SEGMENT_HOLE;
-    if (r->is_hole || r->step_us != 0)
+    *edge = SEGMENT_CLOCK;
+    if (r->step_us != 0)
+        return true;
+    /* after a loss the pictures up to this one came, but could not be decoded */
+    *edge = pkt->lost_before > 0 ? SEGMENT_NO_KEY : SEGMENT_HOLE;
+    if (r->is_hole)
         return true;
     *edge = SEGMENT_ROTATED;
-    return media_us >= s->segment_us || r->bytes >= s->segment_max_bytes;
+    return media_us >= s->segment_us || r->bytes >= s->segment_max_bytes ||
+           r->n_holes > SEGMENT_HOLES_MAX / 2;
+}
+
+/* The source stood still in the middle of a group and goes on with it: the pictures so far end
+ * where they ended, and media time goes on with the wall clock whatever the camera's did. */
+static void leave_hole(struct recorder *r, const struct packet *pkt)
+{
+    int64_t from_us = end_us(r);
+    int64_t hole_us = pkt->wall_us - r->step_us - from_us;
+    int64_t end_dts = r->last_dts - r->base_dts + r->last_duration;
+    send_fragment(r, from_us);
+    if (r->writer == NULL)
+        return;
+    r->base_dts = pkt->dts - end_dts - us_to_ticks(hole_us, r->sets.entry->timescale);
+    r->n_holes++;
+    need_fragment(r)->hole = (struct segment_hole){from_us, from_us + hole_us};
 }
 
 /* Ends what this picture does not belong to. */
@@ -250,6 +274,10 @@ static void cut_before(struct recorder *r, const struct packet *pkt)
     compare_clocks(r, pkt);
     bool is_new_segment = is_cut(r, pkt, &edge);
     int64_t to_us = end_us(r);
+    if (r->is_hole && !is_new_segment) {
+        leave_hole(r, pkt);
+        return;
+    }
     if (pkt->dts > r->last_dts && !(is_new_segment && r->is_hole)) {
         r->last_duration = (uint32_t)MIN(pkt->dts - r->last_dts, UINT32_MAX);
         to_us = pkt->wall_us - r->step_us;

@@ -56,14 +56,19 @@ static int add_deletion(void *ctx, int64_t from_us, int64_t to_us, const char *w
     return 0;
 }
 
-/* The recorder saw why pictures are missing behind a segment whose source stayed up. */
+/* What the recorder saw while the source stayed up: why pictures are missing inside a segment, and
+ * behind it. */
 static void add_edges(struct query *q, const struct found *found)
 {
-    for (size_t i = 0; i + 1 < found->n; i++) {
+    for (size_t i = 0; i < found->n; i++) {
         const struct segment_row *row = &found->list[i].row;
-        if (row->ended == SEGMENT_NO_KEY)
-            facts_add(&q->facts, FACT_EDGE, row->to_us, found->list[i + 1].row.id.from_us,
-                      "no_keyframe");
+        for (size_t k = 0; k < row->holes.n; k++)
+            facts_add(&q->facts, FACT_EDGE, row->holes.list[k].from_us, row->holes.list[k].to_us,
+                      "timeout");
+        if (i + 1 == found->n || (row->ended != SEGMENT_HOLE && row->ended != SEGMENT_NO_KEY))
+            continue;
+        facts_add(&q->facts, FACT_EDGE, row->to_us, found->list[i + 1].row.id.from_us,
+                  row->ended == SEGMENT_HOLE ? "timeout" : "no_keyframe");
     }
 }
 
@@ -84,20 +89,45 @@ static int job_facts(struct db *db, void *ctx, struct err *err)
     return 0;
 }
 
-static void add_span(struct recordings *out, const struct found_segment *f)
+static struct span_row *add_span(struct recordings *out, int64_t from_us, int64_t to_us)
 {
-    const struct segment_row *row = &f->row;
     struct span_row *last = out->n_spans > 0 ? &out->spans[out->n_spans - 1] : NULL;
-    if (last != NULL && row->id.from_us <= last->to_us + ADJACENT_US) {
-        last->to_us = MAX(last->to_us, row->to_us);
-    } else {
-        out->spans = list_room(out->spans, out->n_spans, sizeof *out->spans);
-        last = &out->spans[out->n_spans++];
-        *last = (struct span_row){.from_us = row->id.from_us, .to_us = row->to_us};
+    if (last != NULL && from_us <= last->to_us + ADJACENT_US) {
+        last->to_us = MAX(last->to_us, to_us);
+        return last;
     }
-    last->bytes += row->bytes;
-    last->frames += row->frames;
-    last->lost_packets += row->lost_packets;
+    out->spans = list_room(out->spans, out->n_spans, sizeof *out->spans);
+    last = &out->spans[out->n_spans++];
+    *last = (struct span_row){.from_us = from_us, .to_us = to_us};
+    return last;
+}
+
+/* Bytes and pictures are counted per segment: a span that follows a hole inside it shows none. */
+static void add_spans(struct recordings *out, const struct segment_row *row)
+{
+    for (size_t i = 0; i <= row->holes.n; i++) {
+        struct segment_hole piece = segment_row_piece(row, i);
+        struct span_row *span = add_span(out, piece.from_us, piece.to_us);
+        if (i > 0)
+            continue;
+        span->bytes += row->bytes;
+        span->frames += row->frames;
+        span->lost_packets += row->lost_packets;
+    }
+}
+
+/* A span outside of what was asked for, of a segment that is inside. */
+static void keep_inside(struct recordings *out, int64_t from_us, int64_t to_us)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < out->n_spans; i++) {
+        struct span_row span = out->spans[i];
+        span.from_us = MAX(span.from_us, from_us);
+        span.to_us = MIN(span.to_us, to_us);
+        if (span.to_us > span.from_us)
+            out->spans[n++] = span;
+    }
+    out->n_spans = n;
 }
 
 /* What is on its way to the disk is no gap: after the newest pictures, not between older ones. */
@@ -131,12 +161,9 @@ int storage_recordings(struct storage *s, const char *camera_id, const char *str
         rc = 0;
     if (rc >= 0) {
         for (size_t i = 0; i < found.n; i++)
-            add_span(out, &found.list[i]);
+            add_spans(out, &found.list[i].row);
         add_edges(&q, &found);
-        for (size_t i = 0; i < out->n_spans; i++) {
-            out->spans[i].from_us = MAX(out->spans[i].from_us, from_us);
-            out->spans[i].to_us = MIN(out->spans[i].to_us, to_us);
-        }
+        keep_inside(out, from_us, to_us);
         gaps_find(out->spans, out->n_spans, &q.facts, from_us, gaps_until(&q, &found), out);
     }
     facts_fini(&q.facts);

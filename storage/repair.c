@@ -12,11 +12,19 @@ struct walk {
     struct fmp4_seek_entry *seeks;
     size_t n_seeks;
     uint64_t whole_bytes; /* up to the end of the last whole fragment */
+    int64_t end_dts;      /* of its pictures */
 };
 
 static int64_t ticks_to_us(int64_t ticks, uint32_t timescale)
 {
     return ticks / timescale * 1000000 + ticks % timescale * 1000000 / timescale;
+}
+
+static void note_hole(struct walk *w, int64_t wall_us, int64_t media_us)
+{
+    struct segment_holes *holes = &w->facts.holes;
+    if (media_us > SEGMENT_HOLE_US && wall_us > w->facts.to_us && holes->n < SEGMENT_HOLES_MAX)
+        holes->list[holes->n++] = (struct segment_hole){w->facts.to_us, wall_us};
 }
 
 static void note_fragment(struct walk *w, const struct segment_reader *r)
@@ -38,6 +46,9 @@ static void note_fragment(struct walk *w, const struct segment_reader *r)
         return;
     if (w->facts.from_us == 0)
         w->facts.from_us = f->wall_us;
+    else
+        note_hole(w, f->wall_us, ticks_to_us(first->dts - w->end_dts, r->init.video->timescale));
+    w->end_dts = first->dts + ticks;
     int64_t end_us = f->wall_us + ticks_to_us(ticks, r->init.video->timescale);
     w->facts.to_us = MAX(w->facts.to_us, end_us);
     if (!first->is_key)
@@ -69,6 +80,7 @@ static void fill_row(struct segment_row *row, const struct segment_end *facts, u
     row->lost_packets = (int64_t)facts->lost_packets;
     row->began = facts->began;
     row->ended = facts->ended;
+    row->holes = facts->holes;
 }
 
 static int put_end(int fd, struct walk *w, uint64_t *bytes, struct err *err)

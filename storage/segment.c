@@ -56,8 +56,12 @@ static const uint8_t loss_uuid[16] = {'r', 'o', 'o', 'k', 'e', 'r', 'y', '.',
                                       'l', 'o', 's', 's', '.', 'v', '1', 0};
 static const uint8_t end_uuid[16] = {'r', 'o', 'o', 'k', 'e', 'r', 'y', '.',
                                      'e', 'n', 'd', '.', 'v', '1', 0,   0};
+static const uint8_t holes_uuid[16] = {'r', 'o', 'o', 'k', 'e', 'r', 'y', '.',
+                                       'h', 'o', 'l', 'e', 's', '.', 'v', '1'};
 enum { UUID_HEADER_BYTES = 24, LOSS_BYTES = UUID_HEADER_BYTES + 4 };
 enum { END_BYTES = UUID_HEADER_BYTES + 4 + 4 * 8 };
+enum { HOLE_BYTES = 2 * 8 };
+enum { HOLES_MAX_BYTES = UUID_HEADER_BYTES + SEGMENT_HOLES_MAX * HOLE_BYTES };
 
 static void put_uuid(struct buf *b, uint32_t size, const uint8_t uuid[16])
 {
@@ -81,10 +85,17 @@ void segment_write_loss(uint32_t lost_packets, struct buf *out)
 int segment_write_end(const struct segment_end *end, const struct fmp4_seek_entry *seeks,
                       size_t n_seeks, struct buf *out)
 {
+    uint16_t n_holes = (uint16_t)end->holes.n;
+    if (n_holes > 0)
+        put_uuid(out, UUID_HEADER_BYTES + n_holes * HOLE_BYTES, holes_uuid);
+    for (size_t i = 0; i < n_holes; i++) {
+        buf_put_be64(out, (uint64_t)end->holes.list[i].from_us);
+        buf_put_be64(out, (uint64_t)end->holes.list[i].to_us);
+    }
     put_uuid(out, END_BYTES, end_uuid);
     buf_put_u8(out, (uint8_t)end->began);
     buf_put_u8(out, (uint8_t)end->ended);
-    buf_put_be16(out, 0);
+    buf_put_be16(out, n_holes);
     buf_put_be64(out, (uint64_t)end->from_us);
     buf_put_be64(out, (uint64_t)end->to_us);
     buf_put_be64(out, end->frames);
@@ -92,15 +103,29 @@ int segment_write_end(const struct segment_end *end, const struct fmp4_seek_entr
     return fmp4_write_mfra(seeks, n_seeks, out);
 }
 
-static void read_end_box(const uint8_t *p, struct segment_end *out)
+/* n bytes stand in front of the end box. */
+static void read_holes(const uint8_t *p, size_t n, size_t n_holes, struct segment_holes *out)
 {
-    p += UUID_HEADER_BYTES;
+    size_t size = UUID_HEADER_BYTES + n_holes * HOLE_BYTES;
+    if (n_holes == 0 || n_holes > SEGMENT_HOLES_MAX || n < size ||
+        !is_uuid(p + n - size, size, (uint32_t)size, holes_uuid))
+        return;
+    p += n - size + UUID_HEADER_BYTES;
+    for (size_t i = 0; i < n_holes; i++, p += HOLE_BYTES)
+        out->list[i] = (struct segment_hole){(int64_t)get_be64(p), (int64_t)get_be64(p + 8)};
+    out->n = n_holes;
+}
+
+static void read_end_box(const uint8_t *tail, size_t at, struct segment_end *out)
+{
+    const uint8_t *p = tail + at + UUID_HEADER_BYTES;
     *out = (struct segment_end){.began = (enum segment_edge)p[0],
                                 .ended = (enum segment_edge)p[1],
                                 .from_us = (int64_t)get_be64(p + 4),
                                 .to_us = (int64_t)get_be64(p + 12),
                                 .frames = get_be64(p + 20),
                                 .lost_packets = get_be64(p + 28)};
+    read_holes(tail, at, get_be16(p + 2), &out->holes);
 }
 
 int segment_read_end(int fd, uint64_t file_bytes, struct segment_end *out,
@@ -121,12 +146,12 @@ int segment_read_end(int fd, uint64_t file_bytes, struct segment_end *out,
         need += END_BYTES;
         if (rc != 0 || need <= n || need > file_bytes)
             break;
-        n = need;
+        n = (size_t)MIN(need + HOLES_MAX_BYTES, file_bytes);
     }
     bool has_end = rc == 1 && n >= mfra_bytes + END_BYTES &&
                    is_uuid(tail + n - mfra_bytes - END_BYTES, END_BYTES, END_BYTES, end_uuid);
     if (has_end && out != NULL)
-        read_end_box(tail + n - mfra_bytes - END_BYTES, out);
+        read_end_box(tail, n - mfra_bytes - END_BYTES, out);
     if (has_end && seeks != NULL) {
         *seeks = list;
         *n_seeks = n_list;

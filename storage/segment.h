@@ -2,7 +2,8 @@
  * it, and how it is read back. Writing is volume.c's.
  *
  * Layout: init (ftyp, moov), fragments ([uuid loss] prft moof mdat)…, and when it was closed in
- * good order uuid end, mfra. Thread: pure functions, or blocking reads for pool and volume threads.
+ * good order [uuid holes] uuid end, mfra. Thread: pure functions, or blocking reads for pool and
+ * volume threads.
  */
 #ifndef STORAGE_SEGMENT_H
 #define STORAGE_SEGMENT_H
@@ -25,12 +26,13 @@ enum segment_edge {
     SEGMENT_START = 0,   /* recording was switched on, or the source came up */
     SEGMENT_ROTATED = 1, /* time or bytes; nothing is missing between */
     SEGMENT_FORMAT = 2,  /* another size or codec, or sound began; nothing is missing between */
-    SEGMENT_HOLE = 3,    /* pictures were missing, or the clock stepped */
+    SEGMENT_HOLE = 3,    /* no picture came for a while, but the source stayed up */
     SEGMENT_DOWN = 4,    /* the source went away */
     SEGMENT_STOPPED = 5, /* recording was switched off, or the server stopped */
     SEGMENT_DISK = 6,    /* could not be written */
     SEGMENT_CRASH = 7,   /* recovered after a crash */
     SEGMENT_NO_KEY = 8,  /* what came next cannot be decoded before the next key frame */
+    SEGMENT_CLOCK = 9,   /* the wall clock was set */
 };
 
 struct segment_id {
@@ -47,12 +49,26 @@ char *segment_path(const struct segment_id *id, char *dst);
  */
 int segment_path_parse(const char *path, struct segment_id *out);
 
+/* Stretches without pictures inside a segment: the source stood still in the middle of a group of
+ * pictures and went on with it, so that the pictures behind belong to the same file. In media time
+ * the file says the same: there the pictures end, and the next fragment begins later. */
+#define SEGMENT_HOLES_MAX 8
+#define SEGMENT_HOLE_US   INT64_C(2000000) /* a shorter pause is none */
+struct segment_hole {
+    int64_t from_us, to_us;
+};
+struct segment_holes {
+    struct segment_hole list[SEGMENT_HOLES_MAX];
+    size_t n;
+};
+
 /* --- our own boxes --- */
 
 struct segment_end {
     int64_t from_us, to_us;
     uint64_t frames, lost_packets;
     enum segment_edge began, ended;
+    struct segment_holes holes;
 };
 void segment_write_loss(uint32_t lost_packets, struct buf *out);
 int segment_write_end(const struct segment_end *end, const struct fmp4_seek_entry *seeks,

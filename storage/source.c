@@ -201,11 +201,26 @@ static int open_file(struct builder *b, const struct segment_row *row)
     return fd < 0 ? -errno : fd;
 }
 
+/* The pictures of the fragment read last ended earlier than those of this one begin: the source
+ * stood still between. *end_us: media time; INT64_MIN = there is none yet. */
+static void note_hole(struct builder *b, const struct segment_reader *r, int64_t *end_us)
+{
+    const struct fmp4_read_fragment *f = &r->fragment;
+    const struct fmp4_read_sample *first = &f->samples[0];
+    if (!first->is_video)
+        return;
+    int64_t ticks = first->dts;
+    b->is_after_gap |= *end_us != INT64_MIN && media_us(r, first) - *end_us > SEGMENT_HOLE_US;
+    for (size_t i = 0; i < f->n_samples && f->samples[i].is_video; i++)
+        ticks += f->samples[i].duration;
+    *end_us = ticks_to_us(ticks, r->init.video->timescale);
+}
+
 static int read_segment(struct builder *b, int fd, const struct found_segment *f, uint16_t file,
                         struct err *err)
 {
     struct segment_reader r;
-    int64_t from_us = b->query->from_us;
+    int64_t from_us = b->query->from_us, end_us = INT64_MIN;
     int rc = segment_reader_init(&r, fd, (uint64_t)f->row.bytes, err);
     if (rc >= 0 && b->is_first_segment)
         rc = find_start(&r, fd, f, from_us, err);
@@ -214,6 +229,7 @@ static int read_segment(struct builder *b, int fd, const struct found_segment *f
             continue;
         if (r.fragment.wall_us >= b->query->to_us)
             break;
+        note_hole(b, &r, &end_us);
         add_fragment(b, &r, file);
     }
     if (b->is_first_segment)

@@ -152,7 +152,8 @@ static void write_end(struct writer *w)
                               .frames = (uint64_t)w->row.frames,
                               .lost_packets = (uint64_t)w->row.lost_packets,
                               .began = w->row.began,
-                              .ended = w->row.ended};
+                              .ended = w->row.ended,
+                              .holes = w->row.holes};
     buf_init(&buf, 0);
     int rc = segment_write_end(&end, w->seeks, w->n_seeks, &buf);
     struct iovec iov = {.iov_base = buf.data, .iov_len = buf.len};
@@ -273,6 +274,8 @@ static int write_fragment(struct writer *w, const struct fragment *f)
         w->row.frames += (int64_t)f->n_video;
         w->row.lost_packets += f->lost_packets;
         w->row.to_us = f->to_us;
+        if (f->hole.to_us != 0 && w->row.holes.n < SEGMENT_HOLES_MAX)
+            w->row.holes.list[w->row.holes.n++] = f->hole;
     }
     buf_fini(&head);
     free(iov);
@@ -283,6 +286,9 @@ static void publish(struct writer *w)
 {
     atomic_store(&w->readable_frames, w->row.frames);
     atomic_store(&w->readable_lost, w->row.lost_packets);
+    for (size_t i = atomic_load(&w->n_readable_holes); i < w->row.holes.n; i++)
+        w->readable_holes[i] = w->row.holes.list[i];
+    atomic_store(&w->n_readable_holes, w->row.holes.n);
     atomic_store(&w->readable_us, w->row.to_us);
     atomic_store(&w->readable_bytes, (uint64_t)w->row.bytes);
     atomic_store(&w->link->recorded_us, w->row.to_us);

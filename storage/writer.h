@@ -58,6 +58,8 @@ struct writer {
     _Atomic uint64_t readable_bytes;
     _Atomic int64_t readable_us; /* wall clock; 0 = nothing yet */
     _Atomic int64_t readable_frames, readable_lost;
+    struct segment_hole readable_holes[SEGMENT_HOLES_MAX]; /* the first n are never changed */
+    _Atomic size_t n_readable_holes;
     atomic_bool is_failed; /* the recorder must open another */
 
     /* registry only */
@@ -74,8 +76,9 @@ struct fragment {
     int64_t video_base_dts, audio_base_dts;
     uint32_t sequence;
     uint32_t lost_packets;
-    size_t bytes;  /* of payload */
-    int64_t to_us; /* wall clock where its pictures end */
+    size_t bytes;             /* of payload */
+    int64_t to_us;            /* wall clock where its pictures end */
+    struct segment_hole hole; /* in front of it, when to_us is not 0 */
 };
 struct fragment *fragment__create(size_t cap_video, size_t cap_audio);
 void fragment__destroy(struct fragment **f);

@@ -383,6 +383,11 @@ int64_t rig_check(struct rig *rig)
         assert_int_equal(seen.frames, rows[i].frames);
         assert_int_equal(seen.bytes, rows[i].bytes);
         assert_int_equal(seen.to_us, rows[i].to_us);
+        assert_int_equal(seen.holes.n, rows[i].holes.n);
+        for (size_t k = 0; k < seen.holes.n; k++) {
+            assert_int_equal(seen.holes.list[k].from_us, rows[i].holes.list[k].from_us);
+            assert_int_equal(seen.holes.list[k].to_us, rows[i].holes.list[k].to_us);
+        }
         assert_int_equal(seen.lost_packets, rows[i].lost_packets);
         assert_true(rows[i].to_us > rows[i].id.from_us);
         frames += rows[i].frames;

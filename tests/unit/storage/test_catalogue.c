@@ -276,12 +276,14 @@ static const char *const relics[] = {
           " VALUES(1, 0, 1000, 'ok', 1, 1, 1);",
     [4] = "INSERT INTO volumes(key, uuid, path) VALUES(2, 'u2', '/b');"
           "INSERT INTO segments VALUES(1, 0, 5000, 2, 6000, 2, 70, 5, 0, 0, 1);",
+    [5] = "INSERT INTO segments VALUES(1, 0, 8000, 3, 9000, 2, 70, 5, 0, 0, 1, '8100-8200 ');",
 };
 static const char *const relic_counts[] = {
     [1] = "SELECT count(*) FROM cameras",
     [2] = "SELECT bytes = 10 AND segments = 1 FROM volumes WHERE key = 1",
     [3] = "SELECT count(*) FROM states",
-    [4] = "SELECT bytes = 70 AND segments = 1 FROM volumes WHERE key = 2",
+    [4] = "SELECT bytes >= 70 AND segments >= 1 FROM volumes WHERE key = 2",
+    [5] = "SELECT holes = '8100-8200 ' FROM segments WHERE n = 3",
 };
 
 static int64_t ask(struct db *db, const char *sql)

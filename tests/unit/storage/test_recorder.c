@@ -1,9 +1,11 @@
 #include "rig.h"
 
 #include <errno.h>
+#include <unistd.h>
 
 #include "media/hub.h"
 #include "storage/db.h"
+#include "storage/repair.h"
 
 static void check_one_span(struct rig *rig, int64_t frames)
 {
@@ -124,6 +126,131 @@ static void missing_pictures_are_a_hole(void **state)
     }
     assert_int_equal(rows[0].ended, SEGMENT_HOLE);
     assert_int_equal(rig_check(rig), 150);
+}
+
+static void check_holes(struct rig *rig, const int64_t *from_us, size_t n)
+{
+    struct recordings rec;
+    rig_recordings(rig, &rec);
+    assert_int_equal(rec.n_spans, n + 1);
+    assert_int_equal(rec.n_gaps, n + 1); /* one is in front of it all */
+    for (size_t i = 0; i < n; i++) {
+        const struct gap_row *gap = &rec.gaps[i + 1];
+        assert_string_equal(gap->cause, "timeout");
+        assert_int_equal(gap->from_us, from_us[i]);
+        assert_int_equal(gap->to_us - gap->from_us, 5 * US_PER_S);
+        assert_int_equal(rec.spans[i].to_us, gap->from_us);
+        assert_int_equal(rec.spans[i + 1].from_us, gap->to_us);
+    }
+    recordings_fini(&rec);
+}
+
+/* The source stands still in the middle of a group and goes on with it: no picture is lost, and the
+ * gap has its place and its cause, also when the index is made from the files. */
+static void a_pause_inside_a_group_is_a_gap(void **state)
+{
+    struct rig *rig = *state;
+    struct segment_row rows[4];
+    struct sample_map *map;
+    struct index_report report;
+    rig_open(rig);
+    rig_record(rig, "cam");
+    rig_pictures(rig, 60, 250);
+    rig_pause(rig, 5 * US_PER_S, true);
+    for (int i = 0; i < 60; i++)
+        rig_picture(rig, false);
+    rig_pause(rig, 5 * US_PER_S, false);
+    for (int i = 0; i < 60; i++)
+        rig_picture(rig, false);
+    rig_wait(rig, rig_is_written);
+    const int64_t from_us[] = {RIG_START_US + 60 * RIG_FRAME_US,
+                               RIG_START_US + 120 * RIG_FRAME_US + 5 * US_PER_S};
+    check_holes(rig, from_us, 2); /* while it is written */
+    rig_pictures(rig, 50, 25);
+    rig_stop(rig);
+    check_holes(rig, from_us, 2);
+    assert_int_equal(rig_check(rig), 230);
+    assert_int_equal(rig_rows(rig, rows, 4), 1);
+    assert_int_equal(rows[0].to_us, RIG_START_US + 230 * RIG_FRAME_US + 10 * US_PER_S);
+    struct sample_query q = {
+        .camera_id = "cam", .from_us = RIG_START_US, .to_us = RIG_START_US + 60 * US_PER_S};
+    assert_int_equal(source_map(storage_source(rig->storage), &q, &map, NULL), 0);
+    assert_int_equal(map->n_samples, 230);
+    for (size_t i = 0; i < map->n_samples; i++)
+        assert_int_equal(map->samples[i].is_after_gap, i == 60 || i == 120);
+    sample_map_free(&map);
+    assert_int_equal(storage_index_rebuild(rig->storage, NULL, NULL, &report, NULL), 0);
+    check_holes(rig, from_us, 2);
+}
+
+/* A crash leaves no list of holes: the fragments tell. */
+static void a_pause_is_found_again_after_a_crash(void **state)
+{
+    struct rig *rig = *state;
+    struct segment_row rows[2];
+    char path[SEGMENT_PATH_BYTES];
+    rig_open(rig);
+    rig_record(rig, "cam");
+    rig_pictures(rig, 60, 250);
+    rig_pause(rig, 5 * US_PER_S, true);
+    for (int i = 0; i < 60; i++)
+        rig_picture(rig, false);
+    rig_stop(rig);
+    assert_int_equal(rig_rows(rig, rows, 2), 1);
+    assert_int_equal(rows[0].holes.n, 1);
+    struct segment_row seen = {.id = rows[0].id};
+    struct volume *v = rig->storage->volumes[0];
+    char *file = xasprintf("%s/%s", v->path, segment_path(&rows[0].id, path));
+    assert_int_equal(truncate(file, rows[0].bytes - 8), 0);
+    free(file);
+    assert_int_equal(repair_segment(v->dirfd, path, &seen, NULL), 0);
+    assert_int_equal(seen.frames, 120);
+    assert_int_equal(seen.holes.n, 1);
+    assert_memory_equal(seen.holes.list, rows[0].holes.list, sizeof seen.holes.list[0]);
+}
+
+/* Nothing lies in the future when the source goes right after a pause. */
+static void a_pause_does_not_lengthen_what_follows(void **state)
+{
+    struct rig *rig = *state;
+    struct segment_row rows[4];
+    rig_open(rig);
+    rig_record(rig, "cam");
+    rig_pictures(rig, 60, 250);
+    rig_pause(rig, 9 * US_PER_S, true);
+    rig_picture(rig, false);
+    hub_set_up(rig->hub, false);
+    rig_stop(rig);
+    assert_int_equal(rig_rows(rig, rows, 4), 1);
+    assert_int_equal(rows[0].to_us, rig->wall_us);
+    assert_int_equal(rig_check(rig), 61);
+}
+
+/* What a row can tell is bounded: the segment ends at a key frame before, or without one. */
+static void many_pauses_end_the_segment(void **state)
+{
+    struct rig *rig = *state;
+    struct segment_row rows[8];
+    rig_open(rig);
+    rig_record(rig, "cam");
+    for (int i = 0; i < 7; i++) {
+        rig_picture(rig, i == 0);
+        rig_picture(rig, false);
+        rig_pause(rig, i < 6 ? 3 * US_PER_S : 0, true);
+    }
+    rig_picture(rig, true);
+    for (int i = 0; i < SEGMENT_HOLES_MAX + 1; i++) {
+        rig_pause(rig, 3 * US_PER_S, true);
+        rig_picture(rig, false);
+    }
+    rig_stop(rig);
+    assert_int_equal(rig_rows(rig, rows, 8), 2);
+    assert_int_equal(rows[0].holes.n, 6);
+    assert_int_equal(rows[0].ended, SEGMENT_ROTATED);
+    assert_int_equal(rows[0].to_us, rows[1].id.from_us);
+    assert_int_equal(rows[1].holes.n, SEGMENT_HOLES_MAX);
+    assert_int_equal(rows[1].ended, SEGMENT_NO_KEY);
+    rig_check(rig);
 }
 
 /* A tenth too slow for minutes: cameras whose clocks run wrong, and simulators without rest. */
@@ -507,6 +634,10 @@ int main(void)
         TEST(waits_for_a_key_frame),
         TEST(a_lost_source_is_a_gap),
         TEST(missing_pictures_are_a_hole),
+        TEST(a_pause_inside_a_group_is_a_gap),
+        TEST(a_pause_is_found_again_after_a_crash),
+        TEST(a_pause_does_not_lengthen_what_follows),
+        TEST(many_pauses_end_the_segment),
         TEST(a_camera_whose_clock_runs_wrong_has_no_gaps),
         TEST(clock_steps_keep_lengths_true),
         TEST(another_size_begins_a_new_segment),
