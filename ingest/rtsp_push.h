@@ -1,5 +1,5 @@
 /* One RTSP session that a peer began to push its stream to us (RFC 2326 ANNOUNCE and RECORD). Kind
- * of struct session: the peer is an encoder whose login was already checked (ingest/push_gate.h),
+ * of struct session: the peer is an encoder whose login was already checked (ingest/push_login.h),
  * or a process of our own at the other end of a socketpair.
  *
  *   ANNOUNCE ─► SETUP (per track) ─► RECORDING ─► ENDED       any state may go to ENDED
