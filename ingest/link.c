@@ -394,17 +394,17 @@ int link_local(const struct link *l, struct address *out)
     return l->down.fd < 0 ? -ENOTCONN : socket_local(l->down.fd, out);
 }
 
-void link_print_wait(const struct link *l, char *dst, size_t cap)
+void link_print_wait(const struct link *l, int waited_s, char *dst, size_t cap)
 {
     char peer[ADDRESS_TEXT_BYTES];
     char wait[160];
     address_print(&l->address, peer, sizeof peer);
     if (l->state == LINK_ASKING) {
-        snprintf(dst, cap, "HTTP tunnel: no answer from %s to GET", peer);
+        snprintf(dst, cap, "HTTP tunnel: no answer from %s to GET within %d s", peer, waited_s);
     } else if (l->state == LINK_POSTING) {
-        wire_print_wait(&l->up, wait, sizeof wait);
+        wire_print_wait(&l->up, waited_s, wait, sizeof wait);
         snprintf(dst, cap, "HTTP tunnel, POST: %s", wait);
     } else {
-        wire_print_wait(&l->down, dst, cap);
+        wire_print_wait(&l->down, waited_s, dst, cap);
     }
 }

@@ -74,7 +74,8 @@ void link_set_lowat(struct link *l, int bytes);
 /* Our end of the connection that receives. 0 or -Exxx. */
 int link_local(const struct link *l, struct address *out);
 
-/* Before `opened`: what it waits for, half a sentence: "no answer from 10.0.0.1:554". */
-void link_print_wait(const struct link *l, char *dst, size_t cap);
+/* Before `opened`, after waiting so long: for what, half a sentence: "no answer from 10.0.0.1:554
+ * within 5 s". */
+void link_print_wait(const struct link *l, int waited_s, char *dst, size_t cap);
 
 #endif

@@ -38,6 +38,17 @@ static void fail_by_status(struct rtsp_client *c, int64_t mono_us, const struct 
                         reason.p, rtsp_method_name(c->request.method));
 }
 
+/* Inside a tunnel the camera knows itself as rtsp://: that says nothing about how to reach it. */
+static void keep_tunnel(const struct url *was, struct url *url)
+{
+    url->is_tunnel = true;
+    url->is_tls = was->is_tls;
+    if (url->port == RTSP_PORT) {
+        url->port = was->port;
+        url->has_port = was->has_port;
+    }
+}
+
 static void redirect(struct rtsp_client *c, int64_t mono_us, const struct rtsp_message *m)
 {
     struct span location;
@@ -53,6 +64,8 @@ static void redirect(struct rtsp_client *c, int64_t mono_us, const struct rtsp_m
                             "the camera redirects without a usable address");
         return;
     }
+    if (c->url.is_tunnel && !url.is_tunnel && !url.is_tls)
+        keep_tunnel(&c->url, &url);
     if (c->url.is_tls && !url.is_tls) {
         rtsp_client__finish(c, mono_us, SESSION_VERDICT_FAILED, CAUSE_PROTOCOL,
                             "the camera redirects from rtsps to plain rtsp");

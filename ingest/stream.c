@@ -136,12 +136,12 @@ struct stream *stream_start(const struct stream_params *params)
     s->loop = params->loop;
     s->pool = params->pool;
     s->gate = params->gate;
+    s->tls = params->tls;
     s->on_status = params->status;
     s->on_gone = params->gone;
     s->ctx = params->ctx;
     s->config = *params->config;
     snprintf(s->who, sizeof s->who, "%s/%s", s->config.camera_id, s->config.name);
-    s->fd = -1;
     for (int i = 0; i < SESSION_MAX_TRACKS; i++)
         s->udp[i].fd[0] = s->udp[i].fd[1] = -1;
     str_copy(s->status.camera_id, sizeof s->status.camera_id, s->config.camera_id);

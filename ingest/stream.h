@@ -13,13 +13,15 @@
 #include "ingest/cause.h"
 #include "ingest/gate.h"
 #include "media/hub.h"
+#include "net/tls_client.h"
 
 enum stream_transport { TRANSPORT_AUTO, TRANSPORT_TCP, TRANSPORT_UDP };
 
 struct stream_config {
     char camera_id[65];
-    char name[8];   /* "main" or "sub" */
-    char url[1024]; /* rtsp://…; credentials inside are used when username is empty */
+    char name[8]; /* "main" or "sub" */
+    char
+        url[1024]; /* as url_parse takes them; credentials inside are used when username is empty */
     char username[128];
     char password[256];
     enum stream_transport transport;
@@ -54,6 +56,7 @@ struct stream_params {
     struct loop *home;
     struct loop *loop;                  /* the ingest loop it lives on */
     struct pool *pool;                  /* for name resolution; destroy it before `loop` */
+    struct tls_client *tls;             /* outlives the stream; NULL = no TLS */
     struct gate *gate;                  /* of that loop; NULL = everybody may connect at once */
     const struct stream_config *config; /* copied */
     uint64_t seed;                      /* jitter of the back-off; 0 = from the camera id */

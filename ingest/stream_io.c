@@ -1,4 +1,4 @@
-/* The sockets of a stream: names, connecting, reading in place, writing.
+/* The connection of a stream: names, connecting, reading in place, writing.
  *
  * Reading: one read per readiness into the loop's scratch, behind the few bytes that were left over
  * (a partial item); parsed there, copied once into packets. Nothing is allocated but these.
@@ -9,16 +9,13 @@
  * buffer runs short, so the camera is never held back. As soon as somebody watches, every byte
  * wakes the loop. */
 #include <errno.h>
-#include <sys/socket.h>
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "ingest/stream_priv.h"
 
-#define BATCH_BYTES     (64 << 10)
-#define PARTIAL_MAX     (2 * RTSP_INPUT_BYTES)
-#define KEEPALIVE_S     10
-#define USER_TIMEOUT_MS 10000
+#define BATCH_BYTES (64 << 10)
+#define PARTIAL_MAX (2 * RTSP_INPUT_BYTES)
 
 /* --- names and connecting --- */
 
@@ -41,29 +38,16 @@ void stream__resolve(struct stream *s)
     s->resolve = resolve_start(s->loop, s->pool, s->url.host, s->url.port, on_resolved, s);
 }
 
-static void connect_failed(struct stream *s, int rc)
+static void connect_failed(struct stream *s, const struct err *err)
 {
-    char peer[ADDRESS_TEXT_BYTES];
-    address_print(&s->list[s->i_address], peer, sizeof peer);
-    if (s->i_address + 1 < s->n_addresses) {
+    bool is_of_network = err->code > ERR_PARSE;
+    if (is_of_network && s->i_address + 1 < s->n_addresses) {
         s->i_address++;
         stream__connect(s);
         return;
     }
-    enum stream_cause cause = cause_of_code(rc);
-    if (cause == CAUSE_REFUSED)
-        stream__fail(s, cause, "connection refused by %s", peer);
-    else if (cause == CAUSE_TIMEOUT)
-        stream__fail(s, cause, "no answer from %s", peer);
-    else
-        stream__fail(s, cause, "cannot connect to %s: %s", peer, strerror(-rc));
-}
-
-static void on_readable(void *ctx, int fd, short what)
-{
-    (void)fd;
-    (void)what;
-    stream__read(ctx);
+    stream__set_reachable(s, false);
+    stream__fail(s, cause_of_code(err->code), "%s", err->msg);
 }
 
 static void begin_handshake(struct stream *s)
@@ -73,87 +57,67 @@ static void begin_handshake(struct stream *s)
         .url = &s->url,
         .user = has_own ? s->config.username : s->url.user,
         .password = has_own ? s->config.password : s->url.password,
-        .is_udp = s->is_udp,
+        .is_udp = s->is_udp && stream__may_use_udp(s),
         .memory = &s->memory,
         .host = &stream__session_host,
         .ctx = s,
     };
-    socket_set_nodelay(s->fd);
-    socket_set_keepalive(s->fd, KEEPALIVE_S);
-    socket_set_user_timeout(s->fd, USER_TIMEOUT_MS);
     struct rtsp_client *client = rtsp_client_create(&params);
     s->session = rtsp_client_session(client);
     stream__enter(s, STREAM_HANDSHAKE);
-    watch_start(&s->reader, s->loop, s->fd, WATCH_READ, on_readable, s);
     rtsp_client_start(client, loop_mono_us(s->loop));
     stream__flush(s);
     stream__session_moved(s); /* arms the time-out */
 }
 
-static void on_connected(void *ctx, int fd, short what)
+static void on_opened(void *ctx, const struct err *err)
 {
-    struct stream *s = ctx;
-    (void)what;
-    watch_stop(&s->reader);
-    int rc = socket_connect_result(fd);
-    if (rc < 0)
-        connect_failed(s, rc);
+    if (err)
+        connect_failed(ctx, err);
     else
-        begin_handshake(s);
+        begin_handshake(ctx);
+}
+
+static void on_readable(void *ctx)
+{
+    stream__read(ctx);
+}
+
+static const struct link_events link_events = {on_opened, on_readable};
+
+bool stream__may_use_udp(const struct stream *s)
+{
+    return !s->url.is_tls && !s->url.is_tunnel;
+}
+
+/* An old camera takes seconds for each handshake of TLS, and a tunnel with a login has three. */
+int stream__connect_limit_s(const struct stream *s)
+{
+    return s->url.is_tls || s->url.is_tunnel ? 15 : 5;
 }
 
 void stream__connect(struct stream *s)
 {
+    bool has_own = s->config.username[0] != 0;
     stream__close_connection(s);
     stream__enter(s, STREAM_CONNECT);
-    int fd = socket_connect(&s->list[s->i_address], NULL);
-    if (fd < 0) {
-        connect_failed(s, fd);
-        return;
-    }
-    s->fd = fd;
-    watch_start(&s->reader, s->loop, s->fd, WATCH_WRITE, on_connected, s);
+    timer_arm_ms(&s->deadline, stream__connect_limit_s(s) * 1000LL); /* the state's is TCP's */
+    s->link =
+        link_open(&(struct link_params){.loop = s->loop,
+                                        .url = &s->url,
+                                        .address = &s->list[s->i_address],
+                                        .tls = s->tls,
+                                        .user = has_own ? s->config.username : s->url.user,
+                                        .password = has_own ? s->config.password : s->url.password,
+                                        .events = &link_events,
+                                        .ctx = s});
 }
 
 /* --- writing --- */
 
-static void connection_lost(struct stream *s, int code)
-{
-    char what[160];
-    enum stream_cause cause = CAUSE_UNREACHABLE;
-    if (code == -ETIMEDOUT)
-        cause = CAUSE_TIMEOUT;
-    if (code == ERR_EOF)
-        snprintf(what, sizeof what, "the camera closed the connection");
-    else if (code == -ECONNRESET || code == -EPIPE)
-        snprintf(what, sizeof what, "the camera reset the connection");
-    else
-        snprintf(what, sizeof what, "the connection broke (%s)", strerror(-code));
-    session_closed(s->session, cause, what);
-    stream__session_moved(s);
-}
-
-static void on_writable(void *ctx, int fd, short what)
-{
-    (void)fd;
-    (void)what;
-    struct stream *s = ctx;
-    watch_stop(&s->writer);
-    stream__flush(s);
-}
-
 void stream__flush(struct stream *s)
 {
-    struct buf *out = &s->session->out;
-    if (out->len == 0 || s->writer.event)
-        return;
-    ssize_t n = send(s->fd, out->data, out->len, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (n < 0 && errno != EAGAIN && errno != EINTR)
-        return; /* reading tells why */
-    if (n > 0)
-        buf_consume(out, (size_t)n);
-    if (out->len > 0)
-        watch_start(&s->writer, s->loop, s->fd, WATCH_WRITE, on_writable, s);
+    link_flush(s->link, &s->session->out);
 }
 
 /* --- reading --- */
@@ -214,17 +178,29 @@ void stream__redigest(struct stream *s)
     digest(s, scratch, n);
 }
 
+static void connection_lost(struct stream *s)
+{
+    const struct err *why = link_why(s->link);
+    enum stream_cause cause = CAUSE_UNREACHABLE;
+    if (why->code == -ETIMEDOUT)
+        cause = CAUSE_TIMEOUT;
+    else if (why->code <= ERR_PARSE && why->code != ERR_EOF)
+        cause = cause_of_code(why->code);
+    session_closed(s->session, cause, why->msg);
+    stream__session_moved(s);
+}
+
 void stream__read(struct stream *s)
 {
     uint8_t *scratch = loop_scratch(s->loop);
     size_t have = s->partial.len;
     if (have > 0)
         memcpy(scratch, s->partial.data, have);
-    ssize_t n = recv(s->fd, scratch + have, LOOP_SCRATCH_BYTES - have, MSG_DONTWAIT);
-    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+    ssize_t n = link_read(s->link, scratch + have, LOOP_SCRATCH_BYTES - have);
+    if (n == -EAGAIN)
         return;
-    if (n <= 0) {
-        connection_lost(s, n == 0 ? ERR_EOF : -errno);
+    if (n < 0) {
+        connection_lost(s);
         return;
     }
     s->bytes_mono_us = loop_mono_us(s->loop);
@@ -239,15 +215,14 @@ void stream__choose_batching(struct stream *s)
     if (s->is_batched == is_batched)
         return;
     s->is_batched = is_batched;
-    socket_set_rcvlowat(s->fd, is_batched ? BATCH_BYTES : 1);
+    link_set_lowat(s->link, is_batched ? BATCH_BYTES : 1);
 }
 
 void stream__close_connection(struct stream *s)
 {
     resolve_cancel(&s->resolve);
     timer_disarm(&s->tick);
-    watch_stop(&s->reader);
-    watch_stop(&s->writer);
+    link_close(&s->link); /* it may hold on to the session's output */
     if (s->session)
         s->n_resyncs_before += s->session->parser.n_losses;
     if (s->is_receiving)
@@ -259,7 +234,4 @@ void stream__close_connection(struct stream *s)
     stream__close_udp(s);
     buf_fini(&s->partial);
     buf_init(&s->partial, PARTIAL_MAX);
-    if (s->fd >= 0)
-        close(s->fd);
-    s->fd = -1;
 }

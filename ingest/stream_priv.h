@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "ingest/backoff.h"
+#include "ingest/link.h"
 #include "ingest/receiver.h"
 #include "ingest/rtsp_client.h"
 #include "ingest/stream.h"
@@ -23,13 +24,13 @@
  * IDLE       no connection, no timer; waits for a viewer (on demand) or for new settings.
  * QUEUED     waits for its turn at the gate; through it until PLAYING or the end of the try.
  * RESOLVE    `resolve` runs.
- * CONNECT    fd is connecting to list[i_address]; watched for writing.
- * HANDSHAKE  session talks; fd is watched for reading from here on.
+ * CONNECT    link opens to list[i_address]: TCP, TLS, tunnel.
+ * HANDSHAKE  session talks through the link.
  * PLAYING    PLAY was answered; ticks; the hub is up from the first published picture on.
- * CLOSING    TEARDOWN was said; fd and session end within a second, then `after_closing`.
+ * CLOSING    TEARDOWN was said; link and session end within a second, then `after_closing`.
  * BACKOFF    no connection; `deadline` is armed for the next try.
  * STOPPED    everything of the loop is released; `gone` is on its way.
- * In every state but the ones named, fd is -1 and session NULL. */
+ * In every state but the ones named, link and session are NULL. */
 enum stream_state {
     STREAM_IDLE,
     STREAM_QUEUED,
@@ -59,8 +60,9 @@ struct stream {
     struct loop *home;
     struct loop *loop;
     struct pool *pool;
-    struct gate *gate; /* NULL = none */
-    struct hub *hub;   /* owned reference */
+    struct tls_client *tls; /* NULL = none */
+    struct gate *gate;      /* NULL = none */
+    struct hub *hub;        /* owned reference */
     void (*on_status)(void *ctx, const struct stream_status *st, bool is_change);
     void (*on_gone)(void *ctx);
     void *ctx;
@@ -99,10 +101,8 @@ struct stream {
     size_t n_addresses, i_address;
 
     /* this connection */
-    int fd;
-    struct watch reader; /* also of CONNECT */
-    struct watch writer; /* only while output waits */
-    struct buf partial;  /* the start of an item whose rest is not here yet */
+    struct link *link;
+    struct buf partial; /* the start of an item whose rest is not here yet */
     struct session *session;
     struct rtsp_memory memory; /* outlives connections */
     struct udp_pair udp[SESSION_MAX_TRACKS];
@@ -157,6 +157,10 @@ void stream__session_moved(struct stream *s);
 /* stream_io.c */
 void stream__resolve(struct stream *s);
 void stream__connect(struct stream *s);
+/* Media goes where the link goes when that hides it. */
+bool stream__may_use_udp(const struct stream *s);
+/* Seconds that connecting may take. */
+int stream__connect_limit_s(const struct stream *s);
 void stream__flush(struct stream *s);
 void stream__read(struct stream *s);
 /* Offers what was left over once more, after the session's time-out. */

@@ -67,8 +67,12 @@ void stream__start_over(struct stream *s)
     s->n_redirects = 0;
     s->status.retry_us = 0;
     int rc = url_parse(s->config.url, &s->url, &err);
-    if (rc == 0 && (s->url.is_tls || s->url.is_tunnel))
-        rc = err_text(&err, ERR_UNSUPPORTED, "TLS and HTTP tunnels are not supported yet");
+    if (rc == 0 && s->url.is_tls && !s->tls)
+        rc = err_text(&err, ERR_UNSUPPORTED, "TLS is not available");
+    if (rc == 0 && s->config.transport == TRANSPORT_UDP && !stream__may_use_udp(s))
+        rc = err_text(&err, ERR_UNSUPPORTED,
+                      "transport udp goes neither through TLS nor through an HTTP tunnel; choose "
+                      "tcp or auto");
     if (rc < 0) {
         if (s->state != STREAM_IDLE)
             stream__enter(s, STREAM_IDLE);
@@ -300,16 +304,15 @@ static void follow_verdict(struct stream *s)
     case SESSION_VERDICT_REDIRECTED:
         if (++s->n_redirects > MAX_REDIRECTS) {
             stream__fail(s, CAUSE_PROTOCOL, "more than %d redirects", MAX_REDIRECTS);
-        } else if (end->url.is_tls || end->url.is_tunnel) {
-            stream__fail(s, CAUSE_UNSUPPORTED,
-                         "redirected to TLS or an HTTP tunnel, which is not supported yet");
+        } else if (end->url.is_tls && !s->tls) {
+            stream__fail(s, CAUSE_UNSUPPORTED, "redirected to TLS, which is not available");
         } else {
             s->url = end->url;
             stream__end(s, STREAM_QUEUED);
         }
         break;
     case SESSION_VERDICT_TRANSPORT:
-        if (s->config.transport == TRANSPORT_AUTO && !s->is_udp) {
+        if (s->config.transport == TRANSPORT_AUTO && !s->is_udp && stream__may_use_udp(s)) {
             s->is_udp = true;
             stream__end(s, STREAM_QUEUED);
         } else {
@@ -370,13 +373,13 @@ void stream__on_deadline(void *ctx)
         stream__fail(s, CAUSE_DNS, "host name %.100s did not resolve within 15 s", s->url.host);
         break;
     case STREAM_CONNECT: {
-        char peer[ADDRESS_TEXT_BYTES];
-        address_print(&s->list[s->i_address], peer, sizeof peer);
         if (s->i_address + 1 < s->n_addresses) {
             s->i_address++;
             stream__connect(s);
         } else {
-            stream__fail(s, CAUSE_TIMEOUT, "no answer from %s within 5 s", peer);
+            char wait[200];
+            link_print_wait(s->link, stream__connect_limit_s(s), wait, sizeof wait);
+            stream__fail(s, CAUSE_TIMEOUT, "%s", wait);
         }
         break;
     }

@@ -19,7 +19,7 @@ int stream__open_udp(void *ctx, int track)
     struct udp_pair *pair = &s->udp[track];
     struct address local;
     uint16_t port;
-    if (socket_local(s->fd, &local) < 0)
+    if (link_local(s->link, &local) < 0)
         return -1;
     address_set_port(&local, 0);
     int rc = socket_udp_pair(&local, pair->fd, &port, NULL);

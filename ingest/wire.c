@@ -230,16 +230,17 @@ void wire_adopt(struct wire *w, int fd)
     become_ready(w);
 }
 
-void wire_print_wait(const struct wire *w, char *dst, size_t cap)
+void wire_print_wait(const struct wire *w, int waited_s, char *dst, size_t cap)
 {
     char peer[ADDRESS_TEXT_BYTES];
     address_print(&w->peer, peer, sizeof peer);
     if (w->state == WIRE_SECURE)
         snprintf(dst, cap,
-                 "TLS: no answer from %s to the handshake; if it does not speak TLS there, try %s",
-                 peer, w->instead);
+                 "TLS: no answer from %s to the handshake within %d s; if it does not speak TLS "
+                 "there, try %s",
+                 peer, waited_s, w->instead);
     else
-        snprintf(dst, cap, "no answer from %s", peer);
+        snprintf(dst, cap, "no answer from %s within %d s", peer, waited_s);
 }
 
 /* --- bytes --- */

@@ -66,7 +66,8 @@ ssize_t wire_read(struct wire *w, void *dst, size_t cap);
  * with the same bytes; else an error as of wire_read. */
 ssize_t wire_write(struct wire *w, const void *p, size_t n);
 
-/* What an open wire that is not READY waits for, half a sentence: "no answer from 10.0.0.1:554". */
-void wire_print_wait(const struct wire *w, char *dst, size_t cap);
+/* What an open wire that is not READY waits for, half a sentence: "no answer from 10.0.0.1:554
+ * within 5 s". */
+void wire_print_wait(const struct wire *w, int waited_s, char *dst, size_t cap);
 
 #endif

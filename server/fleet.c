@@ -227,6 +227,7 @@ static void start_pull(struct camera *c, struct pull **slot, const struct stream
     *slot = pull_start(&(struct pull_params){.home = f->params.loop,
                                              .ingest = f->params.ingest[c->ingest],
                                              .pool = f->params.pool,
+                                             .tls = f->params.tls,
                                              .gate = f->params.gates[c->ingest],
                                              .storage = f->params.storage,
                                              .motion = f->params.motion,

@@ -53,6 +53,7 @@ struct fleet_host {
 struct fleet_params {
     struct loop *loop;
     struct loop *const *ingest; /* at least one */
+    struct tls_client *tls;     /* to cameras; outlives the fleet */
     struct gate *const *gates;  /* of each */
     int n_ingest;
     struct pool *pool;

@@ -171,6 +171,7 @@ struct pull *pull_start(const struct pull_params *params)
     p->stream = stream_start(&(struct stream_params){.home = params->home,
                                                      .loop = params->ingest,
                                                      .pool = params->pool,
+                                                     .tls = params->tls,
                                                      .gate = params->gate,
                                                      .config = &p->config,
                                                      .status = stream_said,

@@ -17,6 +17,7 @@ struct pull_params {
     struct loop *home;
     struct loop *ingest;
     struct pool *pool;
+    struct tls_client *tls;
     struct gate *gate; /* of `ingest` */
     struct storage *storage;
     struct worker *motion; /* NULL = never watched */

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "net/tls.h"
+#include "net/tls_client.h"
 #include "server/cli.h"
 #include "server/events.h"
 #include "server/feed.h"
@@ -342,6 +343,8 @@ static int build(struct serve *v, struct err *err)
     if (rc == 0)
         rc = server_load_district(s->catalogue, &d, err);
     if (rc == 0)
+        rc = tls_client_create(&s->camera_tls, err);
+    if (rc == 0)
         rc = start_http(s, err);
     if (rc < 0) {
         district_unref(&d);
@@ -360,6 +363,7 @@ static int build(struct serve *v, struct err *err)
     s->events = events_create(s);
     s->fleet = fleet_create(&(struct fleet_params){.loop = s->loop,
                                                    .ingest = s->ingest,
+                                                   .tls = s->camera_tls,
                                                    .gates = s->gates,
                                                    .n_ingest = s->n_ingest,
                                                    .pool = s->pool,
@@ -393,6 +397,7 @@ static void tear_down(struct serve *v)
         loop_turn(s->loop, false);
     http_server_destroy(&s->http);
     tls_destroy(&s->tls);
+    tls_client_destroy(&s->camera_tls);
     accounts_destroy(&s->accounts);
     catalogue_close(&s->catalogue);
     loop_turn(s->loop, false); /* what the last jobs posted back */

@@ -16,6 +16,7 @@
 
 struct fleet;
 struct gate;
+struct tls_client;
 struct feed;
 struct events;
 
@@ -35,7 +36,8 @@ struct server {
     struct worker *motion_worker;  /* NULL = motion is off */
     struct packager_table *packagers;
     struct wall *wall;
-    struct tls *tls; /* NULL = plain HTTP */
+    struct tls *tls;               /* NULL = plain HTTP */
+    struct tls_client *camera_tls; /* to cameras */
     struct http_server *http;
     struct accounts *accounts;
     struct fleet *fleet;

@@ -432,8 +432,9 @@ static void says_what_it_waits_for(void **state)
         open_link(&rig, schemes[i], "", "");
         rig.is_tls = false; /* it never answers */
         turns(&rig, i == 0 ? 0 : 20);
-        link_print_wait(rig.link, text, sizeof text);
+        link_print_wait(rig.link, 5, text, sizeof text);
         assert_true(str_starts(text, waits[i]));
+        assert_non_null(strstr(text, " within 5 s"));
         rig_fini(&rig);
     }
 }

@@ -472,6 +472,34 @@ static void follows_redirects(void **state)
     assert_end(rig, SESSION_VERDICT_FAILED, CAUSE_PROTOCOL);
 }
 
+/* From TLS to plain never; inside a tunnel the camera does not know of it. */
+static void redirects_keep_what_protects(void **state)
+{
+    static const char *const rows[][3] = {
+        {"rtsps://h/x", "rtsp://h2/y", NULL},
+        {"rtsps://h/x", "rtsps://h2/y", "rtsps://h2/y"},
+        {"rtsp://h/x", "rtsps://h2/y", "rtsps://h2/y"},
+        {"rtsph://h:8080/x", "rtsp://h2/y", "rtsph://h2:8080/y"},
+        {"rtsph://h/x", "rtsp://h2:554/y", "rtsph://h2/y"},
+        {"rtspsh://h/x", "rtsp://h2:8554/y", "rtspsh://h2:8554/y"},
+        {"rtspsh://h/x", "rtsph://h2/y", NULL},
+    };
+    struct rig *rig = *state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        char text[URL_TEXT_BYTES];
+        begin_as(rig, rows[i][0], "", "", false);
+        to_describe(rig);
+        snprintf(text, sizeof text, "302 Moved\nLocation: %s\n", rows[i][1]);
+        answer(rig, text, NULL);
+        assert_end(rig, rows[i][2] ? SESSION_VERDICT_REDIRECTED : SESSION_VERDICT_FAILED,
+                   CAUSE_PROTOCOL);
+        if (rows[i][2]) {
+            assert_true(url_print(&rig->session->end.url, text, sizeof text));
+            assert_string_equal(text, rows[i][2]);
+        }
+    }
+}
+
 static void plays_each_track_when_the_aggregate_is_refused(void **state)
 {
     struct rig *rig = *state;
@@ -857,6 +885,7 @@ int main(void)
         T(goes_on_without_audio),
         T(asks_for_the_other_transport),
         T(follows_redirects),
+        T(redirects_keep_what_protects),
         T(plays_each_track_when_the_aggregate_is_refused),
         T(tears_down_after_a_failure_with_a_session),
         T(says_who_was_silent),

@@ -8,6 +8,7 @@ struct rig {
     struct clock_virtual clock;
     struct loop *loop;
     struct gate *gate;
+    struct tls_client *tls;
     struct fake_camera *cam;
     struct stream *stream;
     struct stream_config config;
@@ -100,6 +101,7 @@ static void start(struct rig *rig)
 {
     struct stream_params params = {.home = rig->loop,
                                    .loop = rig->loop,
+                                   .tls = rig->tls,
                                    .gate = rig->gate,
                                    .config = &rig->config,
                                    .status = on_status,
@@ -333,6 +335,41 @@ static void refuses_addresses_it_cannot_try(void **state)
              fake_camera_port(rig->cam));
     stream_configure(rig->stream, &rig->config);
     await_playing(rig);
+}
+
+/* The camera speaks plain RTSP, or nothing, where TLS or HTTP is asked for. */
+static void says_why_no_link_comes_about(void **state)
+{
+    static const struct {
+        const char *scheme;
+        enum stream_transport transport;
+        enum fake_mode mode;
+        enum stream_cause cause;
+        const char *detail;
+    } rows[] = {
+        {"rtsps", TRANSPORT_AUTO, FAKE_SILENT, CAUSE_TIMEOUT, "to the handshake within 15 s"},
+        {"rtsps", TRANSPORT_TCP, FAKE_HANGS_UP, CAUSE_PROTOCOL, "TLS: the camera broke off"},
+        {"rtspsh", TRANSPORT_AUTO, FAKE_HANGS_UP, CAUSE_PROTOCOL, ", try rtsph://; next try in"},
+        {"rtsph", TRANSPORT_AUTO, FAKE_SILENT, CAUSE_TIMEOUT, "to GET within 15 s; next try in"},
+        {"rtsph", TRANSPORT_AUTO, FAKE_HANGS_UP, CAUSE_UNREACHABLE, "HTTP tunnel, GET: "},
+        {"rtsps", TRANSPORT_UDP, FAKE_OK, CAUSE_UNSUPPORTED, "choose tcp or auto"},
+        {"rtsph", TRANSPORT_UDP, FAKE_OK, CAUSE_UNSUPPORTED, "choose tcp or auto"},
+    };
+    struct rig *rig = *state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        rig->is_gone = false;
+        rig->status = (struct stream_status){0};
+        rig->config.transport = rows[i].transport;
+        snprintf(rig->config.url, sizeof rig->config.url, "%s://127.0.0.1:%d/x", rows[i].scheme,
+                 fake_camera_port(rig->cam));
+        start_at(rig, rows[i].mode);
+        pass_until(rig, 16000, rig->status.cause == rows[i].cause);
+        if (!strstr(rig->status.detail, rows[i].detail))
+            fail_msg("row %zu: %s", i, rig->status.detail);
+        assert_false(rig->status.is_reachable);
+        stream_stop(rig->stream);
+        until(rig, rig->is_gone);
+    }
 }
 
 static void gives_up_on_silence(void **state)
@@ -620,6 +657,7 @@ static int setup(void **state)
     clock_virtual_init(&rig->clock, INT64_C(1800000000) * US_PER_S);
     rig->loop = loop_create(&(struct loop_params){.clock = &rig->clock.clock});
     rig->gate = gate_create(rig->loop, 16);
+    assert_int_equal(tls_client_create(&rig->tls, NULL), 0);
     rig->cam = fake_camera_create(rig->loop);
     str_copy(rig->config.camera_id, sizeof rig->config.camera_id, "cam-1");
     str_copy(rig->config.name, sizeof rig->config.name, "main");
@@ -639,6 +677,7 @@ static int teardown(void **state)
         pass_ms(rig, 2000);
         until(rig, rig->is_gone);
     }
+    tls_client_destroy(&rig->tls);
     fake_camera_destroy(&rig->cam);
     gate_destroy(&rig->gate);
     loop_destroy(&rig->loop);
@@ -653,6 +692,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(publishes_and_says_ok),
         T(names_each_cause),
+        T(says_why_no_link_comes_about),
         T(A8_spares_the_device_a_password_it_has_refused),
         T(L3_waits_for_its_turn),
         T(says_when_nobody_listens),
