@@ -16,10 +16,23 @@ void av_be_quiet(void)
 
 #define MAX_PIXELS (64 << 20) /* 8K is 33 million */
 
+static enum AVCodecID id_of(enum codec codec)
+{
+    switch (codec) {
+    case CODEC_H264:
+        return AV_CODEC_ID_H264;
+    case CODEC_H265:
+        return AV_CODEC_ID_HEVC;
+    case CODEC_JPEG:
+        return AV_CODEC_ID_MJPEG;
+    default:
+        return AV_CODEC_ID_NONE;
+    }
+}
+
 static AVCodecContext *open_decoder(const struct av_input *in)
 {
-    const AVCodec *codec =
-        avcodec_find_decoder(in->codec == CODEC_H265 ? AV_CODEC_ID_HEVC : AV_CODEC_ID_H264);
+    const AVCodec *codec = avcodec_find_decoder(id_of(in->codec));
     AVCodecContext *dec = codec ? avcodec_alloc_context3(codec) : NULL;
     if (!dec)
         return NULL;

@@ -12,9 +12,9 @@ struct AVFrame;
 
 struct av_input {
     enum codec codec;
-    const uint8_t *config; /* avcC or hvcC */
+    const uint8_t *config; /* avcC or hvcC; JPEG has none */
     size_t config_size;
-    const uint8_t *data; /* length-prefixed NAL units of one access unit */
+    const uint8_t *data; /* length-prefixed NAL units of one access unit, or a JPEG image */
     size_t size;
     bool is_fast; /* no deblocking, and damaged pictures are refused */
 };

@@ -5,6 +5,28 @@
 #define REQUEST_MAGIC UINT32_C(0x726b5131) /* "rkQ1" */
 #define REPLY_MAGIC   UINT32_C(0x726b4131) /* "rkA1" */
 
+/* How a codec is called in a request. */
+static const struct {
+    uint32_t number;
+    enum codec codec;
+} codecs[] = {{264, CODEC_H264}, {265, CODEC_H265}, {2435, CODEC_JPEG}};
+
+static uint32_t number_of(enum codec codec)
+{
+    for (size_t i = 0; i < ARRAY_LEN(codecs); i++)
+        if (codecs[i].codec == codec)
+            return codecs[i].number;
+    return 0;
+}
+
+static enum codec codec_of(uint32_t number)
+{
+    for (size_t i = 0; i < ARRAY_LEN(codecs); i++)
+        if (codecs[i].number == number)
+            return codecs[i].codec;
+    return CODEC_NONE;
+}
+
 static void set_be32(uint8_t *p, uint32_t v)
 {
     p[0] = (uint8_t)(v >> 24);
@@ -17,7 +39,7 @@ void worker_request_print(const struct worker_request *r, uint8_t dst[WORKER_REQ
 {
     set_be32(dst, REQUEST_MAGIC);
     set_be32(dst + 4, (uint32_t)r->kind);
-    set_be32(dst + 8, r->codec == CODEC_H265 ? 265 : 264);
+    set_be32(dst + 8, number_of(r->codec));
     set_be32(dst + 12, r->id);
     set_be32(dst + 16, r->width);
     set_be32(dst + 20, r->config_size);
@@ -26,13 +48,14 @@ void worker_request_print(const struct worker_request *r, uint8_t dst[WORKER_REQ
 
 int worker_request_parse(const uint8_t src[WORKER_REQUEST_BYTES], struct worker_request *out)
 {
-    uint32_t kind = get_be32(src + 4), codec = get_be32(src + 8);
-    if (get_be32(src) != REQUEST_MAGIC || (codec != 264 && codec != 265) ||
+    uint32_t kind = get_be32(src + 4);
+    enum codec codec = codec_of(get_be32(src + 8));
+    if (get_be32(src) != REQUEST_MAGIC || codec == CODEC_NONE ||
         (kind != WORKER_PICTURE && kind != WORKER_GRID))
         return ERR_PARSE;
     *out = (struct worker_request){
         .kind = (enum worker_kind)kind,
-        .codec = codec == 265 ? CODEC_H265 : CODEC_H264,
+        .codec = codec,
         .id = get_be32(src + 12),
         .width = get_be32(src + 16),
         .config_size = get_be32(src + 20),

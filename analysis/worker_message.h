@@ -1,6 +1,6 @@
 /* What the server and rookery-worker say to each other over a stream socket pair (descriptor 3).
  *
- *   request: 28-byte head, format configuration (avcC, hvcC), access unit
+ *   request: 28-byte head, format configuration (avcC, hvcC; JPEG has none), access unit
  *   reply:   16-byte head, JPEG file or grid
  * All numbers big-endian. Both sides treat the other as hostile.
  * Thread: pure functions. */
@@ -21,7 +21,7 @@ enum worker_kind { WORKER_PICTURE = 1, WORKER_GRID = 2 };
 
 struct worker_request {
     enum worker_kind kind;
-    enum codec codec; /* H.264 or H.265 */
+    enum codec codec; /* H.264, H.265 or JPEG */
     uint32_t id;
     uint32_t width; /* WORKER_PICTURE: at most so wide; 0 = as it is */
     uint32_t config_size, payload_size;

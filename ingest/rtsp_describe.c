@@ -37,7 +37,7 @@ static void no_video(struct rtsp_client *c, int64_t mono_us)
         if (!m->is_video)
             continue;
         rtsp_client__finish(c, mono_us, SESSION_VERDICT_FAILED, CAUSE_UNSUPPORTED,
-                            "the camera sends %s video; H.264 and H.265 are supported",
+                            "the camera sends %s video; H.264, H.265 and MJPEG are supported",
                             m->name[0] ? m->name : "unknown");
         return;
     }

@@ -19,8 +19,10 @@ int depay_create(const struct sdp_media *media, depay_fn *fn, void *ctx, struct 
     d->size_length = media->aac_size_length ? media->aac_size_length : 13;
     d->index_length = media->aac_size_length ? media->aac_index_length : 3;
     d->index_delta_length = media->aac_size_length ? media->aac_index_delta_length : 3;
-    if (codec_is_video(d->codec))
+    if (codec_has_nals(d->codec))
         depay__video_init(d, media);
+    else if (d->codec == CODEC_JPEG)
+        depay__jpeg_init(d);
     *out = d;
     return 0;
 }
@@ -32,6 +34,7 @@ void depay_destroy(struct depay **dp)
     if (!d)
         return;
     depay__video_fini(d);
+    depay__jpeg_fini(d);
     packet_unref(&d->partial);
     format_unref(&d->format);
     free(d);
@@ -49,6 +52,9 @@ void depay_input(struct depay *d, const struct rtp *rtp, uint32_t lost)
         depay__packet_begin(d, rtp->timestamp, lost);
         depay__h265_payload(d, rtp);
         depay__packet_end(d, rtp);
+        break;
+    case CODEC_JPEG:
+        depay__jpeg_input(d, rtp, lost);
         break;
     case CODEC_AAC:
         d->lost += lost;
@@ -78,7 +84,9 @@ void depay__emit(struct depay *d, struct packet *pkt, struct format *format, uin
 
 void depay_flush(struct depay *d)
 {
-    if (!codec_is_video(d->codec))
+    if (d->codec == CODEC_JPEG)
+        depay__jpeg_flush(d);
+    if (!codec_has_nals(d->codec))
         return;
     depay__frag_end(d);
     if (d->has_slice)
@@ -87,8 +95,10 @@ void depay_flush(struct depay *d)
 
 void depay_restart(struct depay *d, uint32_t timestamp)
 {
-    if (codec_is_video(d->codec))
+    if (codec_has_nals(d->codec))
         depay__video_restart(d, timestamp);
+    else if (d->codec == CODEC_JPEG)
+        depay__jpeg_restart(d);
     packet_unref(&d->partial);
     d->is_discontinuity = true;
 }

@@ -1,5 +1,5 @@
-/* RTP payloads of one track to access units: H.264 (RFC 6184), H.265 (RFC 7798), AAC (RFC 3640),
- * G.711 (RFC 3551). Sans-IO: payload bytes in, packets out through a callback.
+/* RTP payloads of one track to access units: H.264 (RFC 6184), H.265 (RFC 7798), JPEG (RFC 2435),
+ * AAC (RFC 3640), G.711 (RFC 3551). Sans-IO: payload bytes in, packets out through a callback.
  *
  * Access units end by quirks H1-H6: timestamp change, marker after a VCL NAL, or the first slice of
  * a new picture; parameter sets in front belong to the next one. The marker is believed after it

@@ -1,5 +1,5 @@
 /* Shared by the depacketizers: access units put together from NAL units (depay_au.c), fed by the
- * payload formats (depay_h26x.c), and the audio side (depay_audio.c). */
+ * payload formats (depay_h26x.c), images (depay_jpeg.c) and the audio side (depay_audio.c). */
 #ifndef MEDIA_DEPAY_PRIV_H
 #define MEDIA_DEPAY_PRIV_H
 
@@ -69,6 +69,8 @@ struct depay {
     bool was_marked; /* the last unit ended by its marker, at marked_timestamp */
     uint32_t marked_timestamp;
 
+    struct depay_jpeg *jpeg; /* JPEG only */
+
     /* AAC */
     uint32_t clock_rate;
     int size_length, index_length, index_delta_length;
@@ -117,6 +119,14 @@ void depay__h264_payload(struct depay *d, const struct rtp *rtp);
 void depay__h265_payload(struct depay *d, const struct rtp *rtp);
 void depay__aac_input(struct depay *d, const struct rtp *rtp, uint32_t lost);
 void depay__plain_input(struct depay *d, const struct rtp *rtp);
+
+/* --- depay_jpeg.c: whole images --- */
+
+void depay__jpeg_init(struct depay *d);
+void depay__jpeg_fini(struct depay *d);
+void depay__jpeg_input(struct depay *d, const struct rtp *rtp, uint32_t lost);
+void depay__jpeg_flush(struct depay *d);
+void depay__jpeg_restart(struct depay *d);
 
 /* Stamps what is common to all codecs and hands the packet out. */
 void depay__emit(struct depay *d, struct packet *pkt, struct format *format, uint32_t timestamp);

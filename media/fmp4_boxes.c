@@ -132,16 +132,51 @@ void fmp4__minf_head(struct buf *b, const struct format *f)
     fmp4__end(b, box);
 }
 
+/* ISO/IEC 14496-14 5.6, descriptors of 14496-1 7.2.6 with one-byte lengths. `kind` is an object
+ * type of 14496-1 table 5, `stream` a stream type of table 6 with its flags. */
+static void put_esds(struct buf *b, uint32_t track, uint8_t kind, uint8_t stream,
+                     const struct format *f)
+{
+    uint8_t config = (uint8_t)f->config_size;
+    uint8_t info = config > 0 ? 2 + config : 0;
+    size_t box = fmp4__full_box(b, FMP4_TYPE('e', 's', 'd', 's'), 0, 0);
+    buf_put_u8(b, 3); /* ES_Descriptor */
+    buf_put_u8(b, (uint8_t)(3 + 2 + 13 + info + 3));
+    buf_put_be16(b, (uint16_t)track);
+    buf_put_u8(b, 0);
+    buf_put_u8(b, 4); /* DecoderConfigDescriptor */
+    buf_put_u8(b, (uint8_t)(13 + info));
+    buf_put_u8(b, kind);
+    buf_put_u8(b, stream);
+    buf_put_be24(b, 0);
+    buf_put_be32(b, 0);
+    buf_put_be32(b, 0);
+    if (config > 0) {
+        buf_put_u8(b, 5); /* DecoderSpecificInfo */
+        buf_put_u8(b, config);
+        buf_append(b, f->config, config);
+    }
+    buf_put_u8(b, 6); /* SLConfigDescriptor */
+    buf_put_u8(b, 1);
+    buf_put_u8(b, 2);
+    fmp4__end(b, box);
+}
+
+static uint32_t video_type(const struct format *f, bool is_inband)
+{
+    if (f->codec == CODEC_JPEG)
+        return FMP4_TYPE('m', 'p', '4', 'v');
+    if (f->codec == CODEC_H264)
+        return is_inband ? FMP4_TYPE('a', 'v', 'c', '3') : FMP4_TYPE('a', 'v', 'c', '1');
+    return is_inband ? FMP4_TYPE('h', 'e', 'v', '1') : FMP4_TYPE('h', 'v', 'c', '1');
+}
+
 /* 12.1.3; configuration records of ISO/IEC 14496-15 */
 static int video_entry(struct buf *b, const struct format *f, bool is_inband)
 {
-    bool is_h264 = f->codec == CODEC_H264;
-    uint32_t type = is_inband ? FMP4_TYPE('h', 'e', 'v', '1') : FMP4_TYPE('h', 'v', 'c', '1');
-    if (is_h264)
-        type = is_inband ? FMP4_TYPE('a', 'v', 'c', '3') : FMP4_TYPE('a', 'v', 'c', '1');
-    if (f->config_size == 0)
+    if (codec_has_nals(f->codec) && f->config_size == 0)
         return ERR_INVALID;
-    size_t box = fmp4__box(b, type);
+    size_t box = fmp4__box(b, video_type(f, is_inband));
     fmp4__zeros(b, 6);
     buf_put_be16(b, 1); /* data reference */
     fmp4__zeros(b, 16);
@@ -154,37 +189,17 @@ static int video_entry(struct buf *b, const struct format *f, bool is_inband)
     fmp4__zeros(b, 32); /* compressor name */
     buf_put_be16(b, 24);
     buf_put_be16(b, 0xffff);
-    size_t config =
-        fmp4__box(b, is_h264 ? FMP4_TYPE('a', 'v', 'c', 'C') : FMP4_TYPE('h', 'v', 'c', 'C'));
-    buf_append(b, f->config, f->config_size);
-    fmp4__end(b, config);
+    if (f->codec == CODEC_JPEG) {
+        put_esds(b, FMP4_TRACK_VIDEO, FMP4_KIND_JPEG, 0x11, f); /* visual stream */
+    } else {
+        bool is_h264 = f->codec == CODEC_H264;
+        size_t config =
+            fmp4__box(b, is_h264 ? FMP4_TYPE('a', 'v', 'c', 'C') : FMP4_TYPE('h', 'v', 'c', 'C'));
+        buf_append(b, f->config, f->config_size);
+        fmp4__end(b, config);
+    }
     fmp4__end(b, box);
     return 0;
-}
-
-/* ISO/IEC 14496-14 5.6, descriptors of 14496-1 7.2.6 with one-byte lengths */
-static void put_esds(struct buf *b, const struct format *f)
-{
-    uint8_t config = (uint8_t)f->config_size;
-    size_t box = fmp4__full_box(b, FMP4_TYPE('e', 's', 'd', 's'), 0, 0);
-    buf_put_u8(b, 3); /* ES_Descriptor */
-    buf_put_u8(b, (uint8_t)(3 + 2 + 13 + 2 + config + 3));
-    buf_put_be16(b, FMP4_TRACK_AUDIO);
-    buf_put_u8(b, 0);
-    buf_put_u8(b, 4); /* DecoderConfigDescriptor */
-    buf_put_u8(b, (uint8_t)(13 + 2 + config));
-    buf_put_u8(b, 0x40); /* MPEG-4 audio */
-    buf_put_u8(b, 0x15); /* audio stream */
-    buf_put_be24(b, 0);
-    buf_put_be32(b, 0);
-    buf_put_be32(b, 0);
-    buf_put_u8(b, 5); /* DecoderSpecificInfo */
-    buf_put_u8(b, config);
-    buf_append(b, f->config, config);
-    buf_put_u8(b, 6); /* SLConfigDescriptor */
-    buf_put_u8(b, 1);
-    buf_put_u8(b, 2);
-    fmp4__end(b, box);
 }
 
 static int audio_entry(struct buf *b, const struct format *f)
@@ -205,7 +220,7 @@ static int audio_entry(struct buf *b, const struct format *f)
     buf_put_be32(b, 0);
     buf_put_be32(b, f->sample_rate < 0x10000 ? (uint32_t)f->sample_rate << 16 : 0);
     if (f->codec == CODEC_AAC)
-        put_esds(b, f);
+        put_esds(b, FMP4_TRACK_AUDIO, FMP4_KIND_AAC, 0x15, f); /* audio stream */
     fmp4__end(b, box);
     return 0;
 }
@@ -215,6 +230,7 @@ int fmp4__sample_entry(struct buf *b, const struct format *f, bool is_inband)
     switch (f->codec) {
     case CODEC_H264:
     case CODEC_H265:
+    case CODEC_JPEG:
         return video_entry(b, f, is_inband);
     case CODEC_AAC:
     case CODEC_PCMA:

@@ -8,6 +8,8 @@ enum {
     FMP4_FLAGS_SYNC = 0x02000000,     /* depends on no other sample */
     FMP4_FLAGS_NON_SYNC = 0x01010000, /* depends on others, is no sync sample */
 };
+/* What an esds box says is in the track (ISO/IEC 14496-1 table 5). */
+enum { FMP4_KIND_AAC = 0x40, FMP4_KIND_JPEG = 0x6c };
 enum { FMP4_PRFT_BYTES = 32 }; /* version 1 */
 enum { FMP4_MOVIE_TIMESCALE = 90000 };
 

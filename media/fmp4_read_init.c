@@ -20,15 +20,23 @@ static bool take_descriptor(struct fmp4_cursor *c, uint32_t *tag, struct fmp4_cu
     return true;
 }
 
-static struct fmp4_cursor esds_config(struct fmp4_cursor esds)
+/* The DecoderConfigDescriptor, which begins with what is in the track. */
+static bool esds_decoder(struct fmp4_cursor esds, struct fmp4_cursor *decoder)
 {
-    struct fmp4_cursor es, config, decoder, none = {0};
+    struct fmp4_cursor es;
     uint32_t tag;
     fmp4__take(&esds, 4);
     if (!take_descriptor(&esds, &tag, &es) || tag != 3)
-        return none;
+        return false;
     fmp4__take(&es, 3);
-    if (!take_descriptor(&es, &tag, &decoder) || tag != 4)
+    return take_descriptor(&es, &tag, decoder) && tag == 4;
+}
+
+static struct fmp4_cursor esds_config(struct fmp4_cursor esds)
+{
+    struct fmp4_cursor config, decoder, none = {0};
+    uint32_t tag;
+    if (!esds_decoder(esds, &decoder))
         return none;
     fmp4__take(&decoder, 13);
     if (!take_descriptor(&decoder, &tag, &config) || tag != 5)
@@ -38,11 +46,19 @@ static struct fmp4_cursor esds_config(struct fmp4_cursor esds)
 
 static int read_video_entry(enum codec codec, struct fmp4_cursor entry, struct format **out)
 {
-    struct fmp4_cursor config;
+    struct fmp4_cursor config, decoder;
     fmp4__take(&entry, 24);
     int width = (int)fmp4__take_u16(&entry);
     int height = (int)fmp4__take_u16(&entry);
     fmp4__take(&entry, 50);
+    if (codec == CODEC_JPEG) { /* the entry serves for every kind of picture of MPEG-4 */
+        if (!fmp4__find_box(entry, FMP4_TYPE('e', 's', 'd', 's'), &config) ||
+            !esds_decoder(config, &decoder))
+            return ERR_PARSE;
+        if (fmp4__take_u8(&decoder) != FMP4_KIND_JPEG)
+            return ERR_UNSUPPORTED;
+        return format_create_config(codec, NULL, 0, width, height, 0, 0, out);
+    }
     uint32_t type =
         codec == CODEC_H264 ? FMP4_TYPE('a', 'v', 'c', 'C') : FMP4_TYPE('h', 'v', 'c', 'C');
     if (!fmp4__find_box(entry, type, &config))
@@ -77,8 +93,8 @@ static int read_stsd(struct fmp4_cursor stsd, struct format **out)
     } entries[] = {
         {FMP4_TYPE('a', 'v', 'c', '1'), CODEC_H264}, {FMP4_TYPE('a', 'v', 'c', '3'), CODEC_H264},
         {FMP4_TYPE('h', 'v', 'c', '1'), CODEC_H265}, {FMP4_TYPE('h', 'e', 'v', '1'), CODEC_H265},
-        {FMP4_TYPE('m', 'p', '4', 'a'), CODEC_AAC},  {FMP4_TYPE('a', 'l', 'a', 'w'), CODEC_PCMA},
-        {FMP4_TYPE('u', 'l', 'a', 'w'), CODEC_PCMU},
+        {FMP4_TYPE('m', 'p', '4', 'v'), CODEC_JPEG}, {FMP4_TYPE('m', 'p', '4', 'a'), CODEC_AAC},
+        {FMP4_TYPE('a', 'l', 'a', 'w'), CODEC_PCMA}, {FMP4_TYPE('u', 'l', 'a', 'w'), CODEC_PCMU},
     };
     struct fmp4_cursor entry;
     uint32_t type;

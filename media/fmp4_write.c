@@ -84,7 +84,8 @@ enum { TRUN_OFFSET = 0x1, TRUN_FIRST = 0x4, TRUN_DURATION = 0x100, TRUN_SIZE = 0
 enum { TRUN_FLAGS = 0x400, TRUN_CTO = 0x800 };
 enum { TFHD_BYTES = 20, TFDT_BYTES = 20, TRUN_BYTES = 20 };
 
-/* A GOP's only key frame is its first: four bytes for the whole run instead of four per sample. */
+/* A GOP's only key frame is its first, or all are: four bytes for the whole run, or none, instead
+ * of four per sample. */
 static int plan_track(struct track_plan *p, uint32_t track, const struct fmp4_sample *samples,
                       size_t n, int64_t base_dts)
 {
@@ -95,21 +96,22 @@ static int plan_track(struct track_plan *p, uint32_t track, const struct fmp4_sa
     if (samples[0].pkt->dts < base_dts)
         return -EINVAL;
     bool has_cto = false;
-    bool has_later_key = false;
+    bool has_later_key = false, has_delta = false;
     for (size_t i = 0; i < n; i++) {
         const struct packet *pkt = samples[i].pkt;
         p->payload_bytes += pkt->size;
         has_cto |= pkt->pts != pkt->dts;
         has_later_key |= i > 0 && pkt->is_key;
+        has_delta |= is_video && !pkt->is_key;
     }
     p->tfdt = (uint64_t)(samples[0].pkt->dts - base_dts);
-    p->default_flags = is_video ? FMP4_FLAGS_NON_SYNC : FMP4_FLAGS_SYNC;
+    p->default_flags = has_delta ? FMP4_FLAGS_NON_SYNC : FMP4_FLAGS_SYNC;
     p->trun_flags = TRUN_OFFSET | TRUN_DURATION | TRUN_SIZE;
     if (has_cto && is_video)
         p->trun_flags |= TRUN_CTO;
-    if (is_video && has_later_key)
+    if (has_delta && has_later_key)
         p->trun_flags |= TRUN_FLAGS;
-    else if (is_video && samples[0].pkt->is_key)
+    else if (has_delta && samples[0].pkt->is_key)
         p->trun_flags |= TRUN_FIRST;
     size_t row = 8 + (p->trun_flags & TRUN_CTO ? 4u : 0u) + (p->trun_flags & TRUN_FLAGS ? 4u : 0u);
     p->traf_bytes =

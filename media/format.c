@@ -22,6 +22,8 @@ const char *codec_name(enum codec c)
         return "h264";
     case CODEC_H265:
         return "h265";
+    case CODEC_JPEG:
+        return "jpeg";
     case CODEC_AAC:
         return "aac";
     case CODEC_PCMA:
@@ -30,6 +32,26 @@ const char *codec_name(enum codec c)
         return "pcmu";
     }
     return "none";
+}
+
+const char *codec_title(enum codec c)
+{
+    switch (c) {
+    case CODEC_NONE:
+        return "unknown";
+    case CODEC_H264:
+        return "H.264";
+    case CODEC_H265:
+        return "H.265";
+    case CODEC_JPEG:
+        return "MJPEG";
+    case CODEC_AAC:
+        return "AAC";
+    case CODEC_PCMA:
+    case CODEC_PCMU:
+        return "G.711";
+    }
+    return "unknown";
 }
 
 static struct format *create(enum codec codec, uint8_t *config, size_t config_size)
@@ -114,7 +136,7 @@ static struct format *create_video(enum codec codec, const struct nal_span *sps,
 
 int format_create_sets(enum codec codec, const struct nal_span *sets, size_t n, struct format **out)
 {
-    if (!codec_is_video(codec))
+    if (!codec_has_nals(codec))
         return ERR_UNSUPPORTED;
     struct buf config;
     buf_init(&config, FORMAT_CONFIG_MAX_BYTES);
@@ -140,6 +162,16 @@ int format_create_video(enum codec codec, struct nal_span vps, struct nal_span s
     sets[n++] = sps;
     sets[n++] = pps;
     return format_create_sets(codec, sets, n, out);
+}
+
+struct format *format_create_jpeg(int width, int height)
+{
+    struct format *f = create(CODEC_JPEG, NULL, 0);
+    f->timescale = VIDEO_TIMESCALE;
+    f->width = width;
+    f->height = height;
+    snprintf(f->codec_string, sizeof f->codec_string, "mp4v.6C");
+    return f;
 }
 
 size_t format_sets(const struct format *f, struct nal_span *sets, size_t cap)
@@ -195,6 +227,10 @@ int format_create_config(enum codec codec, const uint8_t *config, size_t config_
 {
     if (!codec_is_video(codec))
         return format_create_audio(codec, sample_rate, channels, config, config_size, out);
+    if (codec == CODEC_JPEG) {
+        *out = format_create_jpeg(width, height);
+        return 0;
+    }
     struct nal_span sets[NAL_SETS_MAX];
     if (config_size > FORMAT_CONFIG_MAX_BYTES)
         return ERR_TOO_BIG;
@@ -239,5 +275,6 @@ bool format_eq(const struct format *a, const struct format *b)
         return false;
     if (a->config_size > 0)
         return memcmp(a->config, b->config, a->config_size) == 0;
-    return a->timescale == b->timescale && a->channels == b->channels;
+    return a->timescale == b->timescale && a->channels == b->channels && a->width == b->width &&
+           a->height == b->height;
 }

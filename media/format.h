@@ -13,6 +13,7 @@ enum codec {
     CODEC_NONE,
     CODEC_H264,
     CODEC_H265,
+    CODEC_JPEG, /* every picture an image of its own ("MJPEG") */
     CODEC_AAC,
     CODEC_PCMA, /* G.711 A-law, 8 kHz */
     CODEC_PCMU, /* G.711 mu-law, 8 kHz */
@@ -30,8 +31,8 @@ struct format {
     int channels;          /* audio */
     int reorder_frames;    /* video: most pictures that may be output late; 0 = no B-frames */
     double fps;            /* from VUI timing; 0 = unknown; never trusted for time */
-    char codec_string[32]; /* RFC 6381: "avc1.640028", "hvc1.1.6.L120.90", "mp4a.40.2", "alaw",
-                              "ulaw" */
+    char codec_string[32]; /* RFC 6381: "avc1.640028", "hvc1.1.6.L120.90", "mp4v.6C" (JPEG),
+                              "mp4a.40.2", "alaw", "ulaw" */
     size_t
         config_size; /* avcC / hvcC record without box header, or AudioSpecificConfig; may be 0 */
     uint8_t *config;
@@ -39,9 +40,15 @@ struct format {
 
 static inline bool codec_is_video(enum codec c)
 {
+    return c == CODEC_H264 || c == CODEC_H265 || c == CODEC_JPEG;
+}
+/* Access units are NAL units, which need parameter sets. */
+static inline bool codec_has_nals(enum codec c)
+{
     return c == CODEC_H264 || c == CODEC_H265;
 }
-const char *codec_name(enum codec c); /* "h264", "h265", "aac", "pcma", "pcmu", "none" */
+const char *codec_name(enum codec c);  /* "h264", "h265", "jpeg", "aac", "pcma", "pcmu", "none" */
+const char *codec_title(enum codec c); /* for people: "H.264", "H.265", "MJPEG", "AAC", "G.711" */
 
 /* From raw parameter sets (NAL units without start code). vps is ignored for H.264. Fails with
  * ERR_PARSE only when sps or pps (and vps for H.265) is missing; an SPS that cannot be read gives
@@ -58,6 +65,9 @@ int format_create_video(enum codec codec, struct nal_span vps, struct nal_span s
 int format_create_sets(enum codec codec, const struct nal_span *sets, size_t n,
                        struct format **out);
 
+/* Images of this size; every picture brings its own tables. */
+struct format *format_create_jpeg(int width, int height);
+
 /* The parameter sets of a video format, pointing into its config; returns how many (0 = none). */
 size_t format_sets(const struct format *f, struct nal_span *sets, size_t cap);
 
@@ -66,14 +76,15 @@ size_t format_sets(const struct format *f, struct nal_span *sets, size_t cap);
 int format_create_audio(enum codec codec, int sample_rate, int channels, const uint8_t *config,
                         size_t config_size, struct format **out);
 
-/* From a stored decoder configuration record (avcC, hvcC or AudioSpecificConfig). */
+/* From a stored decoder configuration record (avcC, hvcC, none for JPEG, or AudioSpecificConfig).
+ */
 int format_create_config(enum codec codec, const uint8_t *config, size_t config_size, int width,
                          int height, int sample_rate, int channels, struct format **out);
 
 struct format *format_ref(struct format *f);
 void format_unref(struct format **f);
 
-/* Same codec and the same bytes of configuration. */
+/* Same codec and the same bytes of configuration; without any: the same size, rate and channels. */
 bool format_eq(const struct format *a, const struct format *b);
 
 /* Whether a track whose sample entry was written from `entry` may go on with `next`, its parameter

@@ -1,8 +1,8 @@
 /* One access unit (video) or one audio frame. Refcounted; immutable once published.
  *
  * Video payload is length-prefixed NAL units (4 bytes, ISO/IEC 14496-15), without parameter sets
- * that equal those of `format`, without access unit delimiters. Thread: ref, unref and reading from
- * any thread. */
+ * that equal those of `format`, without access unit delimiters; or one whole JPEG image. Thread:
+ * ref, unref and reading from any thread. */
 #ifndef MEDIA_PACKET_H
 #define MEDIA_PACKET_H
 

@@ -8,7 +8,8 @@
 #include "media/h264.h"
 #include "media/h265.h"
 
-#define MAX_FMTP 64 /* fmtp lines looked at */
+#define MAX_FMTP 64    /* fmtp lines looked at */
+#define MAX_SIDE 16384 /* points of a picture's width or height */
 
 struct fmtp {
     int payload_type;
@@ -105,6 +106,26 @@ static void read_fmtp(struct parser *p, struct span value)
     p->fmtps[p->n_fmtps++] = (struct fmtp){(int)pt, p->out->n_medias - 1, span_trim(value)};
 }
 
+/* "26 3840-2160" (framesize, 3GPP TS 26.234) or "3840,2160" (x-dimensions). */
+static void read_size(struct sdp_media *m, struct span value, char sep)
+{
+    uint32_t width, height;
+    value = span_trim(value);
+    if (!cut_u32(&value, sep, &width) || !cut_u32(&value, ' ', &height) || width == 0 ||
+        height == 0 || width > MAX_SIDE || height > MAX_SIDE)
+        return;
+    m->width = (int)width;
+    m->height = (int)height;
+}
+
+static void read_framesize(struct sdp_media *m, struct span value)
+{
+    uint32_t pt;
+    value = span_trim(value);
+    if (cut_u32(&value, ' ', &pt) && (int)pt == m->payload_type)
+        read_size(m, value, '-');
+}
+
 static void read_attribute(struct parser *p, struct span line)
 {
     struct sdp *out = p->out;
@@ -120,6 +141,10 @@ static void read_attribute(struct parser *p, struct span line)
         span_copy(span_trim(line), out->tool, sizeof out->tool);
     else if (m && span_ieq(key, "rtpmap"))
         read_rtpmap(m, line);
+    else if (m && span_ieq(key, "framesize"))
+        read_framesize(m, line);
+    else if (m && span_ieq(key, "x-dimensions"))
+        read_size(m, line, ',');
     else if (m && span_ieq(key, "sendonly"))
         m->is_sendonly = true;
 }
@@ -131,8 +156,9 @@ static enum codec codec_of(const char *name)
     static const struct {
         const char *name;
         enum codec codec;
-    } names[] = {{"H264", CODEC_H264},         {"H265", CODEC_H265}, {"HEVC", CODEC_H265},
-                 {"MPEG4-GENERIC", CODEC_AAC}, {"PCMA", CODEC_PCMA}, {"PCMU", CODEC_PCMU}};
+    } names[] = {{"H264", CODEC_H264}, {"H265", CODEC_H265},         {"HEVC", CODEC_H265},
+                 {"JPEG", CODEC_JPEG}, {"MPEG4-GENERIC", CODEC_AAC}, {"PCMA", CODEC_PCMA},
+                 {"PCMU", CODEC_PCMU}};
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         if (span_ieq(span_of(name), names[i].name))
             return names[i].codec;
@@ -225,6 +251,10 @@ static void finish_video(const struct parser *p, size_t media)
     struct found_sets found = {.n = 0};
     struct span params, key, value;
     m->clock_rate = 90000; /* whatever is written (quirk T8) */
+    if (m->codec == CODEC_JPEG) {
+        m->format = m->width > 0 ? format_create_jpeg(m->width, m->height) : NULL;
+        return;
+    }
     for (const struct fmtp *f = NULL; (f = next_fmtp(p, media, f));) {
         for (params = f->params; next_param(&params, &key, &value);) {
             uint64_t v;

@@ -20,10 +20,11 @@ struct sdp_media {
     uint32_t clock_rate;
     int channels;
     char control[SDP_MAX_CONTROL]; /* as written; empty = none */
-    /* H.264/H.265: usable parameter sets out of the description; only a hint */
+    /* H.264/H.265: usable parameter sets out of the description; JPEG: its size; only a hint */
     struct format *format; /* may be NULL: taken in-band later. Audio: complete or NULL */
     int aac_size_length, aac_index_length, aac_index_delta_length; /* RFC 3640; 0 = not given */
     int max_don_diff;                                              /* H.265 sprop-max-don-diff */
+    int width, height; /* a=framesize or a=x-dimensions, which JPEG may need; 0 = not given */
 };
 
 struct sdp {

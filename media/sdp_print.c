@@ -59,6 +59,11 @@ static void print_h265(const struct format *f, struct buf *out)
     buf_puts(out, "\r\n");
 }
 
+static void print_jpeg(const struct format *f, struct buf *out)
+{
+    buf_printf(out, "a=rtpmap:26 JPEG/90000\r\na=framesize:26 %d-%d\r\n", f->width, f->height);
+}
+
 static void print_audio(const struct format *f, struct buf *out)
 {
     int pt = f->codec == CODEC_PCMU ? 0 : f->codec == CODEC_PCMA ? 8 : 97;
@@ -85,8 +90,10 @@ void sdp_print(const struct format *video, const struct format *audio, const cha
     buf_puts(out, session_name && session_name[0] ? session_name : "-");
     buf_puts(out, "\r\nc=IN IP4 0.0.0.0\r\nt=0 0\r\na=control:*\r\na=range:npt=now-\r\n");
     if (video) {
-        buf_puts(out, "m=video 0 RTP/AVP 96\r\n");
-        if (video->codec == CODEC_H264)
+        buf_printf(out, "m=video 0 RTP/AVP %d\r\n", video->codec == CODEC_JPEG ? 26 : 96);
+        if (video->codec == CODEC_JPEG)
+            print_jpeg(video, out);
+        else if (video->codec == CODEC_H264)
             print_h264(video, out);
         else
             print_h265(video, out);

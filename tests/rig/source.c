@@ -73,6 +73,8 @@ static int usual_payload_type(enum codec codec)
         return 8;
     case CODEC_AAC:
         return 97;
+    case CODEC_JPEG:
+        return 26;
     case CODEC_H264:
     case CODEC_H265:
     case CODEC_NONE:

@@ -1,6 +1,7 @@
-/* The identity of an access unit: a hash over the bytes of its slices and nothing else, so that it
- * is the same at the simulator's end and in a recording, whatever happens to parameter sets,
- * delimiters and SEI on the way. Pure functions on caller's bytes. */
+/* The identity of an access unit: a hash over the bytes of its slices (an image's scan) and nothing
+ * else, so that it is the same at the simulator's end and in a recording, whatever happens to
+ * parameter sets, delimiters, SEI and the head of an image on the way. Pure functions on caller's
+ * bytes. */
 #ifndef RIG_VCL_H
 #define RIG_VCL_H
 
@@ -10,6 +11,7 @@
 
 #include "base/buf.h"
 #include "media/format.h"
+#include "media/jpeg.h"
 
 static inline bool vcl_is_slice(enum codec codec, uint8_t first)
 {
@@ -31,11 +33,15 @@ static inline uint64_t vcl_mix(uint64_t h, const uint8_t *p, size_t n)
     return h ^ (h >> 32);
 }
 
-/* Of an access unit of NAL units with 4-byte lengths; 0 when it holds no slice. */
+/* Of an access unit of NAL units with 4-byte lengths, or of an image; 0 when it holds no slice. */
 static inline uint64_t vcl_hash(enum codec codec, const uint8_t *p, size_t n)
 {
     uint64_t h = UINT64_C(0xcbf29ce484222325);
     bool has_slice = false;
+    if (codec == CODEC_JPEG) {
+        struct jpeg j;
+        return jpeg_read(p, n, &j) == 0 ? vcl_mix(h, p + j.scan_at, j.scan_end - j.scan_at) : 0;
+    }
     while (n > 4) {
         size_t size = get_be32(p);
         if (size > n - 4)

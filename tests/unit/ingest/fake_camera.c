@@ -87,8 +87,9 @@ static void describe(struct fake_camera *cam, const struct rtsp_message *m)
     case FAKE_NO_VIDEO:
         answer(cam, m, 200, NULL, NULL, RIG_SDP_HEAD RIG_AUDIO);
         break;
-    case FAKE_JPEG:
-        answer(cam, m, 200, NULL, NULL, RIG_SDP_HEAD "m=video 0 RTP/AVP 26\r\n");
+    case FAKE_MPEG2:
+        answer(cam, m, 200, NULL, NULL,
+               RIG_SDP_HEAD "m=video 0 RTP/AVP 32\r\na=rtpmap:32 MPV/90000\r\n");
         break;
     case FAKE_REDIRECT:
         snprintf(location, sizeof location, "rtsp://127.0.0.1:%d/again", address_port(&cam->at));

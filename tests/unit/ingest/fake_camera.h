@@ -15,7 +15,7 @@ enum fake_mode {
     FAKE_FORBIDDEN,
     FAKE_WEB_SERVER,
     FAKE_NO_VIDEO,
-    FAKE_JPEG,
+    FAKE_MPEG2,
     FAKE_SILENT,              /* accepts and says nothing */
     FAKE_HANGS_UP,            /* accepts and closes */
     FAKE_NO_TCP,              /* 461 unless asked for UDP */

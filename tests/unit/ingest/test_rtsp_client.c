@@ -402,7 +402,7 @@ static void judges_the_description(void **state)
     } rows[] = {
         {RIG_SDP_HEAD RIG_AUDIO, CAUSE_NO_VIDEO},
         {RIG_SDP_HEAD, CAUSE_NO_VIDEO},
-        {RIG_SDP_HEAD "m=video 0 RTP/AVP 26\r\n", CAUSE_UNSUPPORTED},
+        {RIG_SDP_HEAD "m=video 0 RTP/AVP 32\r\na=rtpmap:32 MPV/90000\r\n", CAUSE_UNSUPPORTED},
         {"<html>hello</html>", CAUSE_PROTOCOL},
         {"", CAUSE_PROTOCOL},
     };

@@ -199,7 +199,7 @@ static void names_each_cause(void **state)
         {FAKE_FORBIDDEN, CAUSE_AUTH, true, "403 Forbidden"},
         {FAKE_WEB_SERVER, CAUSE_PROTOCOL, false, "HTTP"},
         {FAKE_NO_VIDEO, CAUSE_NO_VIDEO, true, "no video"},
-        {FAKE_JPEG, CAUSE_UNSUPPORTED, true, "JPEG"},
+        {FAKE_MPEG2, CAUSE_UNSUPPORTED, true, "MPV"},
         {FAKE_HANGS_UP, CAUSE_REFUSED, false, "instead of answering OPTIONS"},
         {FAKE_REDIRECT, CAUSE_PROTOCOL, true, "redirects"},
     };

@@ -100,6 +100,29 @@ static void init_comes_back(void **state)
     }
 }
 
+static void jpeg_needs_no_config(void **state)
+{
+    struct rig *rig = *state;
+    struct fmp4_init init;
+    struct format *jpeg = format_create_jpeg(1280, 720);
+    size_t size = 0;
+    assert_int_equal(fmp4_write_init(jpeg, rig->audio, false, &rig->file), 0);
+    assert_int_equal(fmp4_read_init(rig->file.data, rig->file.len, &init, &size, NULL), 0);
+    assert_true(format_eq(init.video, jpeg));
+    assert_int_equal(init.video->timescale, 90000);
+    assert_string_equal(init.video->codec_string, "mp4v.6C");
+    fmp4_init_fini(&init);
+
+    /* the same entry with another kind of pictures in it */
+    uint8_t *kind = memmem(rig->file.data, rig->file.len, "\x04\x0d\x6c\x11", 4);
+    assert_non_null(kind);
+    kind[2] = 0x20;
+    assert_int_equal(fmp4_read_init(rig->file.data, rig->file.len, &init, &size, NULL),
+                     ERR_UNSUPPORTED);
+    fmp4_init_fini(&init);
+    format_unref(&jpeg);
+}
+
 static void formats_without_config_are_refused(void **state)
 {
     struct rig *rig = *state;
@@ -246,6 +269,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(init_comes_back),
+        TEST(jpeg_needs_no_config),
         TEST(formats_without_config_are_refused),
         TEST(fragments_come_back),
         TEST(walls_are_exact_to_the_microsecond),

@@ -10,6 +10,7 @@
 #include "media/fmp4.h"
 #include "media/h264.h"
 #include "media/h265.h"
+#include "media/jpeg.h"
 #include "media/nal.h"
 
 enum { MAX_PACKETS = 400, N_FRAMES = 60 };
@@ -122,6 +123,27 @@ static void read_pictures(struct rig *rig, enum codec codec, const char *name)
     free(p);
 }
 
+/* Images back to back. */
+static void read_images(struct rig *rig, const char *name)
+{
+    size_t n, at = 0;
+    uint8_t *p = load(rig, name, &n);
+    struct jpeg j;
+    while (at < n) {
+        assert_int_equal(jpeg_read(p + at, n - at, &j), 0);
+        struct packet *pkt = packet_create(j.scan_end + 2);
+        memcpy(pkt->data, p + at, j.scan_end + 2);
+        pkt->size = j.scan_end + 2;
+        pkt->is_video = pkt->is_key = true;
+        rig->packets[rig->n++] = pkt;
+        at += pkt->size;
+    }
+    rig->video = format_create_jpeg(j.width, j.height);
+    for (size_t i = 0; i < rig->n; i++)
+        rig->packets[i]->format = format_ref(rig->video);
+    free(p);
+}
+
 /* Times as ffmpeg's own muxer gives them: lines of "stream, dts, pts, duration, size, crc". */
 static void read_times(struct rig *rig, const char *name)
 {
@@ -146,8 +168,21 @@ static void read_times(struct rig *rig, const char *name)
     assert_int_equal(i, rig->n);
 }
 
+static void make_images(struct rig *rig)
+{
+    run("cd %s && ffmpeg -v error -y -f lavfi -i testsrc2=s=160x120:r=25 -frames:v %d -map 0:v "
+        "-c:v mjpeg -huffman default -pix_fmt yuvj420p -f tee '[f=mjpeg]v.bin|[f=framecrc]v.txt'",
+        rig->dir, N_FRAMES);
+    read_images(rig, "v.bin");
+    read_times(rig, "v.txt");
+}
+
 static void make_pictures(struct rig *rig, enum codec codec, int n_b)
 {
+    if (codec == CODEC_JPEG) {
+        make_images(rig);
+        return;
+    }
     const char *lib = codec == CODEC_H264 ? "libx264 -x264-params aud=1:keyint=25:scenecut=0"
                                           : "libx265 -x265-params aud=1:keyint=25:scenecut=0:"
                                             "log-level=none:repeat-headers=1:pools=1";
@@ -313,6 +348,29 @@ static void h265_inband_with_ulaw(void **state)
     plays(*state, 30, true, "hevc,hev1,160,120,60\npcm_mulaw,ulaw,120\n");
 }
 
+static void jpeg_in_fragments_of_a_second(void **state)
+{
+    if (!has_ffmpeg())
+        skip();
+    make_pictures(*state, CODEC_JPEG, 0);
+    make_sound(*state, CODEC_PCMA);
+    plays(*state, 25, false, "mjpeg,mp4v,160,120,60\npcm_alaw,alaw,120\n");
+}
+
+static void jpeg_picture_by_picture(void **state)
+{
+    if (!has_ffmpeg())
+        skip();
+    make_pictures(*state, CODEC_JPEG, 0);
+    plays(*state, 1, true, "mjpeg,mp4v,160,120,60\n");
+    /* every one of them is a place to seek to */
+    check_output(
+        *state,
+        "ffprobe -v error -show_entries packet=flags -of csv=p=0 out.mp4 | sort | uniq -c |"
+        " tr -s ' '",
+        " 60 K_\n");
+}
+
 static void h264_with_aac(void **state)
 {
     if (!has_ffmpeg())
@@ -323,19 +381,17 @@ static void h264_with_aac(void **state)
 }
 
 /* One second from 0.5 s: 25 pictures are shown although decoding starts at the key frame. */
-static void clip_shows_exactly_what_was_asked(void **state)
+/* trim_start_us of an image is where one begins: a player shows the one that it lies in whole. */
+static void check_clip(struct rig *rig, enum codec codec, int64_t trim_start_us)
 {
-    if (!has_ffmpeg())
-        skip();
-    struct rig *rig = *state;
-    make_pictures(rig, CODEC_H264, 2);
+    make_pictures(rig, codec, codec == CODEC_H264 ? 2 : 0);
     make_sound(rig, CODEC_AAC);
     struct fmp4_clip_sample samples[N_FRAMES + MAX_PACKETS];
     struct format *formats[] = {rig->video, rig->audio};
     struct fmp4_clip clip = {.formats = formats,
                              .n_formats = 2,
                              .samples = samples,
-                             .trim_start_us = 500000,
+                             .trim_start_us = trim_start_us,
                              .duration_us = 1000000,
                              .wall_us = INT64_C(1790000000000000)};
     struct buf file;
@@ -371,6 +427,20 @@ static void clip_shows_exactly_what_was_asked(void **state)
     check_output(rig, "ffmpeg -v error -xerror -i out.mp4 -f null -", "");
 }
 
+static void clip_shows_exactly_what_was_asked(void **state)
+{
+    if (!has_ffmpeg())
+        skip();
+    check_clip(*state, CODEC_H264, 500000);
+}
+
+static void clip_of_jpeg_too(void **state)
+{
+    if (!has_ffmpeg())
+        skip();
+    check_clip(*state, CODEC_JPEG, 480000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -378,8 +448,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(h264_with_reordering_frame_by_frame, setup, teardown),
         cmocka_unit_test_setup_teardown(h265_with_alaw, setup, teardown),
         cmocka_unit_test_setup_teardown(h265_inband_with_ulaw, setup, teardown),
+        cmocka_unit_test_setup_teardown(jpeg_in_fragments_of_a_second, setup, teardown),
+        cmocka_unit_test_setup_teardown(jpeg_picture_by_picture, setup, teardown),
         cmocka_unit_test_setup_teardown(h264_with_aac, setup, teardown),
         cmocka_unit_test_setup_teardown(clip_shows_exactly_what_was_asked, setup, teardown),
+        cmocka_unit_test_setup_teardown(clip_of_jpeg_too, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -66,10 +66,16 @@ static const struct sdp_case cases[] = {
     {"empty lines and attributes",
      "m=video 0 RTP/AVP 96\r\na=\r\na=:\r\na= \r\na=rtpmap:\r\na=rtpmap:96 H264/90000\r\na=fmtp:\r\n",
      1, "h264/96/90000/0//0x0 "},
-    {"codecs that are not carried keep their names",
+    {"a static type, and codecs that are not carried keep their names",
      HEAD "m=video 0 RTP/AVP 26\r\nm=audio 0 RTP/AVP 97\r\na=rtpmap:97 MP4A-LATM/48000/2\r\n"
           "m=video 0 RTP/AVP 96\r\na=rtpmap:96 PCMA/8000\r\n",
-     3, "none/26/90000/0//0x0 none/97/48000/2//0x0 none/96/8000/0//0x0 "},
+     3, "jpeg/26/90000/0//0x0 none/97/48000/2//0x0 none/96/8000/0//0x0 "},
+    {"sizes beside JPEG, which its payload may not tell",
+     HEAD "m=video 0 RTP/AVP 26\r\na=framesize:26 3840-2160\r\n"
+          "m=video 0 RTP/AVP 98\r\na=rtpmap:98 JPEG/90000\r\na=x-dimensions: 2560,1920\r\n"
+          "m=video 0 RTP/AVP 26\r\na=framesize:96 640-480\r\na=x-dimensions:0,70000\r\n"
+          "a=framesize:26 640\r\n",
+     3, "jpeg/26/90000/0//3840x2160 jpeg/98/90000/0//2560x1920 jpeg/26/90000/0//0x0 "},
     {"ranges in the port, other protocols (D10)",
      HEAD "m=video 0/2 TCP/RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\nm=video 0 MP2T/H2221/UDP 33\r\n",
      2, "h264/96/90000/0//0x0 none/-1/0/0//0x0 "},

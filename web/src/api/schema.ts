@@ -148,7 +148,7 @@ export type CameraState = {
   /** until the next try */ retry_s: number | null;
   fps: number | null;
   bitrate_bps: number | null;
-  codec: 'h264' | 'h265' | null;
+  /** jpeg: MJPEG, every picture a JPEG image and a key frame */ codec: 'h264' | 'h265' | 'jpeg' | null;
   width: number | null;
   height: number | null;
   gop_s: number | null;
