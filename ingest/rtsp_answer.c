@@ -29,13 +29,39 @@ static enum stream_cause cause_of_status(int status)
     }
 }
 
+/* Quirk L1: some say "forbidden" and mean that all their places are taken. */
+static bool says_limit(const struct rtsp_message *m)
+{
+    static const char *const words[] = {"threshold", "limit", "maximum", "too many", "exceed"};
+    const struct span texts[] = {m->reason, m->body};
+    for (size_t t = 0; t < ARRAY_LEN(texts); t++) {
+        for (size_t i = 0; i < texts[t].n; i++) {
+            const struct span rest = {texts[t].p + i, texts[t].n - i};
+            for (size_t w = 0; w < ARRAY_LEN(words); w++) {
+                if (span_istarts(rest, words[w]))
+                    return true;
+            }
+        }
+    }
+    return false;
+}
+
 static void fail_by_status(struct rtsp_client *c, int64_t mono_us, const struct rtsp_message *m)
 {
     c->base.end.status = m->status;
     struct span reason = m->reason.n > 0 ? m->reason : span_of(rtsp_reason(m->status));
-    rtsp_client__finish(c, mono_us, SESSION_VERDICT_FAILED, cause_of_status(m->status),
-                        "the camera answered %d %.*s to %s", m->status, (int)MIN(reason.n, 60),
-                        reason.p, rtsp_method_name(c->request.method));
+    enum stream_cause cause = cause_of_status(m->status);
+    char more[64] = "";
+    if (m->status == 403 && says_limit(m)) {
+        cause = CAUSE_BUSY;
+        str_copy(more, sizeof more, "; its limit of viewers is reached");
+    } else if (cause == CAUSE_NOT_FOUND && url_channel(&c->url) > 0) {
+        snprintf(more, sizeof more, "; channel %d may not exist or have no camera",
+                 url_channel(&c->url));
+    }
+    rtsp_client__finish(c, mono_us, SESSION_VERDICT_FAILED, cause,
+                        "the camera answered %d %.*s to %s%s", m->status, (int)MIN(reason.n, 60),
+                        reason.p, rtsp_method_name(c->request.method), more);
 }
 
 /* Inside a tunnel the camera knows itself as rtsp://: that says nothing about how to reach it. */
@@ -126,8 +152,9 @@ static void learn_session(struct rtsp_client *c, const struct rtsp_message *m)
         c->timeout_s = session.timeout_s;
 }
 
-/* Quirks P1, P2, P6, P7: what the camera made of the transport asked for. */
-static void settle_track(struct rtsp_client *c, const struct rtsp_message *m)
+/* Quirks P1, P2, P6, P7: what the camera made of the transport asked for. False: multicast, which
+ * nobody asked for (quirk P8). */
+static bool settle_track(struct rtsp_client *c, const struct rtsp_message *m)
 {
     struct session_track *t = &c->base.tracks[c->i_track];
     struct rtsp_transport transport = {.is_tcp = !c->is_udp};
@@ -136,6 +163,8 @@ static void settle_track(struct rtsp_client *c, const struct rtsp_message *m)
     t->channel[0] = (uint8_t)(2 * c->i_track);
     t->channel[1] = (uint8_t)(2 * c->i_track + 1);
     if (rtsp_get(m, "Transport", &value) && rtsp_transport_next(&value, &transport)) {
+        if (transport.is_multicast && !transport.has_interleaved)
+            return false;
         if (transport.has_interleaved) {
             t->is_tcp = true;
             t->channel[0] = transport.interleaved[0];
@@ -147,11 +176,12 @@ static void settle_track(struct rtsp_client *c, const struct rtsp_message *m)
         }
     }
     if (!t->is_tcp)
-        return;
+        return true;
     for (int i = 0; i < 2; i++) {
         c->track_of_channel[t->channel[i]] = (int8_t)c->i_track;
         rtsp_parser_add_channel(&c->base.parser, t->channel[i]);
     }
+    return true;
 }
 
 static void on_setup(struct rtsp_client *c, int64_t mono_us, const struct rtsp_message *m)
@@ -160,7 +190,11 @@ static void on_setup(struct rtsp_client *c, int64_t mono_us, const struct rtsp_m
     case 200:
         c->has_session = true;
         learn_session(c, m);
-        settle_track(c, m);
+        if (!settle_track(c, m)) {
+            rtsp_client__finish(c, mono_us, SESSION_VERDICT_FAILED, CAUSE_UNSUPPORTED,
+                                "the camera sends by multicast only, which is not supported");
+            return;
+        }
         c->request.method = RTSP_UNKNOWN_METHOD;
         c->i_track++;
         c->form = CONTROL_APPENDED;
@@ -220,7 +254,7 @@ static void on_play(struct rtsp_client *c, int64_t mono_us, const struct rtsp_me
         c->i_track++;
     else if ((m->status == 459 || m->status == 460) && !c->is_play_per_track)
         c->is_play_per_track = true; /* quirk K8 */
-    else if (m->status == 457 && !c->is_play_without_range)
+    else if ((m->status == 457 || m->status == 551) && !c->is_play_without_range)
         c->is_play_without_range = true;
     else
         is_again = false;

@@ -144,6 +144,10 @@ static bool is_alive(struct stream *s, int64_t now_us)
     else if (!s->session->tracks[RECEIVER_VIDEO].is_tcp)
         stream__fail(s, CAUSE_TIMEOUT, "no video over UDP for %d s; a firewall may hold it back",
                      limit_s);
+    else if (url_channel(&s->url) > 0) /* quirk L7 */
+        stream__fail(s, CAUSE_TIMEOUT,
+                     "connected, but no video for %d s; channel %d may have no signal", limit_s,
+                     url_channel(&s->url));
     else
         stream__fail(s, CAUSE_TIMEOUT, "connected, but no video for %d s", limit_s);
     return false;

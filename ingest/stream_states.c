@@ -280,11 +280,14 @@ void stream__fail(struct stream *s, enum stream_cause cause, const char *fmt, ..
 /* Quirk L1: what some devices say when all their places are taken. */
 static void fail_by_session(struct stream *s, const struct session_end *end)
 {
-    bool is_limit = (end->status == 403 || end->status == 500) && s->n_sessions > 0;
+    bool is_limit =
+        (end->status == 403 || end->status == 500) && end->cause != CAUSE_BUSY && s->n_sessions > 0;
     if (is_limit)
         stream__fail(s, CAUSE_BUSY, "%s; its limit of viewers may be reached", end->text);
     else if (end->cause == CAUSE_AUTH && end->status == 401 && s->n_sessions > 0)
-        stream__fail(s, CAUSE_AUTH, "%s, though it worked before", end->text);
+        stream__fail(s, CAUSE_AUTH,
+                     "%s, though it worked before: changed, or its limit of viewers is reached",
+                     end->text);
     else
         stream__fail(s, end->cause, "%s", end->text);
 }

@@ -56,6 +56,9 @@ bool url_print_full(const struct url *u, char *dst, size_t cap);
  * password-like parameters in path and query. Returns dst. */
 char *url_redact(const char *text, char *dst, size_t cap);
 
+/* The channel of a recorder the usual ways of writing addresses name (quirk L7); 0 = none seen. */
+int url_channel(const struct url *u);
+
 /* Which aggregate URL to use after DESCRIBE: Content-Base, else Content-Location, else the
  * request's own. Repairs what cameras get wrong (no scheme, scheme twice, bare IPv6, path only) and
  * ignores what stays unreadable. The answer always carries the scheme, host and port of `origin` as

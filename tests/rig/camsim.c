@@ -67,6 +67,7 @@ static int open_listeners(struct camsim *sim, struct err *err)
         struct listener *l = xcalloc(1, sizeof *l);
         *l =
             (struct listener){.sim = sim, .camera = camera, .port = camera->config->port, .fd = -1};
+        span_copy(span_of(camera->config->address), l->address, sizeof l->address);
         camera->listener = l;
         int rc = listener_open(l, err);
         if (rc < 0)

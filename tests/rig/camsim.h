@@ -61,7 +61,7 @@ struct camera {
 struct listener {
     struct camsim *sim;
     struct camera *camera; /* NULL = common to all */
-    char address[16];      /* empty = that of the configuration */
+    char address[64];      /* empty = that of the configuration */
     uint16_t port;
     int fd; /* -1 = nobody listens */
     struct watch watch;

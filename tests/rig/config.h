@@ -38,17 +38,18 @@ struct camera_config {
     char user[CONFIG_TEXT_BYTES], password[CONFIG_TEXT_BYTES];
     char realm[CONFIG_TEXT_BYTES];
     bool has_qop;
-    int session_timeout_s; /* 0 = the common one */
-    bool has_port;         /* one of its own: */
-    uint16_t port;         /* 0 = any free one */
-    int payload_types[2];  /* of video and sound; 0 = the usual ones */
-    json_t *rules;         /* what it does differently (script.h); NULL = nothing */
-    json_t *uris;          /* the only ones it knows; NULL = the usual ones */
-    json_t *mutations;     /* of its RTP packets; NULL = none */
-    enum fail_mode fail;   /* from the start, or by script: */
-    double fail_every_s;   /* 0 = no script */
-    double fail_for_s;     /* at the end of each `every` */
-    double drop;           /* share of RTP packets lost while FAIL_DROP */
+    int session_timeout_s;           /* 0 = the common one */
+    char address[CONFIG_TEXT_BYTES]; /* of its own port; "" = the common one */
+    bool has_port;                   /* one of its own: */
+    uint16_t port;                   /* 0 = any free one */
+    int payload_types[2];            /* of video and sound; 0 = the usual ones */
+    json_t *rules;                   /* what it does differently (script.h); NULL = nothing */
+    json_t *uris;                    /* the only ones it knows; NULL = the usual ones */
+    json_t *mutations;               /* of its RTP packets; NULL = none */
+    enum fail_mode fail;             /* from the start, or by script: */
+    double fail_every_s;             /* 0 = no script */
+    double fail_for_s;               /* at the end of each `every` */
+    double drop;                     /* share of RTP packets lost while FAIL_DROP */
 };
 
 struct config {

@@ -178,11 +178,14 @@ static int read_fail(json_t *o, struct camera_config *c, struct err *err)
 static int read_port(const json_t *o, struct camera_config *c, struct err *err)
 {
     const json_t *v = json_object_get(o, "port");
+    int rc = text(o, "address", c->address, err);
+    if (rc < 0)
+        return rc;
     if (json_is_string(v) && strcmp(json_string_value(v), "any") == 0) {
         c->has_port = true;
         return 0;
     }
-    int rc = port(o, "port", &c->port, err);
+    rc = port(o, "port", &c->port, err);
     c->has_port = c->port > 0;
     return rc;
 }
@@ -217,6 +220,7 @@ static int read_script(const json_t *o, struct camera_config *c, struct err *err
 static int read_camera(json_t *o, struct camera_config *c, struct err *err)
 {
     static const char *const keys[] = {"id",
+                                       "address",
                                        "name",
                                        "label",
                                        "main",

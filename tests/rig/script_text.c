@@ -107,7 +107,9 @@ static void put_placeholder(const struct script_context *x, struct span name, st
     else if (span_eq(name, "URI"))
         buf_append(out, x->uri.p, x->uri.n);
     else if (span_eq(name, "HOST"))
-        buf_printf(out, "%s:%u", camera->sim->config->address,
+        buf_printf(out, "%s:%u",
+                   camera->config->address[0] ? camera->config->address
+                                              : camera->sim->config->address,
                    camera->listener ? camera->listener->port : camera->sim->common.port);
     else if (span_eq(name, "SESSION"))
         buf_puts(out, c->session);

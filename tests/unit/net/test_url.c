@@ -118,6 +118,32 @@ static void names_the_camera_and_not_the_tunnel_in_requests(void **state)
     }
 }
 
+static void L7_reads_the_channel_of_a_recorder(void **state)
+{
+    static const struct {
+        const char *text;
+        int channel;
+    } cases[] = {
+        {"rtsp://h/Streaming/Channels/301", 3},
+        {"rtsp://h/streaming/channels/1202?transportmode=unicast", 12},
+        {"rtsp://h/Streaming/Channels/1", 1},
+        {"rtsp://h/cam/realmonitor?channel=7&subtype=0", 7},
+        {"rtsp://h/unicast/c16/s0/live", 16},
+        {"rtsp://h/h264/ch33/main/av_stream", 33},
+        {"rtsp://h/live?ch=2", 2},
+        {"rtsp://h/tcp/av0_0", 0},
+        {"rtsp://h/channels/x?channel=", 0},
+        {"rtsp://h", 0},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct url u;
+        assert_int_equal(url_parse(cases[i].text, &u, NULL), 0);
+        if (url_channel(&u) != cases[i].channel)
+            fail_msg("%s: channel %d", cases[i].text, url_channel(&u));
+    }
+}
+
 static void refuses_what_is_too_long(void **state)
 {
     (void)state;
@@ -235,6 +261,7 @@ int main(void)
         cmocka_unit_test(names_the_camera_and_not_the_tunnel_in_requests),
         cmocka_unit_test(reads_addresses),
         cmocka_unit_test(knows_the_ports),
+        cmocka_unit_test(L7_reads_the_channel_of_a_recorder),
         cmocka_unit_test(refuses_what_is_too_long),
         cmocka_unit_test(hides_credentials),
         cmocka_unit_test(repairs_the_base),
