@@ -156,6 +156,7 @@ static int open_track(struct receiver *r, int i, const struct sdp_media *media, 
     t->is_udp = is_udp;
     t->seq.is_reliable = !is_udp;
     t->needs_key = true;
+    t->is_sure = !is_video;
     t->payload_type = (uint8_t)media->payload_type;
     if (is_video)
         timeline_init(&t->timeline, 90000, media->format ? media->format->reorder_frames : 0);
@@ -206,6 +207,8 @@ void receiver__deliver(struct track *t, const struct rtp *rtp)
 void receiver__take(struct track *t, const struct rtp *rtp, const uint8_t *p, size_t n)
 {
     t->r->stats.n_bytes += n;
+    if (!t->is_sure)
+        t->is_sure = depay_begins_key(t->depay, rtp);
     if (t->is_udp)
         receiver__reorder(t, rtp, p, n);
     else
@@ -224,6 +227,7 @@ void receiver__new_sender(struct track *t, const struct rtp *rtp)
     t->ssrc = rtp->ssrc;
     t->is_broken = true;
     t->needs_key = t->is_video;
+    t->is_sure = !t->is_video;
 }
 
 /* Quirk I4: everything on one channel. */

@@ -46,6 +46,7 @@ struct track {
 
     uint32_t ssrc;
     bool has_ssrc;
+    bool is_sure;         /* a key frame of this sender has begun */
     struct arrival heard; /* the newest packet before the one in hand */
     uint32_t timestamp;   /* of the packet in hand */
     struct rival *rival;  /* another sender; NULL = none */

@@ -65,7 +65,9 @@ void receiver__rival(struct track *t, const struct rtp *rtp, const uint8_t *p, s
     struct receiver *r = t->r;
     hold(t, rtp, p, n);
     struct rival *v = t->rival;
-    if (v->n == 0 || (!is_silent(t) && v->n < RIVAL_MAX))
+    /* Of two that speak at the start, the one with a key frame. */
+    bool is_first_key = !t->is_sure && depay_begins_key(t->depay, rtp);
+    if (v->n == 0 || (!is_silent(t) && !is_first_key && v->n < RIVAL_MAX))
         return;
     struct arrival now = r->arrival;
     t->rival = NULL;

@@ -103,6 +103,13 @@ void depay_restart(struct depay *d, uint32_t timestamp)
     d->is_discontinuity = true;
 }
 
+bool depay_begins_key(const struct depay *d, const struct rtp *rtp)
+{
+    if (d->codec == CODEC_H264)
+        return depay__h264_begins_key(rtp->payload, rtp->payload_size);
+    return d->codec == CODEC_H265 && depay__h265_begins_key(rtp->payload, rtp->payload_size);
+}
+
 const struct depay_stats *depay_stats(const struct depay *d)
 {
     return &d->stats;

@@ -43,6 +43,9 @@ void depay_flush(struct depay *d);
  * dropped, but a picture that is whole as far as can be told is handed out. The format stays, and
  * the next unit is flagged is_discontinuity. */
 void depay_restart(struct depay *d, uint32_t timestamp);
+/* Whether a key frame, or parameter sets, begin in this packet: a look, nothing is taken in. */
+bool depay_begins_key(const struct depay *d, const struct rtp *rtp);
+
 const struct depay_stats *depay_stats(const struct depay *d);
 
 #endif

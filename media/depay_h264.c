@@ -131,3 +131,13 @@ void depay__h264_payload(struct depay *d, const struct rtp *rtp)
         break;
     }
 }
+
+bool depay__h264_begins_key(const uint8_t *p, size_t n)
+{
+    unsigned type = n > 4 ? h264_nal_type(p[0]) : 0;
+    if (type == STAP_A)
+        type = h264_nal_type(p[3]);
+    else if (type == FU_A)
+        type = p[1] & 0x80 ? p[1] & 0x1f : 0;
+    return type == H264_NAL_IDR || type == H264_NAL_SPS;
+}

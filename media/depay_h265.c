@@ -147,3 +147,14 @@ void depay__h265_payload(struct depay *d, const struct rtp *rtp)
 {
     take_payload(d, rtp->timestamp, rtp->payload, rtp->payload_size);
 }
+
+bool depay__h265_begins_key(const uint8_t *p, size_t n)
+{
+    unsigned type = n > 5 ? h265_nal_type(p[0]) : 0;
+    if (type == AGGREGATE)
+        type = h265_nal_type(p[4]);
+    else if (type == FRAGMENT)
+        type = p[2] & 0x80 ? p[2] & 0x3f : 0;
+    return (type >= H265_NAL_IRAP_FIRST && type <= H265_NAL_IRAP_LAST) ||
+           (type >= H265_NAL_VPS && type <= H265_NAL_SPS);
+}

@@ -117,6 +117,8 @@ struct nal_info depay__h264_info(const struct depay *d, const uint8_t *p, size_t
 struct nal_info depay__h265_info(const struct depay *d, const uint8_t *p, size_t n);
 void depay__h264_payload(struct depay *d, const struct rtp *rtp);
 void depay__h265_payload(struct depay *d, const struct rtp *rtp);
+bool depay__h264_begins_key(const uint8_t *p, size_t n);
+bool depay__h265_begins_key(const uint8_t *p, size_t n);
 void depay__aac_input(struct depay *d, const struct rtp *rtp, uint32_t lost);
 void depay__plain_input(struct depay *d, const struct rtp *rtp);
 

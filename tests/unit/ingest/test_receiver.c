@@ -195,6 +195,20 @@ static void K6_keeps_to_its_sender_while_it_lives(void **state)
     assert_steady(rig);
 }
 
+static void K6_takes_the_sender_with_a_key_frame(void **state)
+{
+    struct rig *rig = *state;
+    for (int i = 0; i < 6; i++) {
+        rig->ssrc = 0xdead; /* a ghost speaks first */
+        slice(rig, (uint16_t)(500 + i), 77 + (uint32_t)i, false);
+        rig->ssrc = SSRC;
+        picture(rig, i == 2);
+    }
+    assert_int_equal(rig->n_got, 4);
+    assert_true(rig->got[0]->is_key);
+    assert_steady(rig);
+}
+
 static void R3_follows_a_new_sender(void **state)
 {
     struct rig *rig = *state;
@@ -448,6 +462,7 @@ int main(void)
         T(R5_goes_on_at_once_when_the_count_restarts),
         T(R1_ignores_foreign_payload_types),
         T(K6_keeps_to_its_sender_while_it_lives),
+        T(K6_takes_the_sender_with_a_key_frame),
         T(R3_follows_a_new_sender),
         T(R7_puts_udp_in_order),
         T(R7_gives_up_on_a_udp_packet_in_time),
