@@ -10,6 +10,7 @@ static void release(void *ctx)
 {
     struct client *c = ctx;
     script_free(c);
+    mutator_destroy(&c->mutator);
     buf_fini(&c->in);
     buf_fini(&c->out);
     free(c);
@@ -200,7 +201,7 @@ void client_accept(struct camsim *sim, struct camera *camera, int fd, const stru
     c->peer = *peer;
     c->heard_mono_us = loop_mono_us(sim->loop);
     buf_init(&c->in, RTSP_INPUT_BYTES + 8192);
-    buf_init(&c->out, CLIENT_OUT_MAX_BYTES);
+    buf_init(&c->out, CLIENT_OUT_BOUND_BYTES);
     rtsp_parser_init(&c->parser);
     timer_init(&c->report_timer, sim->loop, on_report_due, c);
     timer_init(&c->delay_timer, sim->loop, on_delay_over, c);

@@ -8,9 +8,10 @@
 
 #include "camsim.h"
 
-#define CLIENT_OUT_MAX_BYTES (1u << 20)
-#define CLIENT_SNDBUF_BYTES  (256u << 10)
-#define CLIENT_REPORT_MS     5000
+#define CLIENT_OUT_MAX_BYTES   (1u << 20) /* before units are left out */
+#define CLIENT_OUT_BOUND_BYTES (16u << 20)
+#define CLIENT_SNDBUF_BYTES    (256u << 10)
+#define CLIENT_REPORT_MS       5000
 
 /* Takes the descriptor over. camera NULL: the first request tells which. */
 void client_accept(struct camsim *sim, struct camera *camera, int fd, const struct address *peer);

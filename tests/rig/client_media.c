@@ -111,6 +111,35 @@ static uint64_t ntp_of(int64_t wall_us)
     return us / US_PER_S << 32 | (us % US_PER_S << 32) / US_PER_S;
 }
 
+/* --- changed on the way --- */
+
+static void send_mutated(void *ctx, int track, bool is_rtcp, const uint8_t *p, size_t n)
+{
+    struct client *c = ctx;
+    const struct client_track *ct = &c->tracks[track];
+    const struct address *to = is_rtcp ? &ct->rtcp : &ct->rtp;
+    if (!ct->is_udp && !c->is_closed)
+        send_run(c, p, n);
+    else if (ct->is_udp)
+        sendto(c->sim->udp_fd[is_rtcp], p, n, MSG_DONTWAIT,
+               (const struct sockaddr *)(const void *)&to->sa, to->len);
+}
+
+/* NULL when the camera sends what it should. */
+static struct mutator *mutator_of(struct client *c)
+{
+    struct mutate_params params = {.list = c->camera->config->mutations,
+                                   .is_udp = c->tracks[TRACK_VIDEO].is_udp,
+                                   .connection = c->connection,
+                                   .send = send_mutated,
+                                   .ctx = c};
+    for (int i = 0; i < TRACKS; i++)
+        params.channel[i] = c->tracks[i].channel;
+    if (!c->mutator && params.list)
+        c->mutator = mutator_create(&params);
+    return c->mutator;
+}
+
 static void send_report(struct client *c, int track)
 {
     struct loop *loop = c->sim->loop;
@@ -121,6 +150,10 @@ static void send_report(struct client *c, int track)
         .ssrc = t->ssrc, .ntp = ntp_of(loop_wall_us(loop)), .timestamp = track_timestamp(t)};
     size_t n =
         rtcp_print_sender_report(&sr, ct->n_packets, ct->n_bytes, frame + FRAME_HEAD_BYTES, 64);
+    if (mutator_of(c)) {
+        mutator_report(c->mutator, track, frame + FRAME_HEAD_BYTES, n);
+        return;
+    }
     if (ct->is_udp) {
         sendto(c->sim->udp_fd[1], frame + FRAME_HEAD_BYTES, n, MSG_DONTWAIT,
                (const struct sockaddr *)&ct->rtcp.sa, ct->rtcp.len);
@@ -152,6 +185,10 @@ void client_send_unit(struct client *c, int track, struct unit *unit)
     ct->n_packets += unit->n_packets;
     ct->n_bytes += (uint32_t)unit->n_payload_bytes;
     c->camera->n_bytes += unit->size;
+    if (mutator_of(c)) {
+        mutator_unit(c->mutator, track, c->stream->tracks[track].format->codec, unit);
+        return;
+    }
     if (ct->is_udp) {
         send_datagrams(c, ct, unit);
         return;

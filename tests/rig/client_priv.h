@@ -3,6 +3,7 @@
 #define RIG_CLIENT_PRIV_H
 
 #include "client.h"
+#include "mutate.h"
 #include "net/rtsp.h"
 
 enum client_state { CLIENT_INIT, CLIENT_READY, CLIENT_PLAYING };
@@ -38,6 +39,7 @@ struct client {
     char nonce[33];
     struct client_track tracks[TRACKS];
     struct script_run *runs; /* owned */
+    struct mutator *mutator; /* owned; NULL = what it gets is as it should be */
     json_t *request_trace;   /* of the request in hand; borrowed, NULL */
     struct client *next, *prev;
     struct client *next_playing, *prev_playing;

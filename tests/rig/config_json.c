@@ -3,6 +3,7 @@
 
 #include "base/str.h"
 #include "config.h"
+#include "mutate.h"
 #include "script.h"
 
 static int text(const json_t *o, const char *key, char *dst, struct err *err)
@@ -209,8 +210,8 @@ static int read_script(const json_t *o, struct camera_config *c, struct err *err
         rc = script_check(rules, err);
     if (rc >= 0 && uris)
         rc = script_check_uris(uris, err);
-    if (rc >= 0 && mutations && !json_is_array(mutations))
-        rc = err_text(err, ERR_INVALID, "rtp must be a list");
+    if (rc >= 0 && mutations)
+        rc = mutate_check(mutations, err);
     c->rules = json_incref(rules);
     c->uris = json_incref(uris);
     c->mutations = json_incref(mutations);
