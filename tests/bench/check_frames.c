@@ -22,7 +22,10 @@
 /* What is known of one camera so far. */
 struct tally {
     uint64_t n_frames, n_missing, n_doubled, n_unknown, n_breaks, n_bytes;
-    size_t expected; /* next place in the loop */
+    uint64_t n_sounds;
+    int64_t media_90k;                /* of the durations of all pictures */
+    int64_t from_wall_us, to_wall_us; /* of the first fragment, and of the end of the newest */
+    size_t expected;                  /* next place in the loop */
     bool has_started;
 };
 
@@ -77,6 +80,19 @@ static void count_frame(const struct identity_table *t, uint64_t identity, struc
     tally->expected = (place + 1) % t->n;
 }
 
+static void count_time(const struct fmp4_read_fragment *f, struct tally *tally)
+{
+    int64_t ticks = 0;
+    for (size_t i = 0; i < f->n_samples; i++) {
+        tally->n_sounds += !f->samples[i].is_video;
+        ticks += f->samples[i].is_video ? f->samples[i].duration : 0;
+    }
+    if (tally->media_90k == 0)
+        tally->from_wall_us = f->wall_us;
+    tally->media_90k += ticks;
+    tally->to_wall_us = f->wall_us + ticks * 100 / 9;
+}
+
 static int check_bytes(const uint8_t *p, size_t n, const struct identity_table *t,
                        struct tally *tally, struct err *err)
 {
@@ -89,6 +105,7 @@ static int check_bytes(const uint8_t *p, size_t n, const struct identity_table *
         rc = fmp4_read_fragment(p + at, n - at, &f, &need, err);
         if (rc <= 0 || f.size > n - at)
             break;
+        count_time(&f, tally);
         for (size_t i = 0; i < f.n_samples; i++) {
             const struct fmp4_read_sample *s = &f.samples[i];
             if (s->is_video && init.video)
@@ -144,9 +161,11 @@ int main(int argc, char **argv)
             free(paths.list[k]);
         }
         printf("%s files=%zu frames=%" PRIu64 " missing=%" PRIu64 " doubled=%" PRIu64
-               " unknown=%" PRIu64 " breaks=%" PRIu64 " bytes=%" PRIu64 "\n",
+               " unknown=%" PRIu64 " breaks=%" PRIu64 " bytes=%" PRIu64 " sounds=%" PRIu64
+               " media_ms=%" PRId64 " from_ms=%" PRId64 " to_ms=%" PRId64 "\n",
                argv[i], paths.n, tally.n_frames, tally.n_missing, tally.n_doubled, tally.n_unknown,
-               tally.n_breaks, tally.n_bytes);
+               tally.n_breaks, tally.n_bytes, tally.n_sounds, tally.media_90k / 90,
+               tally.from_wall_us / 1000, tally.to_wall_us / 1000);
         is_bad = is_bad || tally.n_frames == 0 || tally.n_breaks > 0 || tally.n_unknown > 0;
         free(paths.list);
     }

@@ -97,6 +97,7 @@ class Case:
         self.trace = []
         self.identity = None
         self.frames = None
+        self.stopped_at = None
 
     def look(self, sim, rookery):
         """Sets `problem` to what is not yet as it should be, or None."""
@@ -122,6 +123,9 @@ class Case:
             low, high = expect["retry_s"]
             if state["retry_s"] is None or not low <= state["retry_s"] <= high:
                 return f"the next try is in {state['retry_s']} s"
+        for key, limits in expect.get("state", {}).items():
+            if (state[key] is None) != (limits is None) or (limits and not limits[0] <= state[key] <= limits[1]):
+                return f"{key} is {state[key]}, not {limits}"
         if self.is_ok and not (state["recording"] and state["advancing"]):
             return f"not recorded yet: {state['detail']}"
         missing = first_missing(self.trace, expect.get("requests", []))
@@ -149,8 +153,23 @@ class Case:
         wanted = {"missing": 0, "doubled": 0, "unknown": 0, **self.expect.get("pictures", {})}
         if not self.frames or self.frames["frames"] < 5:
             return f"hardly anything was recorded: {self.frames}"
-        wrong = {k: self.frames[k] for k, most in wanted.items() if most is not None and self.frames[k] > most}
-        return f"recorded pictures: {wrong} of {self.frames['frames']}" if wrong else None
+        limits = {k: [0, v] if isinstance(v, int) else v for k, v in wanted.items() if v is not None}
+        wrong = {k: self.frames[k] for k, (low, high) in limits.items() if not low <= self.frames[k] <= high}
+        if wrong:
+            return f"recorded pictures: {wrong} of {self.frames['frames']}, not {limits}"
+        if self.expect.get("sound") and self.frames["sounds"] < 10:
+            return f"{self.frames['sounds']} pieces of sound were recorded"
+        return self.wrong_times()
+
+    def wrong_times(self):
+        limit_ms = self.expect.get("time_s", 0) * 1000
+        if limit_ms == 0:
+            return None
+        span_ms = self.frames["to_ms"] - self.frames["from_ms"]
+        if abs(span_ms - self.frames["media_ms"]) > limit_ms:
+            return f"{self.frames['media_ms']} ms of pictures were recorded in {span_ms} ms"
+        late_ms = self.frames["to_ms"] - self.stopped_at * 1000
+        return f"the last picture lies {late_ms:.0f} ms after the end" if abs(late_ms) > 1000 + limit_ms else None
 
 
 class Simulator:
@@ -193,6 +212,8 @@ class Quirks(unittest.TestCase):
             for case in cls.cases.values():
                 if case.is_ok:
                     case.identity = sim.get(f"/cameras/{case.name}/identity")
+            for case in cls.cases.values():
+                case.stopped_at = time.time()
             cls.exit_code = cls.rookery.stop()
             for case in cls.cases.values():
                 case.trace = sim.trace(case.name)
