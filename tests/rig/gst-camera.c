@@ -1,6 +1,7 @@
 /* An independent camera: GStreamer's RTSP server, which shares no line with the simulator or the
  * product. Serves rtsp://127.0.0.1:PORT/test: a live x264 picture with a clock, or an MP4 file.
- * usage: gst-camera PORT [--file F.mp4 h264|h265] [--auth USER PASSWORD] */
+ * With --tls it is rtsps:// only; RTSP over HTTP works on the same port, as that server has it.
+ * usage: gst-camera PORT [--file F.mp4 h264|h265] [--auth USER PASSWORD] [--tls CERT KEY] */
 #include <gst/rtsp-server/rtsp-server.h>
 #include <string.h>
 
@@ -22,21 +23,37 @@ static char *launch_text(const char *file, const char *codec)
     return text;
 }
 
-static void require_password(GstRTSPServer *server, GstRTSPMediaFactory *factory, const char *user,
-                             const char *password)
+/* Whoever comes is this one. */
+static void let_everybody_in(GstRTSPAuth *auth)
 {
-    GstRTSPAuth *auth = gst_rtsp_auth_new();
+    GstRTSPToken *token =
+        gst_rtsp_token_new(GST_RTSP_TOKEN_MEDIA_FACTORY_ROLE, G_TYPE_STRING, "viewer", NULL);
+    gst_rtsp_auth_set_default_token(auth, token);
+    gst_rtsp_token_unref(token);
+}
+
+static gboolean speak_tls(GstRTSPAuth *auth, const char *cert_file, const char *key_file)
+{
+    GError *error = NULL;
+    GTlsCertificate *cert = g_tls_certificate_new_from_files(cert_file, key_file, &error);
+    if (!cert) {
+        g_printerr("gst-camera: %s\n", error->message);
+        g_error_free(error);
+        return FALSE;
+    }
+    gst_rtsp_auth_set_tls_certificate(auth, cert);
+    g_object_unref(cert);
+    return TRUE;
+}
+
+static void require_password(GstRTSPAuth *auth, const char *user, const char *password)
+{
     GstRTSPToken *token =
         gst_rtsp_token_new(GST_RTSP_TOKEN_MEDIA_FACTORY_ROLE, G_TYPE_STRING, "viewer", NULL);
     char *basic = gst_rtsp_auth_make_basic(user, password);
     gst_rtsp_auth_add_basic(auth, basic, token);
-    gst_rtsp_server_set_auth(server, auth);
-    gst_rtsp_media_factory_add_role(factory, "viewer", GST_RTSP_PERM_MEDIA_FACTORY_ACCESS,
-                                    G_TYPE_BOOLEAN, TRUE, GST_RTSP_PERM_MEDIA_FACTORY_CONSTRUCT,
-                                    G_TYPE_BOOLEAN, TRUE, NULL);
     g_free(basic);
     gst_rtsp_token_unref(token);
-    g_object_unref(auth);
 }
 
 int main(int argc, char **argv)
@@ -46,18 +63,36 @@ int main(int argc, char **argv)
     const char *codec = NULL;
     GstRTSPServer *server = gst_rtsp_server_new();
     GstRTSPMediaFactory *factory = gst_rtsp_media_factory_new();
+    GstRTSPAuth *auth = gst_rtsp_auth_new();
+    gboolean has_user = FALSE;
+    gboolean has_tls = FALSE;
     for (int i = 2; i + 2 < argc; i += 3) {
         if (strcmp(argv[i], "--file") == 0) {
             file = argv[i + 1];
             codec = argv[i + 2];
         } else if (strcmp(argv[i], "--auth") == 0) {
-            require_password(server, factory, argv[i + 1], argv[i + 2]);
+            require_password(auth, argv[i + 1], argv[i + 2]);
+            has_user = TRUE;
+        } else if (strcmp(argv[i], "--tls") == 0) {
+            if (!speak_tls(auth, argv[i + 1], argv[i + 2]))
+                return 1;
+            has_tls = TRUE;
         }
     }
     if (argc < 2 || (argc - 2) % 3 != 0) {
-        g_printerr("usage: gst-camera PORT [--file F.mp4 h264|h265] [--auth USER PASSWORD]\n");
+        g_printerr("usage: gst-camera PORT [--file F.mp4 h264|h265] [--auth USER PASSWORD] "
+                   "[--tls CERT KEY]\n");
         return 2;
     }
+    if (!has_user)
+        let_everybody_in(auth);
+    if (has_user || has_tls) {
+        gst_rtsp_media_factory_add_role(factory, "viewer", GST_RTSP_PERM_MEDIA_FACTORY_ACCESS,
+                                        G_TYPE_BOOLEAN, TRUE, GST_RTSP_PERM_MEDIA_FACTORY_CONSTRUCT,
+                                        G_TYPE_BOOLEAN, TRUE, NULL);
+        gst_rtsp_server_set_auth(server, auth);
+    }
+    g_object_unref(auth);
     char *launch = launch_text(file, codec);
     gst_rtsp_media_factory_set_launch(factory, launch);
     gst_rtsp_media_factory_set_shared(factory, file == NULL);
@@ -72,7 +107,7 @@ int main(int argc, char **argv)
         g_printerr("gst-camera: port %s is not free\n", argv[1]);
         return 1;
     }
-    g_print("ready: rtsp://127.0.0.1:%s/test\n", argv[1]);
+    g_print("ready: rtsp%s://127.0.0.1:%s/test\n", has_tls ? "s" : "", argv[1]);
     g_main_loop_run(g_main_loop_new(NULL, FALSE));
     return 0;
 }
