@@ -1,8 +1,10 @@
-/* What is true of the cameras now. */
+/* What is true of the cameras now, and what was. */
 #include <string.h>
 
+#include "base/mem.h"
 #include "server/json.h"
 #include "server/routes.h"
+#include "storage/db_states.h"
 
 json_t *camera_state_short_json(const struct camera_state *st)
 {
@@ -74,4 +76,89 @@ int state_get(struct api_call *call, struct err *err)
     size_t i = (size_t)(call->node.camera - call->district->rows.cameras);
     call->json = camera_state_json(&call->states[i], clock_wall_us(clock_system()));
     return 0;
+}
+
+/* --- history --- */
+
+#define HISTORY_MAX 5000 /* states in one answer, newest first */
+
+struct history {
+    const char *camera_id;
+    enum stream_kind stream;
+    int64_t from_us, to_us;
+    struct state_row *rows; /* a ring of the newest HISTORY_MAX */
+    size_t n;               /* in all */
+    json_t *runs;
+};
+
+static int add_row(void *ctx, const struct state_row *row)
+{
+    struct history *h = ctx;
+    if (row->stream == h->stream)
+        h->rows[h->n++ % HISTORY_MAX] = *row;
+    return 0;
+}
+
+static int add_run(void *ctx, const struct run_row *run)
+{
+    struct history *h = ctx;
+    if (run->to_us <= h->from_us)
+        return 0;
+    json_t *o = json_object();
+    json_put_time(o, "from", run->from_us);
+    json_put_time(o, "to", run->to_us);
+    json_put_bool(o, "clean", run->is_clean);
+    json_array_append_new(h->runs, o);
+    return 0;
+}
+
+static int read_history(struct db *db, void *ctx, struct err *err)
+{
+    struct history *h = ctx;
+    int rc = db_states_in(db, h->camera_id, h->from_us, h->to_us, add_row, h, err);
+    return rc < 0 ? rc : db_runs_in(db, h->from_us, h->to_us, add_run, h, err);
+}
+
+static json_t *row_json(const struct state_row *row)
+{
+    json_t *o = json_object();
+    json_put_time(o, "from", row->from_us);
+    json_put_time(o, "to", row->to_us);
+    json_put_text(o, "cause", row->cause);
+    json_put_text(o, "detail", row->detail);
+    json_put_time(o, "evidence_at", row->evidence_us);
+    json_put_bool(o, "reachable", row->is_reachable);
+    json_put_bool(o, "advancing", row->is_advancing);
+    json_put_bool(o, "recording", row->is_recording);
+    return o;
+}
+
+int state_history(struct api_call *call, struct err *err)
+{
+    const char *stream = api_query_stream(call, err);
+    int64_t now_us = clock_wall_us(clock_system());
+    struct history h = {
+        .camera_id = call->id, .from_us = now_us - 86400 * US_PER_S, .to_us = now_us};
+    if (stream == NULL)
+        return err->code;
+    int rc = api_query_time(call, "from", false, &h.from_us, err);
+    if (rc == 0)
+        rc = api_query_time(call, "to", false, &h.to_us, err);
+    if (rc < 0)
+        return rc;
+    h.stream = strcmp(stream, "sub") == 0 ? STREAM_SUB : STREAM_MAIN;
+    h.rows = xcalloc(HISTORY_MAX, sizeof *h.rows);
+    h.runs = json_array();
+    rc = catalogue_read(call->server->catalogue, read_history, &h, err);
+    if (rc < 0) {
+        json_decref(h.runs);
+    } else {
+        json_t *items = json_array();
+        for (size_t i = 0; i < MIN(h.n, (size_t)HISTORY_MAX); i++)
+            json_array_append_new(items, row_json(&h.rows[(h.n - 1 - i) % HISTORY_MAX]));
+        call->json = json_list(items);
+        json_put(call->json, "server_runs", h.runs);
+    }
+    free(h.rows);
+    return rc;
 }

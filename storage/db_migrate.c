@@ -204,6 +204,9 @@ static const char *const migrations[] = {
 
     /* 5: pauses of the source inside a segment ("from-to " each, µs); NULL = none */
     "ALTER TABLE segments ADD COLUMN holes TEXT;",
+
+    /* 6: when what a state rests on was seen; 0 = never */
+    "ALTER TABLE states ADD COLUMN evidence_us INTEGER NOT NULL DEFAULT 0;",
 };
 
 size_t db_schema_version(void)

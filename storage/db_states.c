@@ -56,8 +56,8 @@ int db_state_change(struct db *db, const struct state_row *row, struct err *err)
         return rc;
     struct stmt *s = db_stmt(db,
                              "INSERT INTO states(camera, stream, from_us, cause, detail,"
-                             " reachable, advancing, recording)"
-                             " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                             " reachable, advancing, recording, evidence_us)"
+                             " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
                              err);
     if (s == NULL)
         return -EIO;
@@ -69,6 +69,7 @@ int db_state_change(struct db *db, const struct state_row *row, struct err *err)
     stmt_bind_i64(s, 6, row->is_reachable);
     stmt_bind_i64(s, 7, row->is_advancing);
     stmt_bind_i64(s, 8, row->is_recording);
+    stmt_bind_i64(s, 9, row->evidence_us);
     return stmt_run(s, err);
 }
 
@@ -104,7 +105,8 @@ static int each_state(struct stmt *s, state_row_fn *fn, void *ctx, struct err *e
                                 .to_us = stmt_i64(s, 3),
                                 .is_reachable = stmt_i64(s, 6) != 0,
                                 .is_advancing = stmt_i64(s, 7) != 0,
-                                .is_recording = stmt_i64(s, 8) != 0};
+                                .is_recording = stmt_i64(s, 8) != 0,
+                                .evidence_us = stmt_i64(s, 9)};
         str_copy(row.camera_id, sizeof row.camera_id, stmt_text(s, 0));
         str_copy(row.cause, sizeof row.cause, stmt_text(s, 4));
         str_copy(row.detail, sizeof row.detail, stmt_text(s, 5));
@@ -118,7 +120,8 @@ static int each_state(struct stmt *s, state_row_fn *fn, void *ctx, struct err *e
 
 #define SELECT_STATES                                                                              \
     "SELECT k.camera_id, s.stream, s.from_us, s.to_us, s.cause, s.detail, s.reachable,"            \
-    " s.advancing, s.recording FROM states s JOIN camera_keys k ON k.key = s.camera"               \
+    " s.advancing, s.recording, s.evidence_us FROM states s"                                       \
+    " JOIN camera_keys k ON k.key = s.camera"                                                      \
     " WHERE s.from_us < ?2 AND coalesce(s.to_us, 9223372036854775807) > ?1"
 
 int db_states_in(struct db *db, const char *camera_id, int64_t from_us, int64_t to_us,

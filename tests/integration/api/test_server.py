@@ -578,6 +578,14 @@ class Life(Fixture):
         wait_for("an outage worth listing", lambda: (parse_time(now()) - last).total_seconds() > 7)
         self.sim.control("cam-2", "plug")
         self.rookery.wait_cause("cam-2", "ok", 40)
+        history = self.rookery.get("/cameras/cam-2/states")
+        down = [s for s in history["items"] if s["cause"] in ("refused", "unreachable")]
+        self.assertTrue(down, history)
+        self.assertLess(abs((parse_time(down[-1]["evidence_at"]) - last).total_seconds()), 2)  # what it rests on
+        self.assertEqual((history["items"][0]["cause"], history["items"][0]["to"]), ("ok", None))
+        for newer, older in zip(history["items"], history["items"][1:]):
+            self.assertLessEqual(older["to"], newer["from"])
+        self.assertTrue(history["server_runs"])
         today = (parse_time(now()) + timedelta(hours=8)).strftime("%Y-%m-%d")
         report = self.rookery.get("/reports/uptime", period=today, node="institution:i-1")
         outages = [o for o in report["institutions"][0]["outages"] if o["camera_id"] == "cam-2"]

@@ -277,13 +277,16 @@ static const char *const relics[] = {
     [4] = "INSERT INTO volumes(key, uuid, path) VALUES(2, 'u2', '/b');"
           "INSERT INTO segments VALUES(1, 0, 5000, 2, 6000, 2, 70, 5, 0, 0, 1);",
     [5] = "INSERT INTO segments VALUES(1, 0, 8000, 3, 9000, 2, 70, 5, 0, 0, 1, '8100-8200 ');",
+    [6] = "INSERT INTO states(camera, stream, from_us, cause, reachable, advancing, recording,"
+          " evidence_us) VALUES(1, 1, 2000, 'timeout', 0, 0, 0, 1999);",
 };
 static const char *const relic_counts[] = {
     [1] = "SELECT count(*) FROM cameras",
     [2] = "SELECT bytes = 10 AND segments = 1 FROM volumes WHERE key = 1",
-    [3] = "SELECT count(*) FROM states",
+    [3] = "SELECT count(*) FROM states WHERE stream = 0",
     [4] = "SELECT bytes >= 70 AND segments >= 1 FROM volumes WHERE key = 2",
     [5] = "SELECT holes = '8100-8200 ' FROM segments WHERE n = 3",
+    [6] = "SELECT evidence_us = 1999 FROM states WHERE stream = 1",
 };
 
 static int64_t ask(struct db *db, const char *sql)

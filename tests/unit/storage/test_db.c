@@ -61,8 +61,11 @@ static void change(struct rig *rig, const char *camera, int64_t at_us, const cha
 {
     bool is_ok = strcmp(cause, "ok") == 0;
     struct err err = {0};
-    struct state_row row = {
-        .from_us = at_us, .is_reachable = is_ok, .is_advancing = is_ok, .is_recording = is_ok};
+    struct state_row row = {.from_us = at_us,
+                            .evidence_us = at_us - 1,
+                            .is_reachable = is_ok,
+                            .is_advancing = is_ok,
+                            .is_recording = is_ok};
     snprintf(row.camera_id, sizeof row.camera_id, "%s", camera);
     snprintf(row.cause, sizeof row.cause, "%s", cause);
     snprintf(row.detail, sizeof row.detail, "detail of %s at %lld", cause, (long long)at_us);
@@ -89,6 +92,7 @@ static void every_change_is_a_row(void **state)
     assert_string_equal(rig->states[1].cause, "ok");
     assert_int_equal(rig->states[1].from_us, 200);
     assert_int_equal(rig->states[1].to_us, 400);
+    assert_int_equal(rig->states[1].evidence_us, 199);
     assert_true(rig->states[1].is_recording);
     assert_int_equal(rig->states[2].to_us, 0);
     assert_string_equal(rig->states[2].detail, "detail of timeout at 400");

@@ -133,6 +133,29 @@ export type CameraStateShort = {
   has_sub: boolean;
 };
 
+export type StateHistory = {
+  items: StateRow[];
+  next: null;
+  /** The server's own runs in the range; between them nothing is known of the camera */ server_runs: ServerRun[];
+};
+
+export type StateRow = {
+  from: Time;
+  /** null = still so */ to: string | null;
+  cause: Cause;
+  /** the fact */ detail: string;
+  /** newest sign of life when the state began */ evidence_at: string | null;
+  reachable: boolean;
+  advancing: boolean;
+  recording: boolean;
+};
+
+export type ServerRun = {
+  from: Time;
+  /** its end */ to: string;
+  /** false while it runs */ clean: boolean;
+};
+
 export type CameraState = {
   camera_id: Id;
   /** which stream the figures are of */ stream: 'main' | 'sub';
@@ -416,6 +439,8 @@ export type ListStatesAnswer = {
 };
 
 export type GetCameraStateAnswer = CameraState;
+
+export type GetCameraStatesAnswer = StateHistory;
 
 export type GetRecordingsAnswer = Recordings;
 
