@@ -42,7 +42,8 @@ class Build:
         if not (self.dir / "CMakeCache.txt").exists():
             subprocess.run(["cmake", "--preset", "release", "-B", self.dir, "-DROOKERY_TESTS=ON"],
                            cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-        targets = ["rookery", "rookery-worker", "rookery-camsim", "pump", "check_frames", "live_viewer"]
+        targets = ["rookery", "rookery-worker", "rookery-camsim", "pump", "check_frames", "follow_frames",
+                   "live_viewer"]
         subprocess.run(["cmake", "--build", self.dir, "--target", *targets], check=True,
                        stdout=subprocess.DEVNULL)
 
@@ -102,7 +103,9 @@ class Process:
 class Camsim:
     """N looped cameras whose pictures can be recognised."""
 
-    def __init__(self, build, work, cache, cameras, sub=False):
+    def __init__(self, build, work, cache, cameras, sub=False, hosts=0, bitrate=None, fps=None,
+                 gop=None):
+        self.hosts, self.cameras = hosts, cameras
         self.identity = work / "identity.txt"
         self.stamps = work / "stamps.bin"
         args = [build.path("rookery-camsim"), "--count", cameras, "--spread", "--cache", cache,
@@ -110,6 +113,10 @@ class Camsim:
                 "--control-port", 0]
         if sub:
             args.append("--sub")
+        options = {"--spread-addresses": hosts, "--bitrate": bitrate, "--scene-fps": fps, "--gop": gop}
+        for option, value in options.items():
+            if value:
+                args += [option, value]
         self.process = Process(args, work / "camsim.log")
 
         def ready():
@@ -122,12 +129,36 @@ class Camsim:
         self.port = int(line.split("rtsp://")[1].split("/")[0].rsplit(":", 1)[1])
         self.control = int(line.rsplit(":", 1)[1])
 
-    def dropped(self):
+    def call(self, method, path):
         conn = http.client.HTTPConnection("127.0.0.1", self.control, timeout=20)
-        conn.request("GET", "/cameras")
-        items = json.load(conn.getresponse())["items"]
+        conn.request(method, path)
+        answer = conn.getresponse()
+        value = json.load(answer)
         conn.close()
-        return sum(i["dropped_units"] + i["lost_packets"] for i in items)
+        if answer.status != 200:
+            raise SystemExit(f"bench: the simulator says {answer.status} to {path}: {value}")
+        return value
+
+    def tell(self, verb, first=1, last=None):
+        """pull, plug or fail?mode=X, to the cameras first … last."""
+        mark = "&" if "?" in verb else "?"
+        self.call("POST", f"/cameras/all/{verb}{mark}first={first}&last={last or self.cameras}")
+
+    def load(self, starts_anew=False):
+        return self.call("POST" if starts_anew else "GET", "/load")
+
+    def dropped(self):
+        return self.load()["dropped"]
+
+    def cpu_s(self):
+        return stat_cpu_s(self.process.pid)
+
+    def host_of(self, i):
+        """Of camera i, from 1: neighbours share a host, like the channels of a recorder."""
+        if not self.hosts:
+            return "127.0.0.1"
+        k = (i - 1) * self.hosts // self.cameras
+        return f"127.1.{k // 250}.{k % 250 + 1}"
 
     def stop(self):
         self.process.stop()
@@ -136,7 +167,8 @@ class Camsim:
 class Server:
     """rookery serve in a directory of its own, with N cameras imported."""
 
-    def __init__(self, build, work, cameras, rtsp_port, record="main", sub=False, motion="off"):
+    def __init__(self, build, work, cameras, sim, record="main", sub=False, motion="off"):
+        self.build = build
         self.work = work
         self.n = cameras
         self.port = free_port()
@@ -148,16 +180,20 @@ class Server:
             'rtsp: {listen: "off"}\nwebrtc: {listen: "off"}\n'
             f'motion: "{motion}"\n'
             'log: {level: warn}\n')
-        env = dict(os.environ, ROOKERY_ADMIN_PASSWORD=PASSWORD)
-        self.process = Process([build.path("rookery"), "serve", "--config", config],
-                               work / "rookery.log", env=env)
-        wait_until("the server", self.is_ready, 20)
+        self.start()
         self.sign_in()
         self.base_pss_mb = pss_mb(self.process.pid)
         status, answer = self.call("POST", "/api/v1/import",
-                                   import_csv(cameras, rtsp_port, record, sub), "text/csv")
+                                   import_csv(cameras, sim, record, sub), "text/csv")
         if status not in (200, 201):
             raise SystemExit(f"bench: import: {status} {answer}")
+
+    def start(self):
+        """Starts it, or starts it again with what it knows."""
+        env = dict(os.environ, ROOKERY_ADMIN_PASSWORD=PASSWORD)
+        self.process = Process([self.build.path("rookery"), "serve", "--config",
+                                self.work / "rookery.yaml"], self.work / "rookery.log", env=env)
+        wait_until("the server", self.is_ready, 30)
 
     def is_ready(self):
         if not self.process.is_running():
@@ -198,12 +234,20 @@ class Server:
         _, answer = self.call("GET", "/api/v1/states")
         return answer["items"]
 
+    def metric(self, name):
+        """A figure of the server; cheap."""
+        conn = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        conn.request("GET", "/metrics")
+        text = conn.getresponse().read().decode()
+        conn.close()
+        return float(next(l for l in text.splitlines() if l.startswith(f"rookery_{name} ")).split()[1])
+
     def wait_recording(self, seconds=60, fact="recording"):
         """Seconds until the fact holds for all cameras."""
         start = time.monotonic()
 
         def all_there():
-            return sum(1 for s in self.states() if s.get(fact)) >= self.n
+            return self.metric(f"cameras_{fact}") >= self.n
 
         wait_until(f"{self.n} cameras {fact}", all_there, seconds, 0.1)
         return time.monotonic() - start
@@ -222,11 +266,11 @@ class Server:
         return self.process.stop()
 
 
-def import_csv(cameras, rtsp_port, record, sub):
+def import_csv(cameras, sim, record, sub):
     lines = ["township,institution_id,institution_name,institution_type,camera_id,camera_name,area,"
              "area_type,main_url,sub_url,username,password,record"]
     for i in range(1, cameras + 1):
-        url = f"rtsp://127.0.0.1:{rtsp_port}/cam-{i:03}"
+        url = f"rtsp://{sim.host_of(i)}:{sim.port}/cam-{i:03}"
         lines.append(f"Bench,bench-{(i - 1) // 20 + 1},Institution {(i - 1) // 20 + 1},,cam-{i:03},"
                      f"Camera {i},,other,{url},{url + '/sub' if sub else ''},,,{record}")
     return "\n".join(lines) + "\n"
@@ -247,6 +291,10 @@ def warm_memory(megabytes):
     with mmap.mmap(-1, size) as m:
         for at in range(0, size, 4096):
             m[at] = 1
+
+
+def free_bytes(path):
+    return shutil.disk_usage(path).free
 
 
 def work_dir(base):
