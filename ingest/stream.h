@@ -1,4 +1,5 @@
-/* One stream (main or sub) of one camera, pulled over RTSP and published to a hub.
+/* One stream (main or sub) of one camera, pulled over RTSP or pushed by its encoder, and published
+ * to a hub.
  *
  * The state machine of one connection after another: resolve, connect, describe, set up, play, back
  * off; see stream_priv.h for the diagram and what is true in each state.
@@ -11,17 +12,22 @@
 #include "base/loop.h"
 #include "base/pool.h"
 #include "ingest/cause.h"
+#include "ingest/push_port.h"
 #include "ingest/gate.h"
 #include "media/hub.h"
 #include "net/tls_client.h"
 
 enum stream_transport { TRANSPORT_AUTO, TRANSPORT_TCP, TRANSPORT_UDP };
 
+/* As url: not pulled; waits for its encoder (stream_adopt). */
+#define STREAM_PUSH_URL "push:"
+bool stream_is_push_url(const char *url);
+
 struct stream_config {
     char camera_id[65];
     char name[8]; /* "main" or "sub" */
-    char
-        url[1024]; /* as url_parse takes them; credentials inside are used when username is empty */
+    /* As url_parse takes them, or push:. Credentials inside are used when username is empty. */
+    char url[1024];
     char username[128];
     char password[256];
     enum stream_transport transport;
@@ -75,6 +81,10 @@ void stream_stop(struct stream *s);
 /* New settings: a different url, user or transport reconnects at once (and clears an auth
  * back-off). */
 void stream_configure(struct stream *s, const struct stream_config *config);
+
+/* Hands over the connection of an encoder that has logged in. When another one is pushing, the new
+ * one is refused, unless the old one has been silent for 3 s. */
+void stream_adopt(struct stream *s, struct push_peer *peer);
 
 /* Try now instead of waiting for the back-off. */
 void stream_retry(struct stream *s);

@@ -85,6 +85,11 @@ static void on_readable(void *ctx)
 
 static const struct link_events link_events = {on_opened, on_readable};
 
+void stream__adopt_link(struct stream *s, int fd)
+{
+    s->link = link_adopt(s->loop, fd, &link_events, s);
+}
+
 bool stream__may_use_udp(const struct stream *s)
 {
     return !s->url.is_tls && !s->url.is_tunnel;

@@ -21,10 +21,14 @@
  *    │         └────────── BACKOFF ◄───────────── CLOSING ◄────────┘
  *    └───────────────────────────────────────────────┴────► STOPPED
  *
+ *   pushed:  WAITING ─► HANDSHAKE ─► PLAYING ─► WAITING, in place of all that lies before HANDSHAKE
+ *            and of BACKOFF
+ *
  * IDLE       no connection, no timer; waits for a viewer (on demand) or for new settings.
  * QUEUED     waits for its turn at the gate; through it until PLAYING or the end of the try.
  * RESOLVE    `resolve` runs.
  * CONNECT    link opens to list[i_address]: TCP, TLS, tunnel.
+ * WAITING    of a pushed stream: no connection; its encoder will come (stream_adopt).
  * HANDSHAKE  session talks through the link.
  * PLAYING    PLAY was answered; ticks; the hub is up from the first published picture on.
  * CLOSING    TEARDOWN was said; link and session end within a second, then `after_closing`.
@@ -36,6 +40,7 @@ enum stream_state {
     STREAM_QUEUED,
     STREAM_RESOLVE,
     STREAM_CONNECT,
+    STREAM_WAITING,
     STREAM_HANDSHAKE,
     STREAM_PLAYING,
     STREAM_CLOSING,
@@ -169,6 +174,17 @@ void stream__redigest(struct stream *s);
 void stream__choose_batching(struct stream *s);
 void stream__close_connection(struct stream *s);
 extern const struct session_host stream__session_host;
+
+/* `link` becomes that of a connected descriptor. */
+void stream__adopt_link(struct stream *s, int fd);
+
+/* stream_push.c */
+bool stream__is_pushed(const struct stream *s);
+void stream__wait(struct stream *s);
+/* The deadline of WAITING. */
+void stream__waited_long(struct stream *s);
+/* The encoder begins anew on its connection. */
+void stream__restart_push(struct stream *s);
 
 /* stream_udp.c */
 int stream__open_udp(void *ctx, int track);

@@ -18,11 +18,12 @@ static const struct {
 } states[STREAM_STATES] = {
 #define TO(s) (1u << STREAM_##s)
 /* What ends a try, whatever it had come to. */
-#define TO_END (TO(QUEUED) | TO(BACKOFF) | TO(IDLE) | TO(STOPPED))
-    [STREAM_IDLE] = {"idle", TO(QUEUED) | TO(BACKOFF) | TO(STOPPED), 0, false},
+#define TO_END (TO(QUEUED) | TO(WAITING) | TO(BACKOFF) | TO(IDLE) | TO(STOPPED))
+    [STREAM_IDLE] = {"idle", TO(QUEUED) | TO(WAITING) | TO(BACKOFF) | TO(STOPPED), 0, false},
     [STREAM_QUEUED] = {"queued", TO(RESOLVE) | TO_END, 0, false},
     [STREAM_RESOLVE] = {"resolve", TO(CONNECT) | TO_END, 15000, true},
     [STREAM_CONNECT] = {"connect", TO(CONNECT) | TO(HANDSHAKE) | TO_END, 5000, true},
+    [STREAM_WAITING] = {"waiting", TO(HANDSHAKE) | TO_END, 30000, false},
     [STREAM_HANDSHAKE] = {"handshake", TO(PLAYING) | TO(CLOSING) | TO_END, 60000, true},
     [STREAM_PLAYING] = {"playing", TO(CLOSING) | TO_END, 0, false},
     [STREAM_CLOSING] = {"closing", TO_END, 2000, false},
@@ -48,7 +49,8 @@ void stream__enter(struct stream *s, enum stream_state next)
 
 bool stream__is_wanted(const struct stream *s)
 {
-    return !s->config.is_on_demand || s->n_viewers > 0 || timer_is_armed(&s->linger);
+    return !s->config.is_on_demand || stream__is_pushed(s) || s->n_viewers > 0 ||
+           timer_is_armed(&s->linger);
 }
 
 static void begin_try(struct stream *s);
@@ -66,6 +68,10 @@ void stream__start_over(struct stream *s)
     struct err err = {0};
     s->n_redirects = 0;
     s->status.retry_us = 0;
+    if (stream__is_pushed(s)) {
+        stream__wait(s);
+        return;
+    }
     int rc = url_parse(s->config.url, &s->url, &err);
     if (rc == 0 && s->url.is_tls && !s->tls)
         rc = err_text(&err, ERR_UNSUPPORTED, "TLS is not available");
@@ -90,6 +96,8 @@ void stream__start_over(struct stream *s)
 
 uint64_t stream__login(const struct stream *s)
 {
+    if (stream__is_pushed(s))
+        return 0; /* that is how they log in to us */
     bool has_own = s->config.username[0] != 0;
     const char *user = has_own ? s->config.username : s->url.user;
     const char *password = has_own ? s->config.password : s->url.password;
@@ -178,6 +186,9 @@ static void arrive_after_closing(struct stream *s)
         timer_arm_us(&s->deadline, s->retry_mono_us - loop_mono_us(s->loop));
         break;
     }
+    case STREAM_WAITING:
+        stream__wait(s);
+        break;
     case STREAM_IDLE: /* nobody watches, or new settings */
         stream__start_or_idle(s);
         break;
@@ -241,14 +252,16 @@ static void fail_text(struct stream *s, enum stream_cause cause, const char *fac
     int64_t delay_s = (delay_us + US_PER_S / 2) / US_PER_S;
     snprintf(s->fact, sizeof s->fact, "%.*s%s", is_stale ? 130 : 199, fact,
              is_stale ? "; it still sends to an older session, which must expire first" : "");
-    if (delay_s >= 120)
+    if (stream__is_pushed(s))
+        snprintf(detail, sizeof detail, "%.199s; waits for the encoder to push again", s->fact);
+    else if (delay_s >= 120)
         snprintf(detail, sizeof detail, "%.199s; next try in %lld min", s->fact,
                  (long long)(delay_s + 30) / 60);
     else
         snprintf(detail, sizeof detail, "%.199s; next try in %lld s", s->fact,
                  (long long)MAX(delay_s, 1));
     s->retry_mono_us = now_us + delay_us;
-    s->status.retry_us = loop_wall_us(s->loop) + delay_us;
+    s->status.retry_us = stream__is_pushed(s) ? 0 : loop_wall_us(s->loop) + delay_us;
     if (s->gate && cause == CAUSE_AUTH && stream__login(s))
         gate_login_refused(s->gate, s->url.host, stream__login(s), s->retry_mono_us);
     s->has_failed = true;
@@ -272,7 +285,7 @@ void stream__fail(struct stream *s, enum stream_cause cause, const char *fmt, ..
     vsnprintf(fact, sizeof fact, fmt, args);
     va_end(args);
     fail_text(s, cause, fact);
-    stream__end(s, STREAM_BACKOFF);
+    stream__end(s, stream__is_pushed(s) ? STREAM_WAITING : STREAM_BACKOFF);
 }
 
 /* --- the session's verdicts --- */
@@ -326,15 +339,15 @@ static void follow_verdict(struct stream *s)
     case SESSION_VERDICT_AGAIN:
         stream__connect_again(s, end->cause, end->text);
         break;
-    case SESSION_VERDICT_RESTART: /* not of sessions we begin */
-        stream__fail(s, end->cause, "%s", end->text);
+    case SESSION_VERDICT_RESTART:
+        stream__restart_push(s);
         break;
     }
 }
 
 void stream__connect_again(struct stream *s, enum stream_cause cause, const char *fact)
 {
-    if (s->n_again++ == 0) {
+    if (s->n_again++ == 0 && !stream__is_pushed(s)) {
         log_info(s->who, "%s; connecting anew", fact);
         stream__end(s, STREAM_QUEUED);
     } else {
@@ -386,6 +399,9 @@ void stream__on_deadline(void *ctx)
         }
         break;
     }
+    case STREAM_WAITING:
+        stream__waited_long(s);
+        break;
     case STREAM_HANDSHAKE:
         stream__fail(s, CAUSE_TIMEOUT, "the camera did not begin to send within 60 s");
         break;
