@@ -14,7 +14,10 @@ static void put_url(json_t *o, const char *key, const char *text)
 {
     struct url u;
     char plain[URL_TEXT_BYTES];
-    if (text[0] != '\0' && url_parse(text, &u, NULL) == 0 && url_print(&u, plain, sizeof plain))
+    if (stream_is_push_url(text))
+        json_put_text(o, key, text);
+    else if (text[0] != '\0' && url_parse(text, &u, NULL) == 0 &&
+             url_print(&u, plain, sizeof plain))
         json_put_text(o, key, plain);
     else
         json_put_text(o, key, "");
@@ -133,6 +136,8 @@ static int read_camera(struct api_call *call, struct camera_row *r, struct err *
     if (rc < 0 || (rc = validate_camera(r, err)) < 0)
         return rc;
     camera_input_take_credentials(r, call->server->secrets, has_own_user);
+    if ((rc = validate_push(r, err)) < 0)
+        return rc;
     const struct institution_row *inst = district_institution(call->district, r->institution_id);
     struct node n;
     if (inst != NULL)

@@ -30,6 +30,10 @@ static json_t *session_json(const struct api_call *call, const struct user *u, c
         json_put_null(o, "csrf");
     json_put_text(o, "time_zone", call->time_zone);
     json_put_int(o, "utc_offset_minutes", call->utc_offset_minutes);
+    if (call->server->push_number > 0)
+        json_put_int(o, "push_port", call->server->push_number);
+    else
+        json_put_null(o, "push_port");
     return o;
 }
 

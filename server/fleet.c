@@ -405,6 +405,15 @@ struct hub *fleet_hub(const struct fleet *f, const char *camera_id, const char *
     return p != NULL ? pull_hub(p) : NULL;
 }
 
+void fleet_adopt(struct fleet *f, const char *camera_id, const char *stream, struct push_peer *peer)
+{
+    struct pull *p = find_pull(f, camera_id, stream);
+    if (p != NULL)
+        pull_adopt(p, peer);
+    else
+        push_peer_refuse(&peer, 503, "The stream is not running");
+}
+
 bool fleet_has_stream(const struct fleet *f, const char *camera_id, const char *stream)
 {
     const struct camera *c = map_get(f->cameras, camera_id);

@@ -75,6 +75,10 @@ bool fleet_stream_state(const struct fleet *f, const char *camera_id, const char
                         struct camera_state *out);
 /* Borrowed; NULL: not running (disabled, no such stream, unknown). */
 struct hub *fleet_hub(const struct fleet *f, const char *camera_id, const char *stream);
+/* Hands the connection of an encoder that has logged in to its stream; hangs up when that is not
+ * running. */
+void fleet_adopt(struct fleet *f, const char *camera_id, const char *stream,
+                 struct push_peer *peer);
 /* Whether the camera is configured with that stream. */
 bool fleet_has_stream(const struct fleet *f, const char *camera_id, const char *stream);
 

@@ -340,6 +340,13 @@ static void read_camera(struct plan *p, const struct csv_record *r)
     bool is_other = camera_input_take_credentials(&row, p->secrets, has_own_user);
     if (password[0] != '\0' && camera_input_password(&row, p->secrets, password))
         is_other = true; /* an empty cell keeps what is there */
+    struct err err;
+    err_clear(&err);
+    if (validate_push(&row, &err) < 0) {
+        complain_field(p, r->line, "camera", &err);
+        camera_row_fini(&row);
+        return;
+    }
     if (old != NULL && !is_other && camera_input_same(old, &row)) {
         camera_row_fini(&row);
         return;

@@ -200,6 +200,11 @@ void pull_configure(struct pull *p, const struct stream_config *config, bool wan
     set_motion(p, wants_motion);
 }
 
+void pull_adopt(struct pull *p, struct push_peer *peer)
+{
+    stream_adopt(p->stream, peer);
+}
+
 void pull_stop(struct pull *p)
 {
     p->is_stopping = true;

@@ -33,6 +33,8 @@ struct pull_params {
 struct pull *pull_start(const struct pull_params *params);
 void pull_configure(struct pull *p, const struct stream_config *config, bool wants_record,
                     bool wants_motion);
+/* Takes the connection of an encoder that pushes this stream. */
+void pull_adopt(struct pull *p, struct push_peer *peer);
 /* After it only `gone` fires. */
 void pull_stop(struct pull *p);
 

@@ -13,6 +13,7 @@
 #include "server/fleet.h"
 #include "server/nightly.h"
 #include "server/process.h"
+#include "server/push_host.h"
 #include "server/supervision.h"
 #include "server/wall_host.h"
 #include "server/web.h"
@@ -166,6 +167,7 @@ static void begin_stop(struct serve *v)
     nightly_stop(&v->nightly);
     feed_destroy(s->feed);
     s->feed = NULL;
+    push_port_destroy(&s->push_port);
     http_server_destroy(&s->http);
     wall_stop(s->wall, stop_packagers, v);
 }
@@ -374,6 +376,7 @@ static int build(struct serve *v, struct err *err)
                                                    .host = supervision_host(s)});
     v->nightly = nightly_start(s);
     server_set_district(s, d);
+    push_host_open(s);
     return 0;
 }
 
@@ -395,6 +398,7 @@ static void tear_down(struct serve *v)
         supervision_end(s);
     for (int i = 0; i < 4; i++)
         loop_turn(s->loop, false);
+    push_port_destroy(&s->push_port);
     http_server_destroy(&s->http);
     tls_destroy(&s->tls);
     tls_client_destroy(&s->camera_tls);

@@ -15,6 +15,7 @@
 #include "storage/storage.h"
 
 struct fleet;
+struct push_port;
 struct gate;
 struct tls_client;
 struct feed;
@@ -41,6 +42,8 @@ struct server {
     struct http_server *http;
     struct accounts *accounts;
     struct fleet *fleet;
+    struct push_port *push_port; /* NULL = nobody can push */
+    int push_number;             /* of that port; 0 = none was opened */
     struct feed *feed;
     struct events *events;
     const char *config_path;

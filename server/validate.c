@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "ingest/stream.h"
 #include "net/url.h"
 
 #define NAME_MAX_BYTES 384
@@ -161,6 +162,8 @@ static int check_url(const char *field, const char *url, bool may_be_empty, stru
         return 0;
     if (url[0] == '\0')
         return err_text(err, ERR_INVALID, "%s: it must not be empty", field);
+    if (stream_is_push_url(url))
+        return 0;
     if (strlen(url) > 1000)
         return err_text(err, ERR_INVALID, "%s: at most 1000 bytes", field);
     err_clear(&why);
@@ -168,7 +171,8 @@ static int check_url(const char *field, const char *url, bool may_be_empty, stru
         return err_text(
             err, ERR_INVALID,
             "%s: it is no RTSP address; write rtsp://HOST[:PORT]/PATH (rtsps:// with TLS, "
-            "rtsph:// or rtspsh:// for RTSP over HTTP or HTTPS)",
+            "rtsph:// or rtspsh:// for RTSP over HTTP or HTTPS), or push: when the encoder "
+            "connects to us",
             field);
     return 0;
 }
@@ -222,4 +226,14 @@ int validate_camera(const struct camera_row *r, struct err *err)
     if (r->retention_days < 0 || r->retention_days > 3650)
         return err_text(err, ERR_INVALID, "retention_days: 1 to 3650, or null for the default");
     return 0;
+}
+
+int validate_push(const struct camera_row *r, struct err *err)
+{
+    bool is_pushed = stream_is_push_url(r->main_url) || stream_is_push_url(r->sub_url);
+    if (!is_pushed || r->password != NULL)
+        return 0;
+    return err_text(err, ERR_INVALID,
+                    "password: push: needs a key, which the encoder shows when it connects; enter "
+                    "it as the password");
 }

@@ -12,6 +12,8 @@
 int validate_township(const struct township_row *r, struct err *err);
 int validate_institution(const struct institution_row *r, struct err *err);
 int validate_camera(const struct camera_row *r, struct err *err);
+/* Whether a camera whose encoder pushes has a key; call it when the password is settled. */
+int validate_push(const struct camera_row *r, struct err *err);
 
 /* The English word for an area type given in English or Chinese ("寝室" → "sleeping"); NULL when
  * unknown. "" gives "other". Also knows the areas where the law forbids cameras, which

@@ -89,6 +89,17 @@ static void credentials_in_addresses_are_taken_out(void **state)
     import_fini(&im);
 }
 
+static void a_camera_that_pushes_has_a_key(void **state)
+{
+    struct import im;
+    plan(*state, HEADER "甲镇,i-9,x,c-9,,,push:,push:,both,the-key\n", &im);
+    assert_int_equal(im.n_errors, 0);
+    assert_string_equal(im.put_cameras[0].main_url, "push:");
+    assert_string_equal(im.put_cameras[0].sub_url, "push:");
+    assert_non_null(im.put_cameras[0].password);
+    import_fini(&im);
+}
+
 static void what_is_the_same_is_no_change(void **state)
 {
     struct import im;
@@ -127,6 +138,8 @@ static void every_mistake_names_line_and_column(void **state)
         {"甲镇,i-9,x,,,,rtsp://h/1,,,", "camera_id", "empty"},
         {"甲镇,i-9,x,c-9,,,,,,", "main_url", "empty"},
         {"甲镇,i-9,x,c-9,,,http://h/1,,,", "main_url", "RTSP"},
+        {"甲镇,i-9,x,c-9,,,push:,,,", "password", "key"},
+        {"甲镇,i-9,x,c-9,,,push:x,,,k", "main_url", "push:"},
         {"甲镇,i-9,x,c-9,,,rtsp://h/1,nonsense,,", "sub_url", "RTSP"},
         {"甲镇,i-9,x,c-9,,garden,rtsp://h/1,,,", "area_type", "unknown"},
         {"甲镇,i-9,x,c-9,,卫生间,rtsp://h/1,,,", "area_type", "law"},
@@ -201,6 +214,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(new_things_are_planned),
         cmocka_unit_test(credentials_in_addresses_are_taken_out),
+        cmocka_unit_test(a_camera_that_pushes_has_a_key),
         cmocka_unit_test(what_is_the_same_is_no_change),
         cmocka_unit_test(changes_keep_what_the_file_does_not_tell),
         cmocka_unit_test(every_mistake_names_line_and_column),
