@@ -62,17 +62,22 @@ static int take_format(struct encoder *e, enum codec codec)
 static void set_options(AVCodecContext *av, const struct encoder_params *params)
 {
     av_opt_set(av->priv_data, "preset", params->is_live ? "ultrafast" : "superfast", 0);
-    av_opt_set(av->priv_data, "tune", "zerolatency", 0);
+    if (params->n_b_frames == 0)
+        av_opt_set(av->priv_data, "tune", "zerolatency", 0);
     av_opt_set_int(av->priv_data, "forced-idr", 1, 0);
     /* Live: constant quality below the rate, since bits spent on a still room cost time as well. */
     if (params->is_live)
         av_opt_set_double(av->priv_data, "crf", 25, 0);
-    if (params->codec == CODEC_H265)
-        av_opt_set(av->priv_data, "x265-params",
-                   "log-level=none:pools=none:frame-threads=1:repeat-headers=0:scenecut=0:info=0",
-                   0);
-    else
+    if (params->codec == CODEC_H265) {
+        char text[160];
+        snprintf(text, sizeof text,
+                 "log-level=none:pools=none:frame-threads=1:repeat-headers=0:scenecut=0:info=0:"
+                 "open-gop=0:bframes=%d",
+                 params->n_b_frames);
+        av_opt_set(av->priv_data, "x265-params", text, 0);
+    } else {
         av_opt_set(av->priv_data, "x264-params", "scenecut=0:sliced-threads=0", 0);
+    }
 }
 
 static int open_av(struct encoder *e, const struct encoder_params *params, struct err *err)
@@ -81,6 +86,8 @@ static int open_av(struct encoder *e, const struct encoder_params *params, struc
     const AVCodec *codec = avcodec_find_encoder_by_name(name);
     if (!codec)
         return err_text(err, ERR_UNSUPPORTED, "encoder %s is not installed", name);
+    if (params->codec == CODEC_H265 && params->n_slices > 1)
+        return err_text(err, ERR_UNSUPPORTED, "slices are for H.264 only");
     AVCodecContext *av = avcodec_alloc_context3(codec);
     e->av = av;
     av->width = params->width;
@@ -89,7 +96,8 @@ static int open_av(struct encoder *e, const struct encoder_params *params, struc
     av->time_base = (AVRational){1000, params->fps_milli};
     av->framerate = (AVRational){params->fps_milli, 1000};
     av->gop_size = params->gop;
-    av->max_b_frames = 0;
+    av->max_b_frames = params->n_b_frames;
+    av->slices = params->n_slices;
     av->bit_rate = params->is_live ? 0 : params->bitrate_bps;
     av->rc_max_rate = params->bitrate_bps * 3 / 2;
     av->rc_buffer_size = (int)(params->bitrate_bps * 3 / 2);

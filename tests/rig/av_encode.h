@@ -1,4 +1,4 @@
-/* H.264 and H.265 encoding by libavcodec (libx264, libx265), without B-frames.
+/* H.264 and H.265 encoding by libavcodec (libx264, libx265).
  * Thread: belongs to one owner. */
 #ifndef RIG_AV_ENCODE_H
 #define RIG_AV_ENCODE_H
@@ -15,7 +15,9 @@ struct encoder_params {
     int fps_milli;     /* 25000 = 25 per second */
     int gop;           /* pictures from key frame to key frame */
     int64_t bitrate_bps;
-    bool is_live; /* as cheap as it gets; else a little better for the same bits */
+    int n_slices;   /* of each picture, H.264 only; 0 = one */
+    int n_b_frames; /* between two others, at most; looped only */
+    bool is_live;   /* as cheap as it gets; else a little better for the same bits */
 };
 int encoder_open(const struct encoder_params *params, struct encoder **out, struct err *err);
 void encoder_close(struct encoder **e);

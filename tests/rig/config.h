@@ -22,6 +22,7 @@ struct picture_source {
     bool is_live; /* the scene is encoded as it happens; else once, and looped */
     enum codec codec;
     int width, height, fps_milli, gop;
+    int slices, b_frames; /* as in encoder_params */
     int64_t bitrate_bps;
     unsigned seed;
 };

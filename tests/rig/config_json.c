@@ -67,8 +67,8 @@ static int read_size(const json_t *o, struct picture_source *s, struct err *err)
 
 static int read_source(const json_t *o, struct picture_source *s, struct err *err)
 {
-    static const char *const keys[] = {"file", "scene", "live", "codec",   "size",
-                                       "fps",  "gop",   "seed", "bitrate", NULL};
+    static const char *const keys[] = {"file", "scene", "live",    "codec",  "size",     "fps",
+                                       "gop",  "seed",  "bitrate", "slices", "b_frames", NULL};
     if (json_is_false(o) || json_is_null(o)) {
         s->is_on = false;
         return 0;
@@ -83,6 +83,8 @@ static int read_source(const json_t *o, struct picture_source *s, struct err *er
     double gop = s->gop;
     double seed = s->seed;
     double bitrate = (double)s->bitrate_bps;
+    double slices = s->slices;
+    double b_frames = s->b_frames;
     int rc = known_keys((json_t *)(uintptr_t)o, keys, err);
     if (rc < 0 || (rc = text(o, "file", file, err)) < 0 ||
         (rc = text(o, "scene", scene, err)) < 0 || (rc = text(o, "codec", codec, err)) < 0 ||
@@ -90,12 +92,15 @@ static int read_source(const json_t *o, struct picture_source *s, struct err *er
         (rc = number(o, "gop", 1, 1000, &gop, err)) < 0 ||
         (rc = number(o, "seed", 0, 1e6, &seed, err)) < 0 ||
         (rc = number(o, "bitrate", 10000, 2e7, &bitrate, err)) < 0 ||
-        (rc = read_size(o, s, err)) < 0)
+        (rc = number(o, "slices", 1, 16, &slices, err)) < 0 ||
+        (rc = number(o, "b_frames", 0, 3, &b_frames, err)) < 0 || (rc = read_size(o, s, err)) < 0)
         return rc;
     s->fps_milli = (int)(fps * 1000);
     s->gop = (int)gop;
     s->seed = (unsigned)seed;
     s->bitrate_bps = (int64_t)bitrate;
+    s->slices = (int)slices;
+    s->b_frames = (int)b_frames;
     s->file = file[0] ? xstrdup(file) : NULL;
     if (scene[0] && !scene_of(scene, &s->scene))
         return err_text(err, ERR_INVALID, "there is no scene %s", scene);

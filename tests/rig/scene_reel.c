@@ -59,6 +59,8 @@ static int make(const struct picture_source *source, const char *label, const ch
                                                    .height = source->height,
                                                    .fps_milli = source->fps_milli,
                                                    .gop = source->gop,
+                                                   .n_slices = source->slices,
+                                                   .n_b_frames = source->b_frames,
                                                    .bitrate_bps = source->bitrate_bps},
                           &encoder, err);
     if (rc < 0)
@@ -86,10 +88,10 @@ int scene_reel_create(const struct picture_source *source, const char *label, co
         return make(source, label, NULL, out, err);
     if (mkdir(cache_dir, 0755) != 0 && errno != EEXIST)
         return err_set(err, -errno, "create the cache %s", cache_dir);
-    char *path =
-        xasprintf("%s/%s-%u-%s-%dx%d-%d-gop%d-%lld.mp4", cache_dir, scene_name(source->scene),
-                  source->seed, codec_name(source->codec), source->width, source->height,
-                  source->fps_milli / 1000, source->gop, (long long)source->bitrate_bps);
+    char *path = xasprintf("%s/%s-%u-%s-%dx%d-%d-gop%d-%d-%d-%lld.mp4", cache_dir,
+                           scene_name(source->scene), source->seed, codec_name(source->codec),
+                           source->width, source->height, source->fps_milli / 1000, source->gop,
+                           source->slices, source->b_frames, (long long)source->bitrate_bps);
     struct reel_pair pair;
     int rc = 0;
     if (access(path, R_OK) == 0 && reel_load_file(path, &pair, NULL) >= 0) {

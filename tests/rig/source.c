@@ -36,9 +36,9 @@ static int find_pictures(struct camsim *sim, const struct picture_source *s, con
                          struct reel_pair *out, struct err *err)
 {
     char *key = s->file ? xasprintf("file %s", s->file)
-                        : xasprintf("scene %d %u %d %dx%d %d %d %lld %s", s->scene, s->seed,
-                                    s->codec, s->width, s->height, s->fps_milli, s->gop,
-                                    (long long)s->bitrate_bps, label);
+                        : xasprintf("scene %d %u %d %dx%d %d %d %d %d %lld %s", s->scene, s->seed,
+                                    s->codec, s->width, s->height, s->fps_milli, s->gop, s->slices,
+                                    s->b_frames, (long long)s->bitrate_bps, label);
     bool is_new;
     int rc = 0;
     struct shared_reel *shared = share(sim, key, &is_new);
