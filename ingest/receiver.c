@@ -37,6 +37,7 @@ void receiver_close(struct receiver *r)
     r->stats.picture_mono_us = 0;
     r->stats.published_mono_us = 0;
     r->stats.published_wall_us = 0;
+    r->stats.n_sounds = 0;
     r->stats.frame_us = 0;
     r->stats.gop_s = 0;
     r->stats.has_parameter_sets = false;
@@ -141,6 +142,7 @@ static void on_sound(void *ctx, struct packet *pkt, uint32_t timestamp)
         t->is_broken = true;
     }
     stamp(t, pkt, timestamp);
+    r->stats.n_sounds++;
     publish(t, pkt);
 }
 

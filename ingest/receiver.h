@@ -30,6 +30,7 @@ struct receiver_stats {
     uint64_t n_pictures;  /* whole access units, published or not */
     uint64_t n_published; /* pictures */
     uint64_t n_keys;      /* of these, key frames */
+    uint64_t n_sounds;    /* audio frames published since receiver_open */
     uint64_t n_lost_packets;
     uint64_t n_damaged;  /* pictures dropped because something was missing inside */
     uint64_t n_oversize; /* pictures dropped because they did not end within PACKET_MAX_BYTES */

@@ -68,6 +68,8 @@ void rtsp_client__described(struct rtsp_client *c, int64_t mono_us, const struct
     c->base.tracks[c->base.n_tracks++] = (struct session_track){.media = video};
     if (audio)
         c->base.tracks[c->base.n_tracks++] = (struct session_track){.media = audio};
+    else
+        session_note_audio(&c->base, c->sdp);
     rtsp_client__enter(c, RTSP_CLIENT_SETUP);
     rtsp_client__set_up_next(c, mono_us);
 }

@@ -46,6 +46,8 @@ void rtsp_push__announced(struct rtsp_push *p, const struct rtsp_message *m)
     }
     p->media_of_track[0] = choose_media(p->sdp, true);
     p->media_of_track[1] = choose_media(p->sdp, false);
+    if (p->media_of_track[1] < 0)
+        session_note_audio(&p->base, p->sdp);
     if (p->media_of_track[0] < 0) {
         refuse_video(p, m);
         return;

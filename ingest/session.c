@@ -24,6 +24,20 @@ void session_fini(struct session *s)
     buf_fini(&s->out);
 }
 
+void session_note_audio(struct session *s, const struct sdp *sdp)
+{
+    bool all_sendonly = true;
+    for (size_t i = 0; i < sdp->n_medias; i++)
+        all_sendonly = all_sendonly && sdp->medias[i].is_sendonly;
+    for (size_t i = 0; i < sdp->n_medias; i++) {
+        const struct sdp_media *m = &sdp->medias[i];
+        if (!m->is_audio || (m->is_sendonly && !all_sendonly))
+            continue;
+        str_copy(s->other_audio, sizeof s->other_audio, m->name[0] ? m->name : "unknown");
+        return;
+    }
+}
+
 bool session_skipped(struct session *s, int64_t mono_us, const struct rtsp_item *item)
 {
     if (mono_us - s->window_us > WINDOW_US) {

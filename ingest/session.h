@@ -94,8 +94,9 @@ struct session {
     struct session_end end;
     struct session_track tracks[SESSION_MAX_TRACKS]; /* from SETTLED on; [0] is the video */
     int n_tracks;
-    bool has_answered; /* the peer spoke RTSP */
-    uint64_t n_early;  /* frames before SETTLED: of a session the peer should have ended (K6) */
+    char other_audio[32]; /* sound that is offered but cannot be carried: its name; "" = none */
+    bool has_answered;    /* the peer spoke RTSP */
+    uint64_t n_early;     /* frames before SETTLED: of a session the peer should have ended (K6) */
     struct rtsp_parser parser; /* n_losses of framing so far, and whether it is lost now (I1) */
 
     /* losses of framing within the current minute */
@@ -108,6 +109,8 @@ struct session {
 void session_init(struct session *s, const struct session_ops *ops, const struct session_host *host,
                   void *ctx);
 void session_fini(struct session *s);
+/* Remembers in other_audio what the description offers where no sound of it could be chosen. */
+void session_note_audio(struct session *s, const struct sdp *sdp);
 /* Counts bytes that made no sense. True when it is hopeless (quirk I1: only then the connection is
  * given up). */
 bool session_skipped(struct session *s, int64_t mono_us, const struct rtsp_item *item);

@@ -34,6 +34,20 @@ struct stream_config {
     bool is_on_demand; /* runs only while its hub has viewers, and 10 s longer */
 };
 
+/* What becomes of a stream's sound. Pictures never depend on it. */
+enum sound_state {
+    SOUND_UNKNOWN,     /* the stream never played */
+    SOUND_ABSENT,      /* none is offered, or none has come */
+    SOUND_RECORDED,    /* it comes, and goes where the pictures go */
+    SOUND_UNSUPPORTED, /* offered in a coding that cannot be carried */
+};
+const char *sound_state_name(enum sound_state s); /* "absent", "recorded", "unsupported" */
+struct sound_status {
+    enum sound_state state;
+    char codec[32];   /* as codec_name, else as the camera calls it; "" = none offered */
+    char detail[128]; /* a sentence for a person; "" = nothing to say */
+};
+
 /* A moment's truth about a stream. A plain value. */
 struct stream_status {
     char camera_id[65];
@@ -54,6 +68,7 @@ struct stream_status {
     double clock_offset_s; /* camera's clock minus ours, from sender reports */
     bool has_clock_offset;
     bool has_audio;
+    struct sound_status sound; /* of the newest connection that played */
     int n_viewers;
     uint64_t n_reconnects, n_lost_packets, n_resyncs, n_damaged;
 };

@@ -1,4 +1,6 @@
 /* The truth about a stream, and its way to the home loop. */
+#include <stdio.h>
+
 #include "base/mem.h"
 #include "base/str.h"
 #include "ingest/stream_priv.h"
@@ -46,6 +48,45 @@ static void on_home(void *ctx)
     free(m);
 }
 
+const char *sound_state_name(enum sound_state s)
+{
+    switch (s) {
+    case SOUND_UNKNOWN:
+        return "unknown";
+    case SOUND_ABSENT:
+        return "absent";
+    case SOUND_RECORDED:
+        return "recorded";
+    case SOUND_UNSUPPORTED:
+        return "unsupported";
+    }
+    return "unknown";
+}
+
+static void fill_sound(struct stream *s, uint64_t n_sounds)
+{
+    struct sound_status *sound = &s->status.sound;
+    const struct session *session = s->session;
+    *sound = (struct sound_status){.state = SOUND_ABSENT};
+    if (receiver_has_audio(s->receiver) && session->n_tracks > 1) {
+        const char *name = codec_name(session->tracks[RECEIVER_AUDIO].media->codec);
+        str_copy(sound->codec, sizeof sound->codec, name);
+        if (n_sounds > 0)
+            sound->state = SOUND_RECORDED;
+        else
+            snprintf(sound->detail, sizeof sound->detail,
+                     "the camera offers sound (%s) but has sent none", name);
+    } else if (session->other_audio[0]) {
+        sound->state = SOUND_UNSUPPORTED;
+        str_copy(sound->codec, sizeof sound->codec, session->other_audio);
+        snprintf(sound->detail, sizeof sound->detail,
+                 "%s cannot be recorded; set the camera's sound to AAC or G.711",
+                 session->other_audio);
+    } else {
+        str_copy(sound->detail, sizeof sound->detail, "the camera offers no sound");
+    }
+}
+
 static void fill(struct stream *s)
 {
     struct stream_status *st = &s->status;
@@ -60,6 +101,8 @@ static void fill(struct stream *s)
     st->has_clock_offset = stats->has_clock_offset;
     st->clock_offset_s = stats->clock_offset_s;
     st->has_audio = s->state == STREAM_PLAYING && receiver_has_audio(s->receiver);
+    if (s->state == STREAM_PLAYING && s->session)
+        fill_sound(s, stats->n_sounds);
     if (stats->published_wall_us > 0) {
         st->advancing_us = stats->published_wall_us;
         st->reachable_us = MAX(st->reachable_us, stats->published_wall_us);

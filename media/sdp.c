@@ -38,21 +38,19 @@ static bool cut_u32(struct span *s, char sep, uint32_t *out)
 /* The static table, for payload types without rtpmap (RFC 3551). */
 static void set_static_type(struct sdp_media *m)
 {
-    switch (m->payload_type) {
-    case 0:
-        str_copy(m->name, sizeof m->name, "PCMU");
-        m->clock_rate = 8000;
-        break;
-    case 8:
-        str_copy(m->name, sizeof m->name, "PCMA");
-        m->clock_rate = 8000;
-        break;
-    case 26:
-        str_copy(m->name, sizeof m->name, "JPEG");
-        m->clock_rate = 90000;
-        break;
-    default:
-        break;
+    static const struct {
+        int payload_type;
+        const char *name;
+        uint32_t clock_rate;
+    } types[] = {{0, "PCMU", 8000},  {2, "G726-32", 8000}, {3, "GSM", 8000},   {4, "G723", 8000},
+                 {8, "PCMA", 8000},  {9, "G722", 8000},    {10, "L16", 44100}, {11, "L16", 44100},
+                 {14, "MPA", 90000}, {15, "G728", 8000},   {18, "G729", 8000}, {26, "JPEG", 90000},
+                 {33, "MP2T", 90000}};
+    for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+        if (types[i].payload_type != m->payload_type)
+            continue;
+        str_copy(m->name, sizeof m->name, types[i].name);
+        m->clock_rate = types[i].clock_rate;
     }
 }
 

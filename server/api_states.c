@@ -27,6 +27,22 @@ static void put_known(json_t *o, const char *key, bool is_known, double value)
         json_put_null(o, key);
 }
 
+static void put_sound(json_t *state, const struct sound_status *sound)
+{
+    if (sound->state == SOUND_UNKNOWN) {
+        json_put_null(state, "audio");
+        return;
+    }
+    json_t *o = json_object();
+    if (sound->codec[0])
+        json_put_text(o, "codec", sound->codec);
+    else
+        json_put_null(o, "codec");
+    json_put_text(o, "state", sound_state_name(sound->state));
+    json_put_text(o, "detail", sound->detail);
+    json_put(state, "audio", o);
+}
+
 json_t *camera_state_json(const struct camera_state *st, int64_t now_us)
 {
     json_t *o = camera_state_short_json(st);
@@ -52,6 +68,7 @@ json_t *camera_state_json(const struct camera_state *st, int64_t now_us)
     json_put_int(o, "lost_packets", (int64_t)st->n_lost_packets);
     put_known(o, "clock_offset_s", st->has_clock_offset, st->clock_offset_s);
     json_put_bool(o, "has_audio", st->has_audio);
+    put_sound(o, &st->sound);
     return o;
 }
 

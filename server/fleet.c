@@ -54,6 +54,7 @@ static void take_status(struct camera_state *st, const struct stream_status *s)
     st->clock_offset_s = s->clock_offset_s;
     st->has_clock_offset = s->has_clock_offset;
     st->has_audio = s->has_audio;
+    st->sound = s->sound;
 }
 
 /* What the recorder of one stream adds: false when it does not do what it is asked. */

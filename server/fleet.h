@@ -36,6 +36,7 @@ struct camera_state {
     uint64_t n_reconnects, n_lost_packets;
     double clock_offset_s;
     bool has_clock_offset, has_audio, has_sub;
+    struct sound_status sound;
 };
 
 struct fleet_host {

@@ -334,6 +334,54 @@ static void publishes_audio_after_video(void **state)
     assert_int_equal(rig->got[3]->pts - rig->got[2]->pts, 160);
 }
 
+/* Absent, garbage, ten times too much, with stamps that go back or stand still, late by minutes: in
+ * every case the pictures are the same, at the same times (quirks M1, M3). */
+static void M3_pictures_do_not_wait_for_sound(void **state)
+{
+    struct rig *rig = *state;
+    static const char *const sounds[] = {
+        RIG_AUDIO, "m=audio 0 RTP/AVP 8\r\na=rtpmap:8 mpeg4-generic/16000/1\r\n"
+                   "a=fmtp:8 mode=AAC-hbr;config=1408;sizelength=13;indexlength=3;"
+                   "indexdeltalength=3\r\n"};
+    enum { ABSENT, GARBAGE, TENFOLD, BACKWARD, STILL, LATE, N_KINDS };
+    int64_t usual[22] = {0};
+    for (size_t k = 0; k < ARRAY_LEN(sounds) * N_KINDS; k++) {
+        size_t kind = k % N_KINDS;
+        char sdp[1024];
+        uint16_t seq = 1;
+        int n_video = 0;
+        snprintf(sdp, sizeof sdp, "%s%s", RIG_SDP_HEAD RIG_VIDEO RIG_FMTP, sounds[k / N_KINDS]);
+        forget(rig);
+        open_as(rig, sdp, false);
+        assert_true(receiver_has_audio(rig->receiver));
+        start(rig);
+        for (int i = 0; i < 20; i++) {
+            int n = kind == TENFOLD ? 20 : kind == ABSENT || (kind == LATE && i < 15) ? 0 : 2;
+            for (int s = 0; s < n; s++, seq++) {
+                uint8_t bytes[170] = {0, 16, (uint8_t)(160 >> 5), (uint8_t)(160 << 3)};
+                for (size_t b = 0; kind == GARBAGE && b < sizeof bytes; b++)
+                    bytes[b] = (uint8_t)((b + seq) * 167 + 13);
+                uint32_t ts = kind == BACKWARD ? 0u - seq * 999u : kind == STILL ? 5 : seq * 160u;
+                input(rig, 1, 8, seq, ts, bytes, kind == GARBAGE ? seq % sizeof bytes : 164);
+            }
+            picture(rig, false);
+            for (int g = 0; g < rig->n_got; g++) {
+                if (!rig->got[g]->is_video)
+                    continue;
+                assert_true(n_video == 0 || !rig->got[g]->is_discontinuity);
+                if (k == 0)
+                    usual[n_video] = rig->got[g]->dts;
+                assert_int_equal(rig->got[g]->dts, usual[n_video]);
+                n_video++;
+            }
+            forget(rig);
+        }
+        assert_int_equal(n_video, 22);
+        bool is_heard = receiver_stats(rig->receiver)->n_sounds > 0;
+        assert_true(kind == GARBAGE || is_heard == (kind != ABSENT));
+    }
+}
+
 static void M1_audio_trouble_never_touches_video(void **state)
 {
     struct rig *rig = *state;
@@ -468,6 +516,7 @@ int main(void)
         T(R7_gives_up_on_a_udp_packet_in_time),
         T(H15_waits_for_a_key_frame_after_an_endless_picture),
         T(publishes_audio_after_video),
+        T(M3_pictures_do_not_wait_for_sound),
         T(M1_audio_trouble_never_touches_video),
         T(T6_measures_the_cameras_clock),
         T(T6_knows_a_camera_without_a_clock),

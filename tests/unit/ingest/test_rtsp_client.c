@@ -447,6 +447,38 @@ static void goes_on_without_audio(void **state)
     assert_int_equal(rig->session->n_tracks, 1);
 }
 
+/* Video goes on, and what the sound is called is known (quirks M2, D8, D9). */
+static void names_sound_that_cannot_be_carried(void **state)
+{
+    struct rig *rig = *state;
+    static const struct {
+        const char *media, *name;
+    } cases[] = {
+        {"m=audio 0 RTP/AVP 97\r\na=rtpmap:97 G726-32/8000\r\n", "G726-32"},
+        {"m=audio 0 RTP/AVP 97\r\na=rtpmap:97 AAL2-G726-16/8000\r\n", "AAL2-G726-16"},
+        {"m=audio 0 RTP/AVP 9\r\n", "G722"},
+        {"m=audio 0 RTP/AVP 14\r\n", "MPA"},
+        {"m=audio 0 RTP/AVP 11\r\na=rtpmap:11 PCM/48000\r\n", "PCM"},
+        {"m=audio 0 RTP/AVP 97\r\na=rtpmap:97 L16/16000/2\r\n", "L16"},
+        {"m=audio 0 RTP/AVP 97\r\na=rtpmap:97 MP4A-LATM/48000/2\r\n", "MP4A-LATM"},
+        {"m=audio 0 RTP/AVP 97\r\na=rtpmap:97 opus/48000/2\r\n", "opus"},
+        {"m=audio 0 RTP/AVP 97\r\n", "unknown"},
+        {"m=audio 0 RTP/AVP 9\r\na=sendonly\r\n", ""}, /* a backchannel is no sound of it */
+        {"", ""},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char sdp[1024];
+        snprintf(sdp, sizeof sdp, "%sa=control:v\r\n%s", RIG_SDP_HEAD RIG_VIDEO, cases[i].media);
+        begin(rig);
+        to_describe(rig);
+        answer(rig, "200 OK\n", sdp);
+        assert_request(rig, "SETUP " URL "/v ");
+        answer(rig, "200 OK\nSession: 1\n", NULL);
+        assert_request(rig, "PLAY ");
+        assert_string_equal(rig->session->other_audio, cases[i].name);
+    }
+}
+
 static void asks_for_the_other_transport(void **state)
 {
     struct rig *rig = *state;
@@ -883,6 +915,7 @@ int main(void)
         T(judges_the_description),
         T(picks_what_is_meant_for_us),
         T(goes_on_without_audio),
+        T(names_sound_that_cannot_be_carried),
         T(asks_for_the_other_transport),
         T(follows_redirects),
         T(redirects_keep_what_protects),

@@ -427,6 +427,36 @@ static void strange_sound_never_stops_pictures(void **state)
     assert_int_equal(rig_check(rig), 500);
 }
 
+/* Ten times too much sound, of both kinds: it is cut, the pictures are whole and so is the length.
+ */
+static void too_much_sound_never_stops_pictures(void **state)
+{
+    struct rig *rig = *state;
+    struct segment_row row;
+    int64_t ticks = 0;
+    rig_open(rig);
+    for (int kind = 0; kind < 2; kind++) {
+        if (kind == 1) {
+            format_unref(&rig->audio);
+            assert_int_equal(format_create_audio(CODEC_AAC, 16000, 1, NULL, 0, &rig->audio), 0);
+        }
+        rig_record(rig, kind == 0 ? "cam" : "cam-aac");
+        int64_t from_us = rig->wall_us;
+        for (int i = 0; i < 500; i++) {
+            rig_picture(rig, i % 25 == 0);
+            for (int k = 0; k < 20; k++, ticks += kind == 0 ? 160 : 1024)
+                rig_sound(rig, ticks, rig->wall_us);
+        }
+        rig_stop(rig);
+        struct segment_row rows[4];
+        assert_int_equal(rig_rows(rig, rows, 4), kind + 1);
+        row = rows[kind];
+        assert_int_equal(row.frames, 500);
+        assert_int_equal(row.to_us - from_us, 500 * RIG_FRAME_US);
+    }
+    assert_int_equal(rig_check(rig), 1000);
+}
+
 static void sound_is_a_second_track(void **state)
 {
     struct rig *rig = *state;
@@ -644,6 +674,7 @@ int main(void)
         TEST(another_size_without_a_key_frame_is_a_gap),
         TEST(changing_parameter_sets_stay_in_the_segment),
         TEST(strange_sound_never_stops_pictures),
+        TEST(too_much_sound_never_stops_pictures),
         TEST(sound_is_a_second_track),
         TEST(is_playable_while_written),
         TEST(a_full_disk_is_a_counted_gap),

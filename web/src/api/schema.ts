@@ -92,7 +92,7 @@ export type Camera = {
   township_id: Id;
   area: string;
   area_type: AreaType;
-  /** without a password */ main_url: string;
+  /** without a password; rtsp://, rtsps:// (TLS), rtsph:// or rtspsh:// (RTSP over HTTP or HTTPS, also written rtsp+http:// and rtsp+https://) */ main_url: string;
   sub_url: string;
   username: string;
   has_password: boolean;
@@ -180,6 +180,11 @@ export type CameraState = {
   lost_packets: number;
   /** the camera's clock minus ours */ clock_offset_s: number | null;
   has_audio: boolean;
+  /** what becomes of the sound; null until the stream has played */ audio: {
+    /** aac, pcma or pcmu, else as the camera calls it */ codec: string | null;
+    state: 'recorded' | 'unsupported' | 'absent';
+    /** a sentence for a person; empty when there is nothing to say */ detail: string;
+  } | null;
   has_sub: boolean;
 };
 

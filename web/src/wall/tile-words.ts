@@ -99,6 +99,11 @@ export function useTileWords() {
   return { words };
 }
 
+/** Of the sound; what we do not know is written as the camera calls it. */
+export function soundName(codec: string): string {
+  return { aac: 'AAC', pcma: 'G.711 A', pcmu: 'G.711 µ' }[codec] ?? codec;
+}
+
 export function codecName(codec: string): string {
   return { h264: 'H.264', h265: 'H.265', hevc: 'H.265' }[codec] ?? codec;
 }
