@@ -47,7 +47,7 @@ static const char *find_any(struct span s, const char *set)
 
 static const char *find_last(struct span s, char c)
 {
-    return s.n > 0 ? memrchr(s.p, c, s.n) : NULL;
+    return s.p && s.n > 0 ? memrchr(s.p, c, s.n) : NULL;
 }
 
 static struct span between(const char *begin, const char *end)
