@@ -183,7 +183,7 @@ static void send_frame(struct rig *rig, uint8_t channel, uint8_t pt)
 
 /* --- tests --- */
 
-static void plays_over_tcp(void **state)
+static void U12_U14_plays_over_tcp(void **state)
 {
     struct rig *rig = *state;
     begin(rig);
@@ -258,7 +258,7 @@ static void plays_over_udp(void **state)
     assert_int_equal(rig->n_ports, 2);
 }
 
-static void takes_tcp_when_udp_is_answered_so(void **state)
+static void P6_takes_tcp_when_udp_is_answered_so(void **state)
 {
     struct rig *rig = *state;
     begin_as(rig, URL, "", "", true);
@@ -271,7 +271,7 @@ static void takes_tcp_when_udp_is_answered_so(void **state)
     assert_int_equal(rig->n_frames[0], 1);
 }
 
-static void uses_the_channels_of_the_answer(void **state)
+static void P1_P2_uses_the_channels_of_the_answer(void **state)
 {
     static const struct {
         const char *transport;
@@ -300,7 +300,7 @@ static void uses_the_channels_of_the_answer(void **state)
     }
 }
 
-static void joins_the_control_as_cameras_mean_it(void **state)
+static void U1_U3_joins_the_control_as_cameras_mean_it(void **state)
 {
     static const struct {
         const char *url, *base, *control, *setup, *play;
@@ -336,7 +336,7 @@ static void joins_the_control_as_cameras_mean_it(void **state)
     }
 }
 
-static void tries_other_readings_of_the_control(void **state)
+static void U2_U4_tries_other_readings_of_the_control(void **state)
 {
     struct rig *rig = *state;
     begin_as(rig, "rtsp://h/live?ch=1", "", "", false);
@@ -382,7 +382,7 @@ static void names_the_cause_of_a_refusal(void **state)
     }
 }
 
-static void goes_on_when_options_is_refused(void **state)
+static void U8_goes_on_when_options_is_refused(void **state)
 {
     static const char *const answers[] = {"501 Not Implemented\n", "403 Forbidden\n",
                                           "405 Method Not Allowed\n", "200\n"};
@@ -505,7 +505,7 @@ static void follows_redirects(void **state)
 }
 
 /* From TLS to plain never; inside a tunnel the camera does not know of it. */
-static void redirects_keep_what_protects(void **state)
+static void U9_redirects_keep_what_protects(void **state)
 {
     static const char *const rows[][3] = {
         {"rtsps://h/x", "rtsp://h2/y", NULL},
@@ -532,7 +532,7 @@ static void redirects_keep_what_protects(void **state)
     }
 }
 
-static void plays_each_track_when_the_aggregate_is_refused(void **state)
+static void K8_plays_each_track_when_the_aggregate_is_refused(void **state)
 {
     struct rig *rig = *state;
     begin(rig);
@@ -582,7 +582,7 @@ static void says_who_was_silent(void **state)
     assert_string_equal(rig->session->end.text, "no answer to DESCRIBE within 15 s");
 }
 
-static void reads_a_body_shorter_than_announced(void **state)
+static void F4_reads_a_body_shorter_than_announced(void **state)
 {
     struct rig *rig = *state;
     char text[1024];
@@ -611,7 +611,7 @@ static void plays_when_only_the_answer_to_play_is_missing(void **state)
     assert_int_equal(rtsp_client_state(rig->client), RTSP_CLIENT_PLAYING);
 }
 
-static void refuses_a_web_server(void **state)
+static void F6_refuses_a_web_server(void **state)
 {
     static const char page[] = "HTTP/1.0 400 Bad Request\r\nContent-Length: 3\r\n\r\nbad";
     struct rig *rig = *state;
@@ -655,7 +655,7 @@ static void finds_its_way_after_a_little_garbage(void **state)
 
 /* --- keepalive --- */
 
-static void keeps_alive_in_time(void **state)
+static void K3_P4_keeps_alive_in_time(void **state)
 {
     static const struct {
         const char *session;
@@ -687,7 +687,7 @@ static void keeps_alive_in_time(void **state)
     }
 }
 
-static void falls_back_to_options(void **state)
+static void K1_falls_back_to_options(void **state)
 {
     struct rig *rig = *state;
     to_playing(rig);
@@ -716,7 +716,7 @@ static void falls_back_to_options(void **state)
     assert_request(rig, "OPTIONS ");
 }
 
-static void answers_the_camera(void **state)
+static void K9_answers_the_camera(void **state)
 {
     static const struct {
         const char *request, *answer;
@@ -788,7 +788,7 @@ static void logs_in_by_digest(void **state)
     assert_no_header(rig, "12345");
 }
 
-static void signs_again_when_the_nonce_expires(void **state)
+static void A5_signs_again_when_the_nonce_expires(void **state)
 {
     struct rig *rig = *state;
     begin_as(rig, URL, "u", "p", false);
@@ -837,7 +837,7 @@ static void knows_a_wrong_password(void **state)
     assert_end(rig, SESSION_VERDICT_FAILED, CAUSE_AUTH);
 }
 
-static void prefers_the_strongest_and_falls_back_once(void **state)
+static void A2_A3_prefers_the_strongest_and_falls_back_once(void **state)
 {
     static const char offers[] =
         "401 Unauthorized\nWWW-Authenticate: Basic realm=\"x\"\n"
@@ -855,7 +855,7 @@ static void prefers_the_strongest_and_falls_back_once(void **state)
     assert_end(rig, SESSION_VERDICT_FAILED, CAUSE_AUTH);
 }
 
-static void carries_the_challenge_to_the_next_connection(void **state)
+static void U11_carries_the_challenge_to_the_next_connection(void **state)
 {
     struct rig *rig = *state;
     begin_as(rig, URL, "u", "p", false);
@@ -903,40 +903,40 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(plays_over_tcp),
+        T(U12_U14_plays_over_tcp),
         T(plays_byte_by_byte),
         T(plays_over_udp),
-        T(takes_tcp_when_udp_is_answered_so),
-        T(uses_the_channels_of_the_answer),
-        T(joins_the_control_as_cameras_mean_it),
-        T(tries_other_readings_of_the_control),
+        T(P6_takes_tcp_when_udp_is_answered_so),
+        T(P1_P2_uses_the_channels_of_the_answer),
+        T(U1_U3_joins_the_control_as_cameras_mean_it),
+        T(U2_U4_tries_other_readings_of_the_control),
         T(names_the_cause_of_a_refusal),
-        T(goes_on_when_options_is_refused),
+        T(U8_goes_on_when_options_is_refused),
         T(judges_the_description),
         T(picks_what_is_meant_for_us),
         T(goes_on_without_audio),
         T(names_sound_that_cannot_be_carried),
         T(asks_for_the_other_transport),
         T(follows_redirects),
-        T(redirects_keep_what_protects),
-        T(plays_each_track_when_the_aggregate_is_refused),
+        T(U9_redirects_keep_what_protects),
+        T(K8_plays_each_track_when_the_aggregate_is_refused),
         T(tears_down_after_a_failure_with_a_session),
         T(says_who_was_silent),
-        T(reads_a_body_shorter_than_announced),
+        T(F4_reads_a_body_shorter_than_announced),
         T(plays_when_only_the_answer_to_play_is_missing),
-        T(refuses_a_web_server),
+        T(F6_refuses_a_web_server),
         T(gives_up_on_endless_garbage),
         T(finds_its_way_after_a_little_garbage),
-        T(keeps_alive_in_time),
-        T(falls_back_to_options),
-        T(answers_the_camera),
+        T(K3_P4_keeps_alive_in_time),
+        T(K1_falls_back_to_options),
+        T(K9_answers_the_camera),
         T(sends_reports_between_requests),
         T(logs_in_by_basic),
         T(logs_in_by_digest),
-        T(signs_again_when_the_nonce_expires),
+        T(A5_signs_again_when_the_nonce_expires),
         T(knows_a_wrong_password),
-        T(prefers_the_strongest_and_falls_back_once),
-        T(carries_the_challenge_to_the_next_connection),
+        T(A2_A3_prefers_the_strongest_and_falls_back_once),
+        T(U11_carries_the_challenge_to_the_next_connection),
         T(ends_when_the_connection_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

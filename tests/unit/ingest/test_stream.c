@@ -639,7 +639,7 @@ static void stops_in_every_state(void **state)
     until(rig, rig->is_gone); /* no session: nothing to wait for */
 }
 
-static void stops_within_a_second_when_teardown_is_not_answered(void **state)
+static void K8_stops_within_a_second_when_teardown_is_not_answered(void **state)
 {
     struct rig *rig = *state;
     play(rig);
@@ -716,7 +716,7 @@ int main(void)
         T(keeps_the_session_alive),
         T(batches_reads_only_while_nobody_watches),
         T(stops_in_every_state),
-        T(stops_within_a_second_when_teardown_is_not_answered),
+        T(K8_stops_within_a_second_when_teardown_is_not_answered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -91,7 +91,7 @@ static void describe(const struct sdp *sdp, struct buf *out)
     }
 }
 
-static void reads_what_cameras_write(void **state)
+static void D4_D7_reads_what_cameras_write(void **state)
 {
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -192,8 +192,10 @@ static void prints_what_it_parses(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_what_cameras_write), cmocka_unit_test(reads_the_session_level),
-        cmocka_unit_test(reads_aac_parameters),     cmocka_unit_test(bounds_medias_and_needs_one),
+        cmocka_unit_test(D4_D7_reads_what_cameras_write),
+        cmocka_unit_test(reads_the_session_level),
+        cmocka_unit_test(reads_aac_parameters),
+        cmocka_unit_test(bounds_medias_and_needs_one),
         cmocka_unit_test(prints_what_it_parses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -43,7 +43,7 @@ static const char *short_name(enum auth_scheme s)
     return names[s];
 }
 
-static void reads_challenges(void **state)
+static void A4_reads_challenges(void **state)
 {
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(offers); i++) {
@@ -86,7 +86,7 @@ static void start(struct auth *a, const char *header)
     auth_start(a, &o.list[0]);
 }
 
-static void signs_as_the_standards_say(void **state)
+static void A1_A3_A10_signs_as_the_standards_say(void **state)
 {
     (void)state;
     struct auth a;
@@ -195,9 +195,9 @@ static void reads_answers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_challenges),
+        cmocka_unit_test(A4_reads_challenges),
         cmocka_unit_test(prefers_the_strongest_not_tried),
-        cmocka_unit_test(signs_as_the_standards_say),
+        cmocka_unit_test(A1_A3_A10_signs_as_the_standards_say),
         cmocka_unit_test(verifies_what_it_signs),
         cmocka_unit_test(reads_answers),
     };

@@ -200,7 +200,7 @@ static void takes_a_short_description_whole_when_told(void **state)
     assert_true(span_eq(item.message.body, "v=0\r\nm="));
 }
 
-static void extends_a_description_cut_by_its_length(void **state)
+static void F4_extends_a_description_cut_by_its_length(void **state)
 {
     (void)state;
     static const char text[] = "RTSP/1.0 200 OK\r\nContent-Length: 8\r\n\r\nv=0\r\nm=video\r\n"
@@ -210,7 +210,7 @@ static void extends_a_description_cut_by_its_length(void **state)
     assert_string_equal(got, "R200:-1+14 R200:3");
 }
 
-static void refuses_an_endless_header(void **state)
+static void F4_refuses_an_endless_header(void **state)
 {
     (void)state;
     size_t n = RTSP_HEADER_MAX_BYTES + 10;
@@ -299,7 +299,7 @@ static const struct {
     {"", NULL},
 };
 
-static void reads_transport_headers(void **state)
+static void P1_P2_P3_P8_reads_transport_headers(void **state)
 {
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(transports); i++) {
@@ -340,12 +340,12 @@ int main(void)
         cmocka_unit_test(does_not_care_how_bytes_arrive),
         cmocka_unit_test(finds_headers_in_any_case),
         cmocka_unit_test(takes_a_short_description_whole_when_told),
-        cmocka_unit_test(extends_a_description_cut_by_its_length),
-        cmocka_unit_test(refuses_an_endless_header),
+        cmocka_unit_test(F4_extends_a_description_cut_by_its_length),
+        cmocka_unit_test(F4_refuses_an_endless_header),
         cmocka_unit_test(counts_losses_and_runts),
         cmocka_unit_test(looks_only_for_channels_that_were_set_up),
         cmocka_unit_test(prints_what_it_parses),
-        cmocka_unit_test(reads_transport_headers),
+        cmocka_unit_test(P1_P2_P3_P8_reads_transport_headers),
         cmocka_unit_test(reads_session_headers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -57,7 +57,7 @@ static const struct {
     {"rtsp://h/a\nb", NULL, "", ""},
 };
 
-static void reads_addresses(void **state)
+static void U13_L8_reads_addresses(void **state)
 {
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(urls); i++) {
@@ -206,7 +206,7 @@ static const struct {
     {"\"rtsp://h/q/\"", "", "rtsp://pub:8554/q/"},
 };
 
-static void repairs_the_base(void **state)
+static void U5_repairs_the_base(void **state)
 {
     (void)state;
     struct url origin;
@@ -237,7 +237,7 @@ static const struct {
     {"rtsp://h/x", " track1 ", "rtsp://h/x/track1", NULL},
 };
 
-static void joins_controls_as_text(void **state)
+static void U1_U2_U4_joins_controls_as_text(void **state)
 {
     (void)state;
     struct url origin;
@@ -259,13 +259,13 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_the_camera_and_not_the_tunnel_in_requests),
-        cmocka_unit_test(reads_addresses),
+        cmocka_unit_test(U13_L8_reads_addresses),
         cmocka_unit_test(knows_the_ports),
         cmocka_unit_test(L7_reads_the_channel_of_a_recorder),
         cmocka_unit_test(refuses_what_is_too_long),
         cmocka_unit_test(hides_credentials),
-        cmocka_unit_test(repairs_the_base),
-        cmocka_unit_test(joins_controls_as_text),
+        cmocka_unit_test(U5_repairs_the_base),
+        cmocka_unit_test(U1_U2_U4_joins_controls_as_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
