@@ -82,7 +82,7 @@ static void follows_an_honest_camera_exactly(void **state)
     assert_int_equal(c.t.n_outliers, 0);
 }
 
-static void unwraps_the_clock(void **state)
+static void T5_unwraps_the_clock(void **state)
 {
     (void)state;
     struct cam c = new_cam(90000, 0);
@@ -173,7 +173,7 @@ static void takes_a_backlog_at_the_start(void **state)
     }
 }
 
-static void absorbs_drift_of_a_day(void **state)
+static void T2_absorbs_drift_of_a_day(void **state)
 {
     (void)state;
     static const double drift[] = {50e-6, -50e-6, 20e-6, -100e-6};
@@ -190,7 +190,7 @@ static void absorbs_drift_of_a_day(void **state)
 }
 
 /* T1: nominal stamps, slower or faster delivery, in the first second or in the middle. */
-static void steers_wrong_speeds_to_arrival(void **state)
+static void T1_steers_wrong_speeds_to_arrival(void **state)
 {
     (void)state;
     static const double fps[] = {21, 24, 24.9, 25.1, 27, 15, 50, 12, 8};
@@ -215,7 +215,7 @@ static void steers_wrong_speeds_to_arrival(void **state)
     }
 }
 
-static void holds_over_hours(void **state)
+static void T1_holds_over_hours(void **state)
 {
     (void)state;
     struct cam c = new_cam(90000, 0);
@@ -228,7 +228,7 @@ static void holds_over_hours(void **state)
     assert_true(c.t.rate == 1);
 }
 
-static void absorbs_drift(void **state)
+static void T2_absorbs_drift(void **state)
 {
     (void)state;
     static const double drift[] = {50e-6, 0.001, 0.01, -50e-6, -0.001, -0.01};
@@ -311,7 +311,7 @@ static void is_not_misled_by_a_burst_at_the_start(void **state)
 }
 
 /* T3: single outliers are replaced, without moving anything else. */
-static void replaces_outliers(void **state)
+static void T3_replaces_outliers(void **state)
 {
     (void)state;
     static const int32_t far_off[] = {-9800 * 90000, 6 * 90000, INT32_MAX, INT32_MIN, -90000 * 3};
@@ -329,7 +329,7 @@ static void replaces_outliers(void **state)
     }
 }
 
-static void joins_a_new_start_after_three_that_agree(void **state)
+static void T3_joins_a_new_start_after_three_that_agree(void **state)
 {
     (void)state;
     struct cam c = new_cam(90000, 0);
@@ -372,7 +372,7 @@ static void catches_up_with_time_that_stamps_do_not_tell(void **state)
 }
 
 /* T4 */
-static void spreads_equal_stamps(void **state)
+static void T4_spreads_equal_stamps(void **state)
 {
     (void)state;
     struct cam c = new_cam(90000, 0);
@@ -392,7 +392,7 @@ static void spreads_equal_stamps(void **state)
 }
 
 /* IPBB: stamps of P lie ahead. */
-static void derives_decode_times_of_b_frames(void **state)
+static void H13_derives_decode_times_of_b_frames(void **state)
 {
     (void)state;
     static const int order[] = {0, 3, 1, 2};
@@ -408,7 +408,7 @@ static void derives_decode_times_of_b_frames(void **state)
 }
 
 /* A cached group comes at once: times are pressed together, but pictures stay in order. */
-static void keeps_the_order_of_b_frames_in_a_burst(void **state)
+static void H13_keeps_the_order_of_b_frames_in_a_burst(void **state)
 {
     (void)state;
     static const int order[] = {0, 3, 1, 2};
@@ -443,7 +443,7 @@ static void begins_to_reorder_with_a_new_format(void **state)
     assert_int_equal(c.n_jumps, 0);
 }
 
-static void finds_b_frames_that_nobody_told_of(void **state)
+static void H13_finds_b_frames_that_nobody_told_of(void **state)
 {
     (void)state;
     static const int order[] = {0, 3, 1, 2};
@@ -517,24 +517,24 @@ int main(void)
         cmocka_unit_test(bears_bursts_of_b_frames),
         cmocka_unit_test(follows_15_fps_exactly),
         cmocka_unit_test(takes_a_backlog_at_the_start),
-        cmocka_unit_test(absorbs_drift_of_a_day),
-        cmocka_unit_test(unwraps_the_clock),
-        cmocka_unit_test(steers_wrong_speeds_to_arrival),
-        cmocka_unit_test(holds_over_hours),
-        cmocka_unit_test(absorbs_drift),
+        cmocka_unit_test(T2_absorbs_drift_of_a_day),
+        cmocka_unit_test(T5_unwraps_the_clock),
+        cmocka_unit_test(T1_steers_wrong_speeds_to_arrival),
+        cmocka_unit_test(T1_holds_over_hours),
+        cmocka_unit_test(T2_absorbs_drift),
         cmocka_unit_test(follows_a_change_of_speed),
         cmocka_unit_test(is_not_pushed_by_a_stall),
         cmocka_unit_test(is_not_misled_by_a_dip),
         cmocka_unit_test(is_not_misled_by_a_burst_at_the_start),
-        cmocka_unit_test(replaces_outliers),
-        cmocka_unit_test(joins_a_new_start_after_three_that_agree),
+        cmocka_unit_test(T3_replaces_outliers),
+        cmocka_unit_test(T3_joins_a_new_start_after_three_that_agree),
         cmocka_unit_test(believes_a_pause_that_the_arrival_confirms),
         cmocka_unit_test(catches_up_with_time_that_stamps_do_not_tell),
-        cmocka_unit_test(spreads_equal_stamps),
-        cmocka_unit_test(derives_decode_times_of_b_frames),
-        cmocka_unit_test(keeps_the_order_of_b_frames_in_a_burst),
+        cmocka_unit_test(T4_spreads_equal_stamps),
+        cmocka_unit_test(H13_derives_decode_times_of_b_frames),
+        cmocka_unit_test(H13_keeps_the_order_of_b_frames_in_a_burst),
         cmocka_unit_test(begins_to_reorder_with_a_new_format),
-        cmocka_unit_test(finds_b_frames_that_nobody_told_of),
+        cmocka_unit_test(H13_finds_b_frames_that_nobody_told_of),
         cmocka_unit_test(follows_steps_of_the_wall_clock),
         cmocka_unit_test(steers_audio_alike),
         cmocka_unit_test(keeps_its_promises_with_noise),
