@@ -1,9 +1,10 @@
-// What the two ways of showing pictures (WebCodecs on a canvas, Media Source in a video element) have in common.
+// What the ways of showing pictures (WebCodecs or images on a canvas, Media Source in a video element) have in common.
 
 import type { MediaHeader } from './media-header';
 import type { VideoTrack } from './mp4';
 
-export type DecoderKind = 'webcodecs' | 'mse';
+/** `images`: MJPEG, read by the browser as it reads any image. */
+export type DecoderKind = 'webcodecs' | 'images' | 'mse';
 
 export interface DecoderEvents {
   /** A picture is on the screen. */
@@ -42,7 +43,7 @@ export interface Decoder {
 
 const mseType = (codec: string) => `video/mp4; codecs="${codec}"`;
 
-export type DecoderPreference = 'auto' | DecoderKind;
+export type DecoderPreference = 'auto' | 'webcodecs' | 'mse';
 
 export function hasWebCodecs(): boolean {
   return typeof VideoDecoder === 'function' && typeof EncodedVideoChunk === 'function';
@@ -56,9 +57,13 @@ export function mimeOf(codec: string): string {
   return mseType(codec);
 }
 
+/** What the server calls MJPEG; neither WebCodecs nor Media Source takes it. */
+export const JPEG_CODEC = 'mp4v.6C';
+
 const verdicts = new Map<string, DecoderKind | null>();
 
 async function judge(codec: string, preference: DecoderPreference): Promise<DecoderKind | null> {
+  if (codec === JPEG_CODEC) return typeof createImageBitmap === 'function' ? 'images' : null;
   if (preference !== 'mse' && hasWebCodecs()) {
     try {
       const answer = await VideoDecoder.isConfigSupported({ codec, optimizeForLatency: true });

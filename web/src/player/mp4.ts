@@ -1,5 +1,5 @@
 // What the player needs from an init segment: the video track's timescale and decoder configuration.
-// ISO/IEC 14496-12 (boxes), 14496-15 (avcC, hvcC).
+// ISO/IEC 14496-12 (boxes), 14496-15 (avcC, hvcC), 14496-1 (esds).
 
 export interface VideoTrack {
   readonly timescale: number;
@@ -7,7 +7,7 @@ export interface VideoTrack {
   readonly height: number;
   /** Codec string as browsers want it, e.g. avc1.64001F. */
   readonly codec: string;
-  /** Content of avcC or hvcC: what VideoDecoder calls `description`. */
+  /** Content of avcC or hvcC: what VideoDecoder calls `description`. Empty for MJPEG. */
   readonly description: Uint8Array;
 }
 
@@ -18,6 +18,7 @@ interface Box {
 }
 
 const VISUAL_ENTRY_BYTES = 78;
+const JPEG_OBJECT_TYPE = 0x6c;
 
 function* boxes(data: DataView, start: number, end: number): Generator<Box> {
   let at = start;
@@ -83,6 +84,19 @@ export function hevcCodecString(hvcc: Uint8Array, entry = 'hvc1'): string {
   return `${entry}.${profile}.${compatibility.toString(16).toUpperCase()}.${tier}${hvcc[12] ?? 0}${tail}`;
 }
 
+/** The object type that an esds box names, e.g. 0x6C for JPEG; 0 when it cannot be read. */
+function objectTypeOf(data: DataView, esds: Box): number {
+  let at = esds.start + 4;
+  const enter = (tag: number, skip: number): boolean => {
+    if (at >= esds.end || data.getUint8(at) !== tag) return false;
+    at += 1;
+    while (at < esds.end && data.getUint8(at) & 0x80) at += 1; // seven bits of the size each
+    at += 1 + skip;
+    return at < esds.end;
+  };
+  return enter(3, 3) && enter(4, 0) ? data.getUint8(at) : 0;
+}
+
 function trackOf(bytes: Uint8Array, data: DataView, trak: Box): VideoTrack | null {
   const mdia = child(data, trak, 'mdia');
   if (handlerOf(data, mdia) !== 'vide') return null;
@@ -94,12 +108,18 @@ function trackOf(bytes: Uint8Array, data: DataView, trak: Box): VideoTrack | nul
     const config =
       child(data, entry, 'avcC', VISUAL_ENTRY_BYTES) ??
       child(data, entry, 'hvcC', VISUAL_ENTRY_BYTES);
-    if (!config) continue;
-    const description = bytes.slice(config.start, config.end);
-    return {
+    const size = {
       timescale: timescaleOf(data, mdia) || 90000,
       width: data.getUint16(entry.start + 24),
       height: data.getUint16(entry.start + 26),
+    };
+    const esds = entry.type === 'mp4v' ? child(data, entry, 'esds', VISUAL_ENTRY_BYTES) : null;
+    if (esds && objectTypeOf(data, esds) === JPEG_OBJECT_TYPE)
+      return { ...size, codec: 'mp4v.6C', description: new Uint8Array() };
+    if (!config) continue;
+    const description = bytes.slice(config.start, config.end);
+    return {
+      ...size,
       codec:
         config.type === 'avcC'
           ? avcCodecString(description)
@@ -110,7 +130,7 @@ function trackOf(bytes: Uint8Array, data: DataView, trak: Box): VideoTrack | nul
   return null;
 }
 
-/** Null when the bytes hold no H.264 or H.265 video track. */
+/** Null when the bytes hold no H.264, H.265 or MJPEG video track. */
 export function parseInit(bytes: Uint8Array): VideoTrack | null {
   const data = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const moov = child(data, { type: '', start: 0, end: bytes.byteLength }, 'moov');

@@ -429,7 +429,7 @@ export class TilePlayer implements TileListener {
       },
     };
     const decoder: Decoder =
-      kind === 'webcodecs' ? new WebCodecsDecoder(events) : new MseDecoder(events);
+      kind === 'mse' ? new MseDecoder(events) : new WebCodecsDecoder(events, kind);
     this.decoder = decoder;
     decoder.element.classList.add('picture');
     this.host?.append(decoder.element);

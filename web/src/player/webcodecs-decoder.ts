@@ -1,9 +1,16 @@
-// VideoDecoder + canvas. Live pictures are drawn as soon as they are decoded, only the newest per display
+// VideoDecoder, or the reader of images for MJPEG, + canvas. Live pictures are drawn as soon as they are decoded, only the newest per display
 // refresh; recorded ones when the playout clock says they are due.
 
 import type { Decoder, DecoderEvents, PlayMode } from './decoder';
 import type { MediaHeader } from './media-header';
 import type { VideoTrack } from './mp4';
+import {
+  openImageDecoder,
+  openVideoDecoder,
+  type AccessUnit,
+  type Picture,
+  type PictureDecoder,
+} from './picture-decoders';
 import { PlayoutClock } from './playout-clock';
 
 /** Access units waiting inside the decoder; beyond this a live tile skips to the next key frame. */
@@ -15,25 +22,21 @@ const DECODING_MOST = 8;
 const WAITING_MOST_BYTES = 48 * 1024 * 1024;
 const WALLS_MOST = 512;
 
-interface Unit {
+interface Unit extends AccessUnit {
   readonly wallUs: number;
-  readonly timestamp: number;
-  readonly isKey: boolean;
   readonly isHole: boolean;
-  readonly data: Uint8Array;
 }
 
 interface Ready {
-  readonly frame: VideoFrame;
+  readonly frame: Picture;
   readonly wallUs: number;
 }
 
 export class WebCodecsDecoder implements Decoder {
-  readonly kind = 'webcodecs';
   readonly element: HTMLCanvasElement;
 
   private readonly context: CanvasRenderingContext2D | null;
-  private decoder: VideoDecoder | null = null;
+  private decoder: PictureDecoder | null = null;
   private config: VideoDecoderConfig | null = null;
   private timescale = 90000;
   private needsKey = true;
@@ -50,7 +53,10 @@ export class WebCodecsDecoder implements Decoder {
   private isFinished = false;
   private isDestroyed = false;
 
-  constructor(private readonly events: DecoderEvents) {
+  constructor(
+    private readonly events: DecoderEvents,
+    readonly kind: 'webcodecs' | 'images' = 'webcodecs',
+  ) {
     this.element = document.createElement('canvas');
     this.element.width = 16;
     this.element.height = 9;
@@ -73,7 +79,7 @@ export class WebCodecsDecoder implements Decoder {
   push(header: MediaHeader, piece: Uint8Array): void {
     if (!this.decoder) return;
     if (header.isDiscontinuity) this.needsKey = true;
-    if (this.mode.isLive && this.decoder.decodeQueueSize > LIVE_QUEUE_MOST) this.needsKey = true;
+    if (this.mode.isLive && this.decoder.queueSize > LIVE_QUEUE_MOST) this.needsKey = true;
     if (this.needsKey && !header.isKey) return;
     this.needsKey = false;
     const unit: Unit = {
@@ -131,26 +137,23 @@ export class WebCodecsDecoder implements Decoder {
     this.isDestroyed = true;
     cancelAnimationFrame(this.frameRequest);
     this.forget();
-    if (this.decoder && this.decoder.state !== 'closed') this.decoder.close();
+    this.decoder?.close();
     this.decoder = null;
     this.element.remove();
   }
 
   private openDecoder(): void {
     if (!this.config) return;
-    if (this.decoder && this.decoder.state !== 'closed') this.decoder.close();
-    const decoder: VideoDecoder = new VideoDecoder({
-      output: (frame) => {
-        if (decoder === this.decoder) this.decoded(frame);
-        else frame.close();
-      },
-      error: (error) => {
-        if (decoder === this.decoder) this.events.failed(error.message);
-      },
-    });
-    this.decoder = decoder;
+    this.decoder?.close();
+    this.decoder = null;
+    const events = {
+      picture: (picture: Picture) => this.decoded(picture),
+      skipped: () => this.feed(),
+      failed: (reason: string) => this.events.failed(reason),
+    };
     try {
-      decoder.configure(this.config);
+      this.decoder =
+        this.kind === 'images' ? openImageDecoder(events) : openVideoDecoder(this.config, events);
     } catch (error) {
       this.events.failed(String(error));
     }
@@ -173,7 +176,7 @@ export class WebCodecsDecoder implements Decoder {
   }
 
   private decode(unit: Unit): void {
-    if (!this.decoder || this.decoder.state !== 'configured') return;
+    if (!this.decoder?.isOpen) return;
     this.walls.set(unit.timestamp, unit.wallUs);
     if (this.walls.size > WALLS_MOST) {
       for (const oldest of this.walls.keys()) {
@@ -182,13 +185,7 @@ export class WebCodecsDecoder implements Decoder {
       }
     }
     try {
-      this.decoder.decode(
-        new EncodedVideoChunk({
-          type: unit.isKey ? 'key' : 'delta',
-          timestamp: unit.timestamp,
-          data: unit.data,
-        }),
-      );
+      this.decoder.decode(unit, this.mode.isLive);
     } catch (error) {
       this.events.failed(String(error));
     }
@@ -200,21 +197,21 @@ export class WebCodecsDecoder implements Decoder {
     while (
       this.waiting.length > 0 &&
       this.ready.length < READY_MOST &&
-      decoder.decodeQueueSize < DECODING_MOST
+      decoder.queueSize < DECODING_MOST
     ) {
       const unit = this.waiting.shift();
       if (!unit) break;
       this.waitingBytes -= unit.data.byteLength;
       this.decode(unit);
     }
-    if (this.isFinished && this.waiting.length === 0 && decoder.state === 'configured') {
+    if (this.isFinished && this.waiting.length === 0 && decoder.isOpen) {
       this.isFinished = false;
       this.needsKey = true;
-      decoder.flush().catch(() => undefined); // pictures held back for reordering come out
+      decoder.flush(); // pictures held back for reordering come out
     }
   }
 
-  private decoded(frame: VideoFrame): void {
+  private decoded(frame: Picture): void {
     const wallUs = this.walls.get(frame.timestamp) ?? 0;
     this.walls.delete(frame.timestamp);
     if (this.isDestroyed) {
@@ -285,10 +282,10 @@ export class WebCodecsDecoder implements Decoder {
   }
 
   private draw({ frame, wallUs }: Ready): void {
-    const { displayWidth, displayHeight } = frame;
-    if (this.element.width !== displayWidth) this.element.width = displayWidth;
-    if (this.element.height !== displayHeight) this.element.height = displayHeight;
-    this.context?.drawImage(frame, 0, 0);
+    const { width, height } = frame;
+    if (this.element.width !== width) this.element.width = width;
+    if (this.element.height !== height) this.element.height = height;
+    this.context?.drawImage(frame.source, 0, 0);
     frame.close();
     this.lastShownUs = wallUs || 1;
     this.events.picture(wallUs);

@@ -105,5 +105,5 @@ export function soundName(codec: string): string {
 }
 
 export function codecName(codec: string): string {
-  return { h264: 'H.264', h265: 'H.265', hevc: 'H.265' }[codec] ?? codec;
+  return { h264: 'H.264', h265: 'H.265', hevc: 'H.265', jpeg: 'MJPEG' }[codec] ?? codec;
 }
