@@ -5,6 +5,7 @@
 
 #define KEY_INTERVAL_US US_PER_S /* between two key frames of a camera that are looked at */
 #define KEY_SLACK_US    (50 * US_PER_MS)
+#define RELAY_KEYS_US   (KEY_INTERVAL_US / 4) /* so that one is there when it is due */
 #define TICK_MS         2000
 
 struct motion_watch {
@@ -133,6 +134,7 @@ struct motion_watch *motion_watch_start(const struct motion_watch_params *params
     w->relay = relay_start(&(struct relay_params){.hub = params->hub,
                                                   .far = w->loop,
                                                   .keys_only = true,
+                                                  .key_interval_us = RELAY_KEYS_US,
                                                   .push = on_push,
                                                   .source_changed = on_source_changed,
                                                   .gone = on_gone,

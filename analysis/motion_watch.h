@@ -1,6 +1,7 @@
 /* Watches one stream for motion: key frames of a hub go to the worker, results become events.
  *
- * At most one key frame per second and one under way per camera; others are left out and counted.
+ * At most one key frame per second and one under way per camera; others are left out and counted,
+ * of MJPEG, where every picture is one, at most four per second.
  * It is no viewer: it makes no on-demand stream run.
  * Thread: belongs to the loop of its worker; events arrive on `home`.
  * Lifetime: motion_watch_stop asks, then `gone` fires exactly once on `home`, after the last event

@@ -20,7 +20,8 @@ struct relay {
 
     /* hub's loop only */
     struct sink sink;
-    bool is_skipping; /* full: nothing until the next key frame */
+    int64_t last_key_mono_us; /* arrival of the newest one taken; 0 = none */
+    bool is_skipping;         /* full: nothing until the next key frame */
     bool has_late_mark, late_mark_is_up;
 
     /* far loop only */
@@ -117,10 +118,24 @@ static bool has_room(const struct relay *r, const struct packet *pkt)
            (held == 0 || held + pkt->size <= RELAY_MAX_BYTES);
 }
 
+/* Where every picture is a key frame, most of them would cross loops in vain. */
+static bool is_early(struct relay *r, const struct packet *pkt)
+{
+    if (r->params.key_interval_us == 0)
+        return false;
+    int64_t since_us = pkt->arrival_mono_us - r->last_key_mono_us;
+    if (r->last_key_mono_us != 0 && since_us >= 0 && since_us < r->params.key_interval_us)
+        return true;
+    r->last_key_mono_us = pkt->arrival_mono_us;
+    return false;
+}
+
 static void relay_push(struct sink *sink, struct packet *pkt)
 {
     struct relay *r = CONTAINER_OF(sink, struct relay, sink);
     send_late_mark(r);
+    if (is_early(r, pkt))
+        return;
     bool is_key = pkt->is_video && pkt->is_key;
     if ((r->is_skipping && !is_key) || !has_room(r, pkt)) {
         r->is_skipping = true;

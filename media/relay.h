@@ -21,6 +21,7 @@ struct relay_params {
     struct loop *far;
     bool wants_audio;
     bool keys_only;
+    int64_t key_interval_us; /* keys_only: no more than one in so much of arrival; 0 = all */
     bool is_viewer;
     bool is_live;
     void (*push)(void *ctx, struct packet *pkt);   /* the packet is borrowed */

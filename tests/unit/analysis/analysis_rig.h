@@ -15,15 +15,20 @@
 
 static inline struct packet *rig_key(enum codec codec, int64_t wall_us)
 {
-    bool is_265 = codec == CODEC_H265;
-    size_t n = is_265 ? sizeof key_h265 : sizeof key_h264;
-    struct packet *pkt = packet_create(n);
-    assert_int_equal(format_create_config(codec, is_265 ? key_h265_config : key_h264_config,
-                                          is_265 ? sizeof key_h265_config : sizeof key_h264_config,
-                                          160, 120, 0, 0, &pkt->format),
+    struct nal_span config = {key_h264_config, sizeof key_h264_config};
+    struct nal_span data = {key_h264, sizeof key_h264};
+    if (codec == CODEC_H265) {
+        config = (struct nal_span){key_h265_config, sizeof key_h265_config};
+        data = (struct nal_span){key_h265, sizeof key_h265};
+    } else if (codec == CODEC_JPEG) {
+        config = (struct nal_span){NULL, 0};
+        data = (struct nal_span){key_jpeg, sizeof key_jpeg};
+    }
+    struct packet *pkt = packet_create(data.n);
+    assert_int_equal(format_create_config(codec, config.p, config.n, 160, 120, 0, 0, &pkt->format),
                      0);
-    memcpy(pkt->data, is_265 ? key_h265 : key_h264, n);
-    pkt->size = n;
+    memcpy(pkt->data, data.p, data.n);
+    pkt->size = data.n;
     pkt->is_video = pkt->is_key = true;
     pkt->wall_us = wall_us;
     return pkt;

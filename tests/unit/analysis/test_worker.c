@@ -85,20 +85,22 @@ static void makes_jpegs_of_real_key_frames(void **state)
 {
     (void)state;
     struct rig rig;
-    struct answer a[3];
+    struct answer a[4];
     rig_start(&rig, WORKER_PATH, 0);
     assert_int_equal(ask_picture(&rig, CODEC_H264, 0, &a[0]), 0);
     assert_int_equal(ask_picture(&rig, CODEC_H265, 0, &a[1]), 0);
     assert_int_equal(ask_picture(&rig, CODEC_H264, 80, &a[2]), 0);
+    assert_int_equal(ask_picture(&rig, CODEC_JPEG, 80, &a[3]), 0);
     assert_false(a[0].is_here);
-    RIG_WAIT(rig.loop, a[0].is_here && a[1].is_here && a[2].is_here);
-    for (int i = 0; i < 3; i++) {
+    RIG_WAIT(rig.loop, a[0].is_here && a[1].is_here && a[2].is_here && a[3].is_here);
+    for (int i = 0; i < 4; i++) {
         assert_int_equal(a[i].code, 0);
         assert_true(a[i].n > 300);
         assert_memory_equal(a[i].start, "\xff\xd8\xff", 3);
         assert_memory_equal(a[i].end, "\xff\xd9", 2);
     }
     assert_true(a[2].n < a[0].n);
+    assert_in_range(a[3].n, a[2].n / 2, a[2].n * 2);
     rig_end(&rig);
 }
 
@@ -106,11 +108,12 @@ static void makes_grids(void **state)
 {
     (void)state;
     struct rig rig;
-    static struct answer a[2];
+    static const enum codec codecs[] = {CODEC_H264, CODEC_H265, CODEC_JPEG};
+    static struct answer a[3];
     rig_start(&rig, WORKER_PATH, 0);
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 3; i++) {
         a[i] = (struct answer){0};
-        struct packet *key = rig_key(i ? CODEC_H265 : CODEC_H264, 1);
+        struct packet *key = rig_key(codecs[i], 1);
         assert_int_equal(worker_grid(rig.worker, key, on_grid, &a[i]), 0);
         packet_unref(&key);
         RIG_WAIT(rig.loop, a[i].is_here);
@@ -118,15 +121,17 @@ static void makes_grids(void **state)
         assert_int_equal(a[i].grid.cols, 80);
         assert_int_equal(a[i].grid.rows, 60);
     }
-    /* the same picture through two codecs, and it has dark and bright parts */
-    int64_t apart = 0;
+    /* the same picture through three codecs, and it has dark and bright parts */
+    int64_t apart[2] = {0};
     int low = 65535, high = 0;
     for (int i = 0; i < 80 * 60; i++) {
-        apart += abs(a[0].grid.mean[i] - a[1].grid.mean[i]);
+        for (int k = 0; k < 2; k++)
+            apart[k] += abs(a[0].grid.mean[i] - a[k + 1].grid.mean[i]);
         low = MIN(low, a[0].grid.mean[i]);
         high = MAX(high, a[0].grid.mean[i]);
     }
-    assert_true(apart / (80 * 60) < 6 * 256);
+    assert_true(apart[0] / (80 * 60) < 6 * 256);
+    assert_true(apart[1] / (80 * 60) < 16 * 256); /* full range */
     assert_true(high - low > 100 * 256);
     rig_end(&rig);
 }

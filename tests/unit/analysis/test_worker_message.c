@@ -12,12 +12,16 @@
 static void requests_come_back_as_they_were(void **state)
 {
     (void)state;
-    struct worker_request in = {WORKER_PICTURE, CODEC_H265, 77, 640, 110, 123456}, out;
+    struct worker_request in = {WORKER_PICTURE, CODEC_NONE, 77, 640, 110, 123456}, out;
+    static const enum codec codecs[] = {CODEC_H264, CODEC_H265, CODEC_JPEG};
     uint8_t bytes[WORKER_REQUEST_BYTES];
-    worker_request_print(&in, bytes);
-    assert_int_equal(worker_request_parse(bytes, &out), 0);
+    for (size_t i = 0; i < ARRAY_LEN(codecs); i++) {
+        in.codec = codecs[i];
+        worker_request_print(&in, bytes);
+        assert_int_equal(worker_request_parse(bytes, &out), 0);
+        assert_int_equal(out.codec, in.codec);
+    }
     assert_int_equal(out.kind, in.kind);
-    assert_int_equal(out.codec, in.codec);
     assert_int_equal(out.id, in.id);
     assert_int_equal(out.width, in.width);
     assert_int_equal(out.config_size, in.config_size);
@@ -31,6 +35,7 @@ static void requests_beyond_a_bound_are_refused(void **state)
         {WORKER_PICTURE, CODEC_H264, 1, 16385, 10, 10},
         {WORKER_PICTURE, CODEC_H264, 1, 0, FORMAT_CONFIG_MAX_BYTES + 1, 10},
         {WORKER_GRID, CODEC_H264, 1, 0, 10, PACKET_MAX_BYTES + 1},
+        {WORKER_GRID, CODEC_AAC, 1, 0, 10, 10},
         {(enum worker_kind)3, CODEC_H264, 1, 0, 10, 10},
     };
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {

@@ -301,6 +301,32 @@ static void carries_packets_between_threads(void **state)
     format_unref(&near.format);
 }
 
+/* MJPEG: 25 key frames a second, of which a watch wants a few. */
+static void takes_no_more_key_frames_than_asked_for(void **state)
+{
+    struct relay_rig *rig = *state;
+    rig->relay = relay_start(&(struct relay_params){.hub = rig->hub,
+                                                    .far = rig->loop,
+                                                    .keys_only = true,
+                                                    .key_interval_us = 250000,
+                                                    .push = on_push,
+                                                    .gone = on_gone,
+                                                    .ctx = rig});
+    turn(rig);
+    for (int i = 0; i < 50; i++) {
+        struct packet *pkt = packet_create(8);
+        pkt->size = 8;
+        pkt->is_video = pkt->is_key = true;
+        pkt->format = format_ref(rig->video);
+        pkt->arrival_mono_us = 1000000 + i * 40000;
+        hub_publish(rig->hub, pkt);
+        packet_unref(&pkt);
+    }
+    turn(rig);
+    assert_string_equal(rig->text, "kkkkkkkk"); /* every seventh */
+    assert_int_equal(relay_dropped(rig->relay), 0);
+}
+
 #define RELAY_TEST(fn) cmocka_unit_test_setup_teardown(fn, open_rig, close_rig)
 
 int main(void)
@@ -309,6 +335,7 @@ int main(void)
         RELAY_TEST(hands_over_in_order_with_the_kept_group),
         RELAY_TEST(drops_to_the_next_key_when_full),
         RELAY_TEST(is_bounded_in_bytes_but_passes_one_big_packet),
+        RELAY_TEST(takes_no_more_key_frames_than_asked_for),
         RELAY_TEST(pushes_nothing_after_stop),
         RELAY_TEST(survives_stop_and_close_at_once),
         RELAY_TEST(is_gone_when_the_hub_was_closed_before),
