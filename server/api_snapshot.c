@@ -1,4 +1,5 @@
-/* Pictures as JPEG: the newest, or a recorded one. Decoding happens in the worker process.
+/* Pictures as JPEG: the newest, or a recorded one. Decoding happens in the worker process, except
+ * of pictures that are JPEG images already.
  *
  * A live picture comes through a viewer of the stream that takes one key frame: the kept one at
  * once, or the first of a stream that is pulled on demand. */
@@ -14,6 +15,7 @@
     (60 * US_PER_S) /* a recorded key frame older than this is not "at" the time                   \
                      */
 #define SMALL_WIDTH_PX 720
+#define MAX_KEYS       1024 /* of MJPEG: two fragments, whose pictures are all key frames */
 
 struct snapshot {
     struct api_call *call;
@@ -56,8 +58,19 @@ static void decoded(void *ctx, const uint8_t *jpeg, size_t n, const struct err *
     answer(s);
 }
 
+/* A JPEG image that is not wanted smaller is the answer as it is. */
+static bool is_answer(const struct snapshot *s)
+{
+    const struct format *f = s->key->format;
+    return f != NULL && f->codec == CODEC_JPEG && (s->width == 0 || s->width >= f->width);
+}
+
 static void decode(struct snapshot *s)
 {
+    if (is_answer(s)) {
+        decoded(s, s->key->data, s->key->size, NULL);
+        return;
+    }
     int rc = worker_picture(s->call->server->picture_worker, s->key, s->width, decoded, s);
     if (rc < 0) {
         err_text(&s->err, ERR_BUSY, "too many pictures are asked for: try again in a moment");
@@ -132,7 +145,7 @@ static void read_key(void *ctx) /* pool */
                              .from_us = s->at_us,
                              .to_us = s->at_us + 1,
                              .keys_only = true,
-                             .max_samples = 16};
+                             .max_samples = MAX_KEYS};
     int rc = source_map(s->source, &q, &map, &s->err);
     size_t i = 0, best = SIZE_MAX;
     while (rc == 0 && i < map->n_samples) {
