@@ -64,6 +64,7 @@ struct playback {
     bool has_last[2];      /* audio, video */
     int64_t last_dts[2];
     int64_t last_us;   /* wall clock of the newest picture passed, */
+    int64_t picked_us; /* of the newest picture picked */
     int64_t end_us;    /* wall clock at the end of the newest picture passed */
     int64_t to_us;     /* what the newest map was asked for */
     int64_t window_us; /* how much more the next one is */

@@ -15,6 +15,7 @@
 #define STEP_BACK_US    (5 * US_PER_S)
 #define RETRY_MS        1000 /* at the newest picture: the recording may have grown */
 #define BUSY_MS         200  /* the pool is full */
+#define FASTEST_STEP_US (US_PER_S / 25)
 
 struct playback_job {
     struct playback *p;
@@ -69,6 +70,7 @@ static void rewind_now(struct playback *p)
         p->n_ready--;
     }
     p->needs_key = true;
+    p->picked_us = 0;
     p->is_after_hole = true;
     if (p->n_ready == 0)
         return;
@@ -337,10 +339,18 @@ static void take_map(struct playback *p, struct playback_job *job)
 
 /* --- batches --- */
 
+/* At high speed, where every picture is a key frame (MJPEG): no more than a screen shows. */
+static bool is_too_dense(const struct playback *p, const struct sample *s)
+{
+    int64_t since_us = s->wall_us - p->picked_us;
+    return playback_is_keys_only(p) && since_us > 0 &&
+           (double)since_us < p->speed * (double)FASTEST_STEP_US;
+}
+
 static bool is_wanted(const struct playback *p, const struct sample *s)
 {
     if (s->is_video)
-        return s->is_key || (!playback_is_keys_only(p) && !p->needs_key);
+        return s->is_key ? !is_too_dense(p, s) : !playback_is_keys_only(p) && !p->needs_key;
     return p->wants_audio && p->speed == 1 && !p->is_gap_due &&
            p->map->formats[s->format]->codec == CODEC_AAC;
 }
@@ -392,6 +402,7 @@ static void pick_batch(struct playback *p, struct playback_job *job)
             *pick = (struct playback_pick){.index = p->next};
             bytes += s->size;
             if (s->is_video) {
+                p->picked_us = s->wall_us;
                 pick->gap = p->open_gap;
                 p->open_gap.to_us = 0;
                 p->needs_key = false;

@@ -174,7 +174,7 @@ static void add_group(struct builder *b, const struct rig_run *run, int64_t key,
     struct rig_source *s = b->s;
     int64_t end = MIN(key + RIG_GOP, run->to);
     for (int64_t i = key; i < end && rig_time(i) < b->q->to_us; i++) {
-        if (b->q->keys_only && i != key)
+        if (b->q->keys_only && i != key && !s->all_keys)
             break;
         if (i >= run->hole_from && i < run->hole_to)
             continue;
@@ -185,7 +185,7 @@ static void add_group(struct builder *b, const struct rig_run *run, int64_t key,
                                 .offset = (uint64_t)(i - run->from) * s->picture_bytes,
                                 .file = file,
                                 .format = (uint16_t)(2 * file),
-                                .is_key = i == key,
+                                .is_key = i == key || s->all_keys,
                                 .is_video = true,
                                 .is_after_gap =
                                     i == run->from && run != s->runs && !run->sound_first});

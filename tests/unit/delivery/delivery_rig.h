@@ -56,6 +56,7 @@ struct rig_source {
     struct rig_run *runs;
     size_t n_runs;
     size_t picture_bytes;
+    bool all_keys;    /* every picture is a key frame */
     size_t cut_after; /* samples; as if max_samples were so small; 0 = not */
     int n_calls;
     int fails_with; /* < 0: map fails so */

@@ -142,6 +142,25 @@ static void above_4_only_key_frames(void **state)
     done(p);
 }
 
+/* MJPEG at speed 8: as many pictures as a screen shows in a second, not eight times as many. */
+static void above_4_not_every_key_frame(void **state)
+{
+    struct play_rig *p = rig_with(state, one_hour, 1);
+    p->source.all_keys = true;
+    play(p, -HOUR, ",\"speed\":8");
+    p->wall->n_read = 0;
+    wall_rig_advance_ms(p->wall, 10000);
+    struct rig_message *m;
+    int64_t i = -HOUR;
+    for (; (m = next_picture(p)); i += 4)
+        assert_int_equal(m->picture, i);
+    assert_in_range(i + HOUR, 800, 1100); /* 80 s and what is sent ahead */
+    wall_rig_send(p->wall, "{\"type\":\"speed\",\"tile\":5,\"speed\":1}");
+    wall_rig_advance_ms(p->wall, 40000);
+    expect_pictures(p, i, i + 50);
+    done(p);
+}
+
 static void pauses_steps_and_goes_on(void **state)
 {
     struct play_rig *p = rig_with(state, one_hour, 1);
@@ -474,6 +493,7 @@ int main(void)
         T(plays_from_the_key_frame_before),
         T(is_paced_by_speed),
         T(above_4_only_key_frames),
+        T(above_4_not_every_key_frame),
         T(pauses_steps_and_goes_on),
         T(gaps_are_told_and_skipped),
         T(a_camera_that_stood_still_is_no_gap),
