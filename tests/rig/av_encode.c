@@ -3,7 +3,8 @@
 #include <libavcodec/avcodec.h>
 #include <libavutil/opt.h>
 
-#define CLOCK_HZ 90000
+#define CLOCK_HZ     90000
+#define JPEG_QUALITY 7 /* quantiser: 2 best, 31 worst */
 
 struct encoder {
     AVCodecContext *av;
@@ -45,6 +46,10 @@ static int take_format(struct encoder *e, enum codec codec)
     struct nal_span sps = {0};
     struct nal_span pps = {0};
     struct nal_span nal;
+    if (codec == CODEC_JPEG) {
+        e->format = format_create_jpeg(e->av->width, e->av->height);
+        return 0;
+    }
     while (next_nal(&p, end, &nal)) {
         if (nal.n == 0)
             continue;
@@ -59,8 +64,23 @@ static int take_format(struct encoder *e, enum codec codec)
     return format_create_video(codec, vps, sps, pps, &e->format);
 }
 
+/* RTP carries images with the usual Huffman tables only. */
+static void set_jpeg_options(AVCodecContext *av)
+{
+    av->pix_fmt = AV_PIX_FMT_YUVJ420P;
+    av->flags |= AV_CODEC_FLAG_QSCALE;
+    av->global_quality = JPEG_QUALITY * FF_QP2LAMBDA;
+    av->bit_rate = av->rc_max_rate = 0;
+    av->rc_buffer_size = 0;
+    av_opt_set(av->priv_data, "huffman", "default", 0);
+}
+
 static void set_options(AVCodecContext *av, const struct encoder_params *params)
 {
+    if (params->codec == CODEC_JPEG) {
+        set_jpeg_options(av);
+        return;
+    }
     av_opt_set(av->priv_data, "preset", params->is_live ? "ultrafast" : "superfast", 0);
     if (params->n_b_frames == 0)
         av_opt_set(av->priv_data, "tune", "zerolatency", 0);
@@ -82,7 +102,9 @@ static void set_options(AVCodecContext *av, const struct encoder_params *params)
 
 static int open_av(struct encoder *e, const struct encoder_params *params, struct err *err)
 {
-    const char *name = params->codec == CODEC_H265 ? "libx265" : "libx264";
+    const char *name = params->codec == CODEC_JPEG   ? "mjpeg"
+                       : params->codec == CODEC_H265 ? "libx265"
+                                                     : "libx264";
     const AVCodec *codec = avcodec_find_encoder_by_name(name);
     if (!codec)
         return err_text(err, ERR_UNSUPPORTED, "encoder %s is not installed", name);
@@ -122,7 +144,8 @@ int encoder_open(const struct encoder_params *params, struct encoder **out, stru
     }
     e->av_packet = av_packet_alloc();
     e->frame = av_frame_alloc();
-    e->frame->format = AV_PIX_FMT_YUV420P;
+    e->frame->format = e->av->pix_fmt;
+    e->frame->quality = e->av->global_quality;
     e->frame->width = params->width;
     e->frame->height = params->height;
     rc = av_frame_get_buffer(e->frame, 0);
@@ -191,6 +214,11 @@ static int hand_out(struct encoder *e, encoder_fn *fn, void *ctx)
     pkt->pts = av_rescale_q(av->pts, e->av->time_base, clock);
     const uint8_t *p = av->data;
     struct nal_span nal;
+    if (e->format->codec == CODEC_JPEG) {
+        memcpy(pkt->data, av->data, (size_t)av->size);
+        pkt->size = (size_t)av->size;
+        p += av->size;
+    }
     while (next_nal(&p, av->data + av->size, &nal))
         if (nal.n > 0)
             put_nal(pkt, nal);

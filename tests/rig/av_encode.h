@@ -1,4 +1,4 @@
-/* H.264 and H.265 encoding by libavcodec (libx264, libx265).
+/* H.264, H.265 and JPEG encoding by libavcodec (libx264, libx265, mjpeg).
  * Thread: belongs to one owner. */
 #ifndef RIG_AV_ENCODE_H
 #define RIG_AV_ENCODE_H
@@ -10,14 +10,14 @@
 struct encoder;
 
 struct encoder_params {
-    enum codec codec;  /* CODEC_H264 or CODEC_H265 */
-    int width, height; /* even */
-    int fps_milli;     /* 25000 = 25 per second */
-    int gop;           /* pictures from key frame to key frame */
-    int64_t bitrate_bps;
-    int n_slices;   /* of each picture, H.264 only; 0 = one */
-    int n_b_frames; /* between two others, at most; looped only */
-    bool is_live;   /* as cheap as it gets; else a little better for the same bits */
+    enum codec codec;    /* CODEC_H264, CODEC_H265 or CODEC_JPEG */
+    int width, height;   /* even */
+    int fps_milli;       /* 25000 = 25 per second */
+    int gop;             /* pictures from key frame to key frame */
+    int64_t bitrate_bps; /* JPEG has one quality, whatever it takes */
+    int n_slices;        /* of each picture, H.264 only; 0 = one */
+    int n_b_frames;      /* between two others, at most; looped only */
+    bool is_live;        /* as cheap as it gets; else a little better for the same bits */
 };
 int encoder_open(const struct encoder_params *params, struct encoder **out, struct err *err);
 void encoder_close(struct encoder **e);

@@ -20,6 +20,8 @@ static enum codec codec_of(enum AVCodecID id)
         return CODEC_H264;
     case AV_CODEC_ID_HEVC:
         return CODEC_H265;
+    case AV_CODEC_ID_MJPEG:
+        return CODEC_JPEG;
     case AV_CODEC_ID_AAC:
         return CODEC_AAC;
     case AV_CODEC_ID_PCM_ALAW:
@@ -106,7 +108,7 @@ int reel_load_file(const char *path, struct reel_pair *out, struct err *err)
     out->video = open_track(in, AVMEDIA_TYPE_VIDEO, &video);
     out->audio = open_track(in, AVMEDIA_TYPE_AUDIO, &audio);
     if (!out->video) {
-        rc = err_text(err, ERR_NO_VIDEO, "%s: no H.264 or H.265 track in MP4 form", path);
+        rc = err_text(err, ERR_NO_VIDEO, "%s: no H.264, H.265 or JPEG track in MP4 form", path);
         goto out;
     }
     rc = read_all(in, out, video, audio);

@@ -21,11 +21,14 @@ static int add_stream(struct file_writer *w, const struct format *format)
     AVStream *stream = avformat_new_stream(w->out, NULL);
     AVCodecParameters *par = stream->codecpar;
     par->codec_type = AVMEDIA_TYPE_VIDEO;
-    par->codec_id = format->codec == CODEC_H265 ? AV_CODEC_ID_HEVC : AV_CODEC_ID_H264;
+    par->codec_id = format->codec == CODEC_JPEG   ? AV_CODEC_ID_MJPEG
+                    : format->codec == CODEC_H265 ? AV_CODEC_ID_HEVC
+                                                  : AV_CODEC_ID_H264;
     par->width = format->width;
     par->height = format->height;
     par->extradata = av_mallocz(format->config_size + AV_INPUT_BUFFER_PADDING_SIZE);
-    memcpy(par->extradata, format->config, format->config_size);
+    if (format->config_size > 0)
+        memcpy(par->extradata, format->config, format->config_size);
     par->extradata_size = (int)format->config_size;
     w->clock = (AVRational){1, (int)format->timescale};
     stream->time_base = w->clock;

@@ -12,7 +12,7 @@ static const char usage[] =
     "  --file F.mp4          a file, looped\n"
     "  --scenes              drawn rooms, encoded live, another one for each camera\n"
     "                        (neither: one drawn room, encoded once and looped by all)\n"
-    "  --codec h264|h265     --scene-size WxH   --scene-fps N   --gop N   --bitrate BPS\n"
+    "  --codec h264|h265|mjpeg   --scene-size WxH   --scene-fps N   --gop N   --bitrate BPS\n"
     "  --sub                 with a second, small stream at .../ID/sub\n"
     "  --audio aac|pcma|file\n"
     "  --cache DIR           keep looped scenes there as MP4 for the next start\n"
@@ -127,6 +127,21 @@ static bool choose(const char *text, const char *const *names, int *out)
     return false;
 }
 
+bool config_codec(const char *name, enum codec *out)
+{
+    static const struct {
+        const char *name;
+        enum codec codec;
+    } names[] = {{"h264", CODEC_H264}, {"h265", CODEC_H265}, {"mjpeg", CODEC_JPEG}};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        if (strcmp(name, names[i].name) == 0) {
+            *out = names[i].codec;
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Options about the picture. Returns 1 when id is not one of them. */
 static int take_picture(struct wish *w, int id, const char *arg)
 {
@@ -136,8 +151,7 @@ static int take_picture(struct wish *w, int id, const char *arg)
     bool ok = true;
     switch (id) {
     case O_CODEC:
-        ok = strcmp(arg, "h264") == 0 || strcmp(arg, "h265") == 0;
-        s->codec = strcmp(arg, "h265") == 0 ? CODEC_H265 : CODEC_H264;
+        ok = config_codec(arg, &s->codec);
         break;
     case O_SIZE:
         ok = sscanf(arg, "%4dx%4d%n", &s->width, &s->height, &used) == 2 && !arg[used] &&

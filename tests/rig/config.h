@@ -27,6 +27,9 @@ struct picture_source {
     unsigned seed;
 };
 
+/* "h264", "h265" or "mjpeg"; false = no such codec. */
+bool config_codec(const char *name, enum codec *out);
+
 enum sound { SOUND_NONE, SOUND_FILE, SOUND_AAC, SOUND_PCMA };
 
 enum { STREAM_MAIN, STREAM_SUB, STREAMS };

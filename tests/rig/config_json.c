@@ -104,10 +104,8 @@ static int read_source(const json_t *o, struct picture_source *s, struct err *er
     s->file = file[0] ? xstrdup(file) : NULL;
     if (scene[0] && !scene_of(scene, &s->scene))
         return err_text(err, ERR_INVALID, "there is no scene %s", scene);
-    if (codec[0] && strcmp(codec, "h264") != 0 && strcmp(codec, "h265") != 0)
-        return err_text(err, ERR_INVALID, "codec must be h264 or h265");
-    if (codec[0])
-        s->codec = strcmp(codec, "h265") == 0 ? CODEC_H265 : CODEC_H264;
+    if (codec[0] && !config_codec(codec, &s->codec))
+        return err_text(err, ERR_INVALID, "codec must be h264, h265 or mjpeg");
     const json_t *live = json_object_get(o, "live");
     s->is_live = live ? json_is_true(live) : true;
     return 0;

@@ -1,7 +1,9 @@
 /* An independent camera: GStreamer's RTSP server, which shares no line with the simulator or the
- * product. Serves rtsp://127.0.0.1:PORT/test: a live x264 picture with a clock, or an MP4 file.
+ * product. Serves rtsp://127.0.0.1:PORT/test: a live x264 picture with a clock, moving JPEG images,
+ * or an MP4 file.
  * With --tls it is rtsps:// only; RTSP over HTTP works on the same port, as that server has it.
- * usage: gst-camera PORT [--file F.mp4 h264|h265] [--auth USER PASSWORD] [--tls CERT KEY] */
+ * usage: gst-camera PORT [--file F.mp4 h264|h265] [--images WIDTH HEIGHT] [--auth USER PASSWORD]
+ *                        [--tls CERT KEY] */
 #include <gst/rtsp-server/rtsp-server.h>
 #include <string.h>
 
@@ -9,6 +11,15 @@ static const char live[] =
     "( videotestsrc is-live=true pattern=ball ! video/x-raw,width=640,height=360,framerate=15/1 ! "
     "%s x264enc tune=zerolatency speed-preset=ultrafast bitrate=500 key-int-max=30 ! "
     "rtph264pay name=pay0 pt=96 config-interval=-1 )";
+
+/* MJPEG of 4:2:2, as cameras send it. */
+static char *images_text(const char *width, const char *height)
+{
+    return g_strdup_printf("( videotestsrc is-live=true pattern=ball ! "
+                           "video/x-raw,format=Y42B,width=%s,height=%s,framerate=15/1 ! "
+                           "jpegenc quality=70 ! rtpjpegpay name=pay0 pt=26 )",
+                           width, height);
+}
 
 static char *launch_text(const char *file, const char *codec)
 {
@@ -61,6 +72,7 @@ int main(int argc, char **argv)
     gst_init(&argc, &argv);
     const char *file = NULL;
     const char *codec = NULL;
+    char *images = NULL;
     GstRTSPServer *server = gst_rtsp_server_new();
     GstRTSPMediaFactory *factory = gst_rtsp_media_factory_new();
     GstRTSPAuth *auth = gst_rtsp_auth_new();
@@ -70,6 +82,8 @@ int main(int argc, char **argv)
         if (strcmp(argv[i], "--file") == 0) {
             file = argv[i + 1];
             codec = argv[i + 2];
+        } else if (strcmp(argv[i], "--images") == 0) {
+            images = images_text(argv[i + 1], argv[i + 2]);
         } else if (strcmp(argv[i], "--auth") == 0) {
             require_password(auth, argv[i + 1], argv[i + 2]);
             has_user = TRUE;
@@ -80,8 +94,8 @@ int main(int argc, char **argv)
         }
     }
     if (argc < 2 || (argc - 2) % 3 != 0) {
-        g_printerr("usage: gst-camera PORT [--file F.mp4 h264|h265] [--auth USER PASSWORD] "
-                   "[--tls CERT KEY]\n");
+        g_printerr("usage: gst-camera PORT [--file F.mp4 h264|h265] [--images WIDTH HEIGHT] "
+                   "[--auth USER PASSWORD] [--tls CERT KEY]\n");
         return 2;
     }
     if (!has_user)
@@ -93,7 +107,7 @@ int main(int argc, char **argv)
         gst_rtsp_server_set_auth(server, auth);
     }
     g_object_unref(auth);
-    char *launch = launch_text(file, codec);
+    char *launch = images ? images : launch_text(file, codec);
     gst_rtsp_media_factory_set_launch(factory, launch);
     gst_rtsp_media_factory_set_shared(factory, file == NULL);
     g_free(launch);
