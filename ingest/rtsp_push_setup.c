@@ -29,7 +29,7 @@ static void refuse_video(struct rtsp_push *p, const struct rtsp_message *m)
                           p->peer);
         return;
     }
-    rtsp_push__reply(p, m, 415, "This video is not supported: send H.264 or H.265");
+    rtsp_push__reply(p, m, 415, "This video is not supported: send H.264, H.265 or MJPEG");
     rtsp_push__finish(p, SESSION_VERDICT_FAILED, CAUSE_UNSUPPORTED,
                       "%s sends %s video; H.264, H.265 and MJPEG are supported", p->peer,
                       other->name[0] ? other->name : "unknown");

@@ -117,6 +117,7 @@ class Rookery:
         self.token = None
         with open(self.config, "w", encoding="utf-8") as f:
             f.write(f'data_dir: "{self.data_dir}"\nhttp: {{listen: "127.0.0.1:{self.port}", tls: off}}\n'
+                    f"{'' if 'rtsp:' in config else 'rtsp: {listen: off}'}\n"
                     f"web_dir: \"{os.path.join(ROOT, 'tests', 'integration', 'site')}\"\n{config}")
 
     def command(self, *args, stdin=None):

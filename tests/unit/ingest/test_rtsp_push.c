@@ -328,7 +328,7 @@ static void ends_a_session_that_announces_nothing_usable(void **state)
         {RIG_SDP_HEAD RIG_AUDIO, "RTSP/1.0 415 No video is announced\r\n",
          "the encoder announces no video", CAUSE_NO_VIDEO},
         {RIG_SDP_HEAD "m=video 0 RTP/AVP 97\r\na=rtpmap:97 VP8/90000\r\n",
-         "RTSP/1.0 415 This video is not supported: send H.264 or H.265\r\n",
+         "RTSP/1.0 415 This video is not supported: send H.264, H.265 or MJPEG\r\n",
          "the encoder sends VP8 video; H.264, H.265 and MJPEG are supported", CAUSE_UNSUPPORTED},
     };
     for (size_t i = 0; i < ARRAY_LEN(table); i++) {
