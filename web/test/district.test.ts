@@ -8,6 +8,7 @@ import {
   institutionForm,
 } from '@/district/forms';
 import { listTownships } from '@/district/list';
+import { isPushed, newKey, pushAddress } from '@/district/push';
 import { buildTree, camerasInOrder, cameraNode, flattenTree, levelOf } from '@/district/tree';
 
 const state = (fields: Partial<CameraStateShort> = {}): CameraStateShort => ({
@@ -165,5 +166,43 @@ describe('forms', () => {
     });
     expect(cameraInput({ ...form, retention_days: '30' }, false).retention_days).toBe(30);
     expect(cameraInput(form, false).retention_days).toBeNull();
+  });
+});
+
+describe('a camera whose encoder pushes', () => {
+  const pushed = { ...cameraForm(camera('a')), main_url: 'push:' };
+
+  it('needs a key, unless it has one', () => {
+    expect(checkCamera(pushed)).toEqual({ password: 'keyRequired' });
+    expect(checkCamera(pushed, true)).toEqual({});
+    expect(checkCamera({ ...pushed, password: 'k' })).toEqual({});
+    expect(checkCamera({ ...cameraForm(camera('a')), sub_url: 'push:' })).toEqual({
+      password: 'keyRequired',
+    });
+  });
+
+  it('is meant by that word alone', () => {
+    expect(isPushed('push:')).toBe(true);
+    expect(isPushed('push:x')).toBe(false);
+    expect(checkCamera({ ...pushed, main_url: 'push:x', password: 'k' })).toEqual({
+      main_url: 'badUrl',
+    });
+  });
+
+  it('gets keys that differ and need no encoding', () => {
+    const keys = new Set(Array.from({ length: 100 }, newKey));
+    expect(keys.size).toBe(100);
+    for (const key of keys) expect(key).toMatch(/^[A-Za-z0-9_-]{24}$/);
+  });
+
+  it('tells what to enter into the encoder', () => {
+    const target = { host: 'nvr.example', port: 8554, id: 'cam-001', stream: 'main' as const };
+    expect(pushAddress(target)).toBe('rtsp://nvr.example:8554/cam-001');
+    expect(pushAddress({ ...target, stream: 'sub' }, 'a b/c')).toBe(
+      'rtsp://nvr.example:8554/cam-001/sub?key=a%20b%2Fc',
+    );
+    expect(pushAddress({ ...target, host: '2001:db8::1', id: '' })).toBe(
+      'rtsp://[2001:db8::1]:8554/…',
+    );
   });
 });

@@ -7,6 +7,8 @@ import type { Permission, Session } from '@/api/schema';
 interface SessionState {
   user: Session['user'] | null;
   timeZone: string;
+  /** Where encoders push to; null = the server takes no pushes. */
+  pushPort: number | null;
   /** Why the person sees the sign-in page, when it was not their wish. */
   endedByServer: boolean;
 }
@@ -14,6 +16,7 @@ interface SessionState {
 const state = reactive<SessionState>({
   user: null,
   timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone || 'Asia/Shanghai',
+  pushPort: null,
   endedByServer: false,
 });
 
@@ -33,6 +36,7 @@ function validZone(zone: string | undefined): string | null {
 function accept(session: Session): void {
   state.user = session.user;
   state.timeZone = validZone(session.time_zone) ?? state.timeZone;
+  state.pushPort = session.push_port ?? null;
   state.endedByServer = false;
   setCsrfToken(session.csrf);
 }

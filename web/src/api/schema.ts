@@ -31,6 +31,7 @@ export type Session = {
   csrf: string | null;
   /** Of the district, e.g. Asia/Shanghai */ time_zone?: string;
   utc_offset_minutes?: number;
+  /** Where encoders push to (`rtsp.listen`); null = switched off */ push_port?: number | null;
 };
 
 export type Token = {
@@ -92,8 +93,8 @@ export type Camera = {
   township_id: Id;
   area: string;
   area_type: AreaType;
-  /** without a password; rtsp://, rtsps:// (TLS), rtsph:// or rtspsh:// (RTSP over HTTP or HTTPS, also written rtsp+http:// and rtsp+https://) */ main_url: string;
-  sub_url: string;
+  /** without a password; rtsp://, rtsps:// (TLS), rtsph:// or rtspsh:// (RTSP over HTTP or HTTPS, also written rtsp+http:// and rtsp+https://). `push:` = not pulled: the camera's encoder connects to us by RTSP (ANNOUNCE, RECORD) and pushes to rtsp://USER:KEY@SERVER:PORT/ID (sub stream: …/ID/sub) or …/ID?key=KEY; USER is `username`, or the camera's id when that is empty, KEY is `password`, which it needs */ main_url: string;
+  /** as main_url; may be empty */ sub_url: string;
   username: string;
   has_password: boolean;
   transport: Transport;
@@ -113,7 +114,7 @@ export type CameraInput = {
   main_url?: string;
   sub_url?: string;
   username?: string;
-  password?: string;
+  /** of the camera; the key of one that pushes */ password?: string;
   transport?: Transport;
   record?: Record;
   on_demand?: boolean;

@@ -9,6 +9,7 @@ import type {
   Township,
   TownshipInput,
 } from '@/api/schema';
+import { isPushed } from './push';
 
 export const AREA_TYPES: AreaType[] = [
   'entrance',
@@ -66,7 +67,10 @@ export interface CameraForm {
 }
 
 /** Keys of sentences under `district.`, by field. */
-export type FormErrors = Record<string, 'required' | 'badId' | 'badUrl' | 'badDays' | 'forbidden'>;
+export type FormErrors = Record<
+  string,
+  'required' | 'badId' | 'badUrl' | 'badDays' | 'forbidden' | 'keyRequired'
+>;
 
 const ID = /^[A-Za-z0-9_-]{1,64}$/;
 const URL_START = /^rtsp(s?h?|\+https?):\/\/[^\s/]+/i;
@@ -120,13 +124,17 @@ export function checkInstitution(form: InstitutionForm): FormErrors {
   return errors;
 }
 
-export function checkCamera(form: CameraForm): FormErrors {
+const isUrl = (text: string): boolean => isPushed(text) || URL_START.test(text.trim());
+
+export function checkCamera(form: CameraForm, hasPassword = false): FormErrors {
   const errors = common(form);
   if (!form.institution_id) errors.institution_id = 'required';
   if (isForbiddenArea(form.area_type)) errors.area_type = 'forbidden';
   if (!form.main_url.trim()) errors.main_url = 'required';
-  else if (!URL_START.test(form.main_url.trim())) errors.main_url = 'badUrl';
-  if (form.sub_url.trim() && !URL_START.test(form.sub_url.trim())) errors.sub_url = 'badUrl';
+  else if (!isUrl(form.main_url)) errors.main_url = 'badUrl';
+  if (form.sub_url.trim() && !isUrl(form.sub_url)) errors.sub_url = 'badUrl';
+  const needsKey = isPushed(form.main_url) || isPushed(form.sub_url);
+  if (needsKey && !form.password && !hasPassword) errors.password = 'keyRequired';
   const days = Number(form.retention_days);
   const isDays = Number.isInteger(days) && days >= 1 && days <= 3650;
   if (form.retention_days.trim() && !isDays) errors.retention_days = 'badDays';

@@ -369,6 +369,23 @@ const en: Same<typeof zhCN> = {
       retention_days: 'Keep for days',
       retentionHint: 'empty = the system setting',
     },
+    push: {
+      source: 'How the picture comes',
+      sourceOf: { pull: 'Pulled from an address', push: 'Pushed by the encoder' },
+      hint: 'For cameras behind NAT that we cannot reach: the camera, or an encoder beside it, connects to us and sends its stream by RTSP.',
+      sub: 'The encoder pushes a sub stream too',
+      key: 'Key of this camera',
+      makeKey: 'Make a key',
+      keyOnce: 'Note it now: once saved it is not shown again.',
+      keyWord: 'KEY',
+      idWord: 'the ID',
+      address: 'Enter into the encoder ({stream}):',
+      login: 'User {user}, password: the key',
+      orKey: 'For encoders that cannot log in:',
+      reach:
+        'RTSP over TCP where there is a choice. The encoder must reach this host and port; rtsp.listen in the configuration must not be 127.0.0.1 only.',
+      off: 'This server takes no pushes: rtsp.listen is switched off, or its port was taken.',
+    },
     areaType: {
       entrance: 'Entrance',
       activity: 'Activity room',
@@ -393,6 +410,7 @@ const en: Same<typeof zhCN> = {
     required: 'Required',
     badId: 'Only letters, digits, - and _, at most 64',
     badUrl: 'Must begin with rtsp://, rtsps://, rtsph:// or rtspsh://',
+    keyRequired: 'A camera whose encoder pushes needs a key',
     badDays: '1 to 3650 days',
     detail: {
       reachable: 'Reachable',

@@ -365,6 +365,23 @@ export default {
       retention_days: '保存天数',
       retentionHint: '留空用系统设置',
     },
+    push: {
+      source: '取流方式',
+      sourceOf: { pull: '按地址拉流', push: '设备主动推流' },
+      hint: '用于服务器连接不到的设备（如在 NAT 之后）：由摄像机或旁边的编码器连接本服务器，以 RTSP 推送码流。',
+      sub: '编码器同时推送子码流',
+      key: '本路摄像机的密钥',
+      makeKey: '生成密钥',
+      keyOnce: '请现在记下：保存后不再显示。',
+      keyWord: '密钥',
+      idWord: '摄像机编号',
+      address: '在编码器中填写（{stream}）：',
+      login: '用户名 {user}，密码为密钥',
+      orKey: '编码器不支持登录时填写：',
+      reach:
+        '可选时请用 RTSP over TCP。编码器须能连到此主机和端口；配置项 rtsp.listen 不能只监听 127.0.0.1。',
+      off: '本服务器未开启推流接收：rtsp.listen 已关闭，或端口被占用。',
+    },
     areaType: {
       entrance: '出入口',
       activity: '活动室',
@@ -389,6 +406,7 @@ export default {
     required: '必填',
     badId: '只能用字母、数字、- 和 _，最多 64 个',
     badUrl: '应以 rtsp://、rtsps://、rtsph:// 或 rtspsh:// 开头',
+    keyRequired: '主动推流的摄像机需要密钥',
     badDays: '1 到 3650 天',
     detail: {
       reachable: '可连接',
