@@ -49,6 +49,9 @@ check 'headers compile alone' "$alone"
 dead=$(python3 tools/dead_names.py)
 check 'no dead names' "$dead"
 
+# Cameras: every behaviour of docs/cameras.md has its test, and every case a row.
+check 'camera quirks' "$(python3 tools/quirks_check.py)"
+
 # Documents: links lead somewhere.
 check 'document links' "$(python3 tools/doc_links.py)"
 
