@@ -63,6 +63,7 @@ void rtsp_client__challenged(struct rtsp_client *c, int64_t mono_us, const struc
         give_up_login(c, mono_us, CAUSE_UNSUPPORTED,
                       "the camera asks for a way of login that is not supported");
     } else {
-        give_up_login(c, mono_us, CAUSE_AUTH, "wrong user or password");
+        give_up_login(c, mono_us, CAUSE_AUTH,
+                      "401 with the same challenge: wrong user or password");
     }
 }

@@ -241,31 +241,43 @@ static bool is_of_network(enum stream_cause cause)
            cause == CAUSE_TIMEOUT;
 }
 
-static void fail_text(struct stream *s, enum stream_cause cause, const char *fact)
+/* The fact, and what happens next. */
+static void print_failure(const struct stream *s, enum stream_cause cause, int64_t delay_us,
+                          char *dst, size_t cap)
 {
-    int64_t now_us = loop_mono_us(s->loop);
-    int64_t delay_us = backoff_failed(&s->backoff, cause, now_us);
-    bool is_stale = s->state == STREAM_HANDSHAKE && s->session && s->session->n_early > 0;
-    if (is_stale)
-        delay_us = MAX(delay_us, STALE_US);
-    char detail[sizeof s->status.detail];
-    int64_t delay_s = (delay_us + US_PER_S / 2) / US_PER_S;
-    snprintf(s->fact, sizeof s->fact, "%.*s%s", is_stale ? 130 : 199, fact,
-             is_stale ? "; it still sends to an older session, which must expire first" : "");
+    long long delay_s = (delay_us + US_PER_S / 2) / US_PER_S;
+    const char *why =
+        cause == CAUSE_AUTH && delay_s >= 120 ? " so that the camera does not lock us out" : "";
     if (stream__is_pushed(s))
-        snprintf(detail, sizeof detail, "%.199s; waits for the encoder to push again", s->fact);
+        snprintf(dst, cap, "%.199s; waits for the encoder to push again", s->fact);
     else if (delay_s >= 120)
-        snprintf(detail, sizeof detail, "%.199s; next try in %lld min", s->fact,
-                 (long long)(delay_s + 30) / 60);
+        snprintf(dst, cap, "%.180s; next try in %lld min%s", s->fact, (delay_s + 30) / 60, why);
     else
-        snprintf(detail, sizeof detail, "%.199s; next try in %lld s", s->fact,
-                 (long long)MAX(delay_s, 1));
-    s->retry_mono_us = now_us + delay_us;
+        snprintf(dst, cap, "%.199s; next try in %lld s", s->fact, MAX(delay_s, 1));
+}
+
+static void plan_retry(struct stream *s, enum stream_cause cause, int64_t delay_us)
+{
+    s->retry_mono_us = loop_mono_us(s->loop) + delay_us;
     s->status.retry_us = stream__is_pushed(s) ? 0 : loop_wall_us(s->loop) + delay_us;
     if (s->gate && cause == CAUSE_AUTH && stream__login(s))
         gate_login_refused(s->gate, s->url.host, stream__login(s), s->retry_mono_us);
     s->has_failed = true;
     s->n_again = 0;
+}
+
+static void fail_text(struct stream *s, enum stream_cause cause, const char *fact)
+{
+    char detail[sizeof s->status.detail];
+    int64_t now_us = loop_mono_us(s->loop);
+    int64_t delay_us = backoff_failed(&s->backoff, cause, now_us);
+    bool is_stale = s->state == STREAM_HANDSHAKE && s->session && s->session->n_early > 0;
+    if (is_stale)
+        delay_us = MAX(delay_us, STALE_US);
+    snprintf(s->fact, sizeof s->fact, "%.*s%s", is_stale ? 130 : 199, fact,
+             is_stale ? "; it still sends to an older session, which must expire first" : "");
+    print_failure(s, cause, delay_us, detail, sizeof detail);
+    plan_retry(s, cause, delay_us);
     bool is_proven = s->probed_mono_us > 0 && s->bytes_mono_us > s->probed_mono_us;
     if (is_of_network(cause) && !is_proven)
         stream__set_reachable(s, false);
