@@ -169,19 +169,24 @@ static bool has_control_bytes(struct span s)
 /* The names that are printed come before their aliases. */
 static const struct scheme {
     const char *prefix;
+    const char *foreign; /* "" = RTSP */
     bool is_tls, is_tunnel;
-    uint16_t port;
+    uint16_t port; /* 0 = must be given */
 } schemes[] = {
-    {"rtsp://", false, false, RTSP_PORT},     {"rtsps://", true, false, RTSPS_PORT},
-    {"rtsph://", false, true, HTTP_PORT},     {"rtspsh://", true, true, HTTPS_PORT},
-    {"rtsp+http://", false, true, HTTP_PORT}, {"rtsp+https://", true, true, HTTPS_PORT},
+    {"rtsp://", "", false, false, RTSP_PORT},     {"rtsps://", "", true, false, RTSPS_PORT},
+    {"rtsph://", "", false, true, HTTP_PORT},     {"rtspsh://", "", true, true, HTTPS_PORT},
+    {"rtsp+http://", "", false, true, HTTP_PORT}, {"rtsp+https://", "", true, true, HTTPS_PORT},
+    {"rtmp://", "rtmp", false, false, RTMP_PORT}, {"rtmps://", "rtmps", true, false, HTTPS_PORT},
+    {"http://", "http", false, false, HTTP_PORT}, {"https://", "https", true, false, HTTPS_PORT},
+    {"udp://", "udp", false, false, 0},           {"srt://", "srt", false, false, 0},
 };
 
-static const struct scheme *take_scheme(struct span *rest)
+static const struct scheme *take_scheme(struct span *rest, bool may_be_foreign)
 {
     for (size_t i = 0; i < ARRAY_LEN(schemes); i++) {
         size_t n = strlen(schemes[i].prefix);
-        if (span_istarts(*rest, schemes[i].prefix)) {
+        if (span_istarts(*rest, schemes[i].prefix) &&
+            (may_be_foreign || schemes[i].foreign[0] == '\0')) {
             *rest = (struct span){rest->p + n, rest->n - n};
             return &schemes[i];
         }
@@ -192,27 +197,58 @@ static const struct scheme *take_scheme(struct span *rest)
 static const struct scheme *scheme_of(const struct url *u)
 {
     size_t i = 0;
-    while (schemes[i].is_tls != u->is_tls || schemes[i].is_tunnel != u->is_tunnel)
+    while (schemes[i].is_tls != u->is_tls || schemes[i].is_tunnel != u->is_tunnel ||
+           strcmp(schemes[i].foreign, u->foreign) != 0)
         i++;
     return &schemes[i];
 }
 
-int url_parse(const char *text, struct url *out, struct err *err)
+static int refuse_scheme(struct span text, bool may_be_foreign, struct err *err)
+{
+    if (text.n == 0 || !memmem(text.p, text.n, "://", 3))
+        return err_text(err, ERR_PARSE, "not an address: it must start with rtsp://");
+    return err_text(err, ERR_UNSUPPORTED,
+                    "address must start with rtsp://, rtsps://, rtsph:// or rtspsh://%s",
+                    may_be_foreign ? ", or rtmp(s)://, http(s)://, udp:// or srt://" : "");
+}
+
+/* ":1234": everything that arrives there. */
+static bool is_any_host(const struct scheme *scheme, struct span authority)
+{
+    return strcmp(scheme->foreign, "udp") == 0 && authority.n > 1 && authority.p[0] == ':';
+}
+
+static int parse_authority(const struct scheme *scheme, struct span text, struct url *out,
+                           struct err *err)
+{
+    uint16_t port = 0;
+    char any[URL_HOST_BYTES];
+    bool is_any = is_any_host(scheme, text);
+    if (is_any) /* the host of the rest is looked at, then forgotten */
+        snprintf(any, sizeof any, "x%.*s", (int)MIN(text.n, sizeof any - 2), text.p);
+    if (!url_split_host_port(is_any ? span_of(any) : text, out->host, sizeof out->host, &port))
+        return err_text(err, ERR_PARSE, "address has no valid host and port");
+    if (is_any)
+        out->host[0] = '\0';
+    if (port == 0 && scheme->port == 0)
+        return err_text(err, ERR_PARSE, "%s needs a port", scheme->prefix);
+    out->has_port = port != 0;
+    out->port = port ? port : scheme->port;
+    return 0;
+}
+
+static int parse(const char *text, bool may_be_foreign, struct url *out, struct err *err)
 {
     *out = (struct url){.port = RTSP_PORT};
     struct span rest = span_trim(span_of(text));
-    const struct scheme *scheme = take_scheme(&rest);
-    if (!scheme) {
-        if (rest.n > 0 && memmem(rest.p, rest.n, "://", 3))
-            return err_text(err, ERR_UNSUPPORTED,
-                            "address must start with rtsp://, rtsps://, rtsph:// or rtspsh://");
-        return err_text(err, ERR_PARSE, "not an address: it must start with rtsp://");
-    }
+    const struct scheme *scheme = take_scheme(&rest, may_be_foreign);
+    if (!scheme)
+        return refuse_scheme(rest, may_be_foreign, err);
     if (has_control_bytes(rest))
         return err_text(err, ERR_PARSE, "address holds control characters");
     out->is_tls = scheme->is_tls;
     out->is_tunnel = scheme->is_tunnel;
-    out->port = scheme->port;
+    str_copy(out->foreign, sizeof out->foreign, scheme->foreign);
 
     const char *at = find_credentials_end(rest);
     if (at) {
@@ -223,17 +259,23 @@ int url_parse(const char *text, struct url *out, struct err *err)
     const char *border = find_any(rest, "/?");
     struct span host = between(rest.p, border ? border : rest.p + rest.n);
     struct span path = between(host.p + host.n, rest.p + rest.n);
-    uint16_t port = 0;
-    if (!url_split_host_port(host, out->host, sizeof out->host, &port))
-        return err_text(err, ERR_PARSE, "address has no valid host and port");
-    if (port) {
-        out->port = port;
-        out->has_port = true;
-    }
+    int rc = parse_authority(scheme, host, out, err);
+    if (rc < 0)
+        return rc;
     if (!span_copy(path, out->path, sizeof out->path))
         return err_text(err, ERR_TOO_BIG, "path in address is longer than %d bytes",
                         URL_PATH_BYTES - 1);
     return 0;
+}
+
+int url_parse(const char *text, struct url *out, struct err *err)
+{
+    return parse(text, false, out, err);
+}
+
+int url_parse_any(const char *text, struct url *out, struct err *err)
+{
+    return parse(text, true, out, err);
 }
 
 /* "rtsp://", credentials, host and port. */

@@ -1,4 +1,5 @@
-/* RTSP addresses (RFC 2326 3.2), as people and cameras write them.
+/* RTSP addresses (RFC 2326 3.2), as people and cameras write them, and those of foreign streams:
+ * rtmp, rtmps, http, https, udp, srt.
  * Thread: plain values. User and password are kept apart from the rest and never appear in a
  * request line, a Digest uri or a log line. */
 #ifndef NET_URL_H
@@ -21,10 +22,12 @@
 #define RTSPS_PORT 322
 #define HTTP_PORT  80
 #define HTTPS_PORT 443
+#define RTMP_PORT  1935
 
 struct url {
-    bool is_tls;    /* rtsps, rtspsh */
-    bool is_tunnel; /* rtsph, rtspsh: RTSP inside HTTP */
+    bool is_tls;     /* rtsps, rtspsh */
+    bool is_tunnel;  /* rtsph, rtspsh: RTSP inside HTTP */
+    char foreign[8]; /* the scheme where it is not RTSP: "rtmp"; "" = RTSP */
     bool has_port;
     uint16_t port;                 /* the scheme's default when not given */
     char user[URL_USER_BYTES];     /* decoded; "" = none */
@@ -38,6 +41,10 @@ struct url {
  * the last @ before the path wins. 0, ERR_PARSE (not an address), ERR_UNSUPPORTED (another scheme)
  * or ERR_TOO_BIG. The text of err never contains the password. */
 int url_parse(const char *text, struct url *out, struct err *err);
+
+/* The same, and foreign streams: rtmp://, rtmps://, http://, https://, udp:// (also without a
+ * host), srt://. The latter two need a port. Nothing else: no file:, no data:. */
+int url_parse_any(const char *text, struct url *out, struct err *err);
 
 /* "rtsp://host:port/path?query" without credentials; the port only when it was given or is not the
  * default. For people and for storing; url_parse reads it back. False when it did not fit. */
@@ -53,7 +60,8 @@ bool url_print_request(const struct url *u, char *dst, size_t cap);
 bool url_print_full(const struct url *u, char *dst, size_t cap);
 
 /* Any text that may be an address, fit for logs: credentials become ***, as do the values of
- * password-like parameters in path and query. Returns dst. */
+ * password-like parameters in path and query; of foreign streams the whole query does, and the last
+ * part of an RTMP path, which is a key often. Returns dst. */
 char *url_redact(const char *text, char *dst, size_t cap);
 
 /* The channel of a recorder the usual ways of writing addresses name (quirk L7); 0 = none seen. */

@@ -22,14 +22,27 @@ static void put(struct out *o, const char *p, size_t n)
 /* Length of "password=" and the like at p, 0 = none. */
 static size_t secret_name_len(const char *p)
 {
-    static const char *const names[] = {
-        "password=", "passwd=", "pass=", "pwd=", "token=", "secret=", "auth=", "key="};
+    static const char *const names[] = {"password=", "passwd=", "pass=", "pwd=",       "token=",
+                                        "secret=",   "auth=",   "key=",  "passphrase="};
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         size_t n = strlen(names[i]);
         if (strncasecmp(p, names[i], n) == 0)
             return n;
     }
     return 0;
+}
+
+/* Signed addresses, passphrases and keys have too many names to know them all. */
+static void put_foreign_path(struct out *o, const struct url *u, const char *p)
+{
+    size_t n = strcspn(p, "?");
+    const char *key = str_starts(u->foreign, "rtmp") ? memrchr(p, '/', n) : NULL;
+    bool has_key = key && key + 1 < p + n && memchr(p, '/', (size_t)(key - p)) != NULL;
+    put(o, p, has_key ? (size_t)(key + 1 - p) : n);
+    if (has_key)
+        put(o, "***", 3);
+    if (p[n] == '?')
+        put(o, "?***", 4);
 }
 
 /* Recorders of one family write their login into the path: /user=a&password=b&channel=1.sdp?…, with
@@ -58,7 +71,7 @@ char *url_redact(const char *text, char *dst, size_t cap)
     struct url u;
     const char *scheme_end = strstr(text, "://");
     const char *rest = scheme_end ? scheme_end + 3 : text;
-    if (url_parse(text, &u, NULL) == 0) {
+    if (url_parse_any(text, &u, NULL) == 0) {
         char plain[URL_TEXT_BYTES];
         bool is_fit = url_print(&u, plain, sizeof plain);
         const char *host = is_fit ? strstr(plain, "://") : NULL;
@@ -66,7 +79,10 @@ char *url_redact(const char *text, char *dst, size_t cap)
         put(&o, plain, (size_t)(host - plain));
         if (u.user[0] || u.password[0])
             put(&o, "***@", 4);
-        put_path(&o, host);
+        if (u.foreign[0])
+            put_foreign_path(&o, &u, host);
+        else
+            put_path(&o, host);
         return dst;
     }
     /* Unreadable: everything before the last @ could be a secret. */

@@ -16,7 +16,7 @@ static void put_url(json_t *o, const char *key, const char *text)
     char plain[URL_TEXT_BYTES];
     if (stream_is_push_url(text))
         json_put_text(o, key, text);
-    else if (text[0] != '\0' && url_parse(text, &u, NULL) == 0 &&
+    else if (text[0] != '\0' && url_parse_any(text, &u, NULL) == 0 &&
              url_print(&u, plain, sizeof plain))
         json_put_text(o, key, plain);
     else

@@ -67,7 +67,7 @@ bool camera_input_take_credentials(struct camera_row *r, const struct secrets *s
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
         struct url u;
         char plain[URL_TEXT_BYTES];
-        if ((*texts[i])[0] == '\0' || url_parse(*texts[i], &u, NULL) < 0 || u.user[0] == '\0' ||
+        if ((*texts[i])[0] == '\0' || url_parse_any(*texts[i], &u, NULL) < 0 || u.user[0] == '\0' ||
             !url_print(&u, plain, sizeof plain))
             continue;
         free(*texts[i]);

@@ -167,12 +167,14 @@ static int check_url(const char *field, const char *url, bool may_be_empty, stru
     if (strlen(url) > 1000)
         return err_text(err, ERR_INVALID, "%s: at most 1000 bytes", field);
     err_clear(&why);
-    if (!text_is_fit(url, 1, 1000) || url_parse(url, &parsed, &why) < 0 || parsed.host[0] == '\0')
+    if (!text_is_fit(url, 1, 1000) || url_parse_any(url, &parsed, &why) < 0 ||
+        (parsed.host[0] == '\0' && parsed.foreign[0] == '\0'))
         return err_text(
             err, ERR_INVALID,
-            "%s: it is no RTSP address; write rtsp://HOST[:PORT]/PATH (rtsps:// with TLS, "
+            "%s: it is no address of a stream; write rtsp://HOST[:PORT]/PATH (rtsps:// with TLS, "
             "rtsph:// or rtspsh:// for RTSP over HTTP or HTTPS), or push: when the encoder "
-            "connects to us",
+            "connects to us; or rtmp://, rtmps://, http://, https:// (FLV, TS, m3u8, MP4), "
+            "udp://[GROUP]:PORT or srt://HOST:PORT",
             field);
     return 0;
 }

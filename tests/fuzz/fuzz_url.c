@@ -18,11 +18,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct span half = {input, strlen(input) / 2};
     struct span rest = {input + half.n, strlen(input) - half.n};
     url_redact(input, text, sizeof text);
-    if (url_parse(input, &u, NULL) == 0 && url_print_full(&u, text, sizeof text)) {
-        if (url_parse(text, &again, NULL) < 0 || strcmp(u.user, again.user) != 0 ||
+    if (url_parse_any(input, &u, NULL) == 0 && url_print_full(&u, text, sizeof text)) {
+        if (url_parse_any(text, &again, NULL) < 0 || strcmp(u.user, again.user) != 0 ||
             strcmp(u.password, again.password) != 0 || strcmp(u.host, again.host) != 0 ||
             strcmp(u.path, again.path) != 0 || u.port != again.port || u.is_tls != again.is_tls ||
-            u.is_tunnel != again.is_tunnel)
+            u.is_tunnel != again.is_tunnel || strcmp(u.foreign, again.foreign) != 0)
             __builtin_trap();
     }
     url_parse("rtsp://u:p@pub:8554/live?x", &origin, NULL);

@@ -164,6 +164,50 @@ static void refuses_what_is_too_long(void **state)
     assert_string_equal(text, "");
 }
 
+static void reads_foreign_addresses_where_they_are_allowed(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *scheme, *host;
+        int port;
+        const char *plain;
+    } good[] = {
+        {"rtmp://u:p@h/live/key", "rtmp", "h", 1935, "rtmp://h/live/key"},
+        {"RTMPS://h:444/live/key", "rtmps", "h", 444, "rtmps://h:444/live/key"},
+        {"http://u:p@h/a.flv?x=1", "http", "h", 80, "http://h/a.flv?x=1"},
+        {"https://[::1]/a.m3u8", "https", "::1", 443, "https://[::1]/a.m3u8"},
+        {"udp://@239.0.0.1:1234", "udp", "239.0.0.1", 1234, "udp://239.0.0.1:1234"},
+        {"udp://@:1234?fifo_size=9", "udp", "", 1234, "udp://:1234?fifo_size=9"},
+        {"udp://:1234", "udp", "", 1234, "udp://:1234"},
+        {"srt://h:9000?mode=caller", "srt", "h", 9000, "srt://h:9000?mode=caller"},
+        {"rtsp://h/x", "", "h", 554, "rtsp://h/x"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+        struct url u;
+        char text[URL_TEXT_BYTES];
+        assert_int_equal(url_parse_any(good[i].text, &u, NULL), 0);
+        assert_string_equal(u.foreign, good[i].scheme);
+        assert_string_equal(u.host, good[i].host);
+        assert_int_equal(u.port, good[i].port);
+        assert_true(url_print(&u, text, sizeof text));
+        assert_string_equal(text, good[i].plain);
+        if (good[i].scheme[0])
+            assert_int_equal(url_parse(good[i].text, &u, NULL), ERR_UNSUPPORTED);
+    }
+    static const char *const bad[] = {
+        "file:///etc/passwd", "file://h/x",     "concat:/a|/b",
+        "data:text/plain,x",  "ftp://h/x",      "udp://h",
+        "srt://h/x",          "udp://",         "http://",
+        "http://:80/x",       "rtmp://:1935/x", "udp://:0",
+        "udp://:99999",       "/dev/video0",    "pipe:0",
+        "http://h:x/",        "http://h\nx/y",
+    };
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        struct url u;
+        assert_true(url_parse_any(bad[i], &u, NULL) < 0);
+    }
+}
+
 static void hides_credentials(void **state)
 {
     (void)state;
@@ -179,6 +223,10 @@ static void hides_credentials(void **state)
         {"rtspsh://admin:secret@10.0.0.1/s", "rtspsh://***@10.0.0.1/s"},
         {"rtsp+http://admin:secret@10.0.0.1/s", "rtsph://***@10.0.0.1/s"},
         {"nonsense", "nonsense"},
+        {"rtmp://u:p@10.0.0.1/live/s3cret?a=b", "rtmp://***@10.0.0.1/live/***?***"},
+        {"rtmps://h/live", "rtmps://h/live"},
+        {"https://h/live/a.m3u8?sign=abc", "https://h/live/a.m3u8?***"},
+        {"srt://h:9000?passphrase=abc&streamid=x", "srt://h:9000?***"},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         char text[256];
@@ -263,6 +311,7 @@ int main(void)
         cmocka_unit_test(knows_the_ports),
         cmocka_unit_test(L7_reads_the_channel_of_a_recorder),
         cmocka_unit_test(refuses_what_is_too_long),
+        cmocka_unit_test(reads_foreign_addresses_where_they_are_allowed),
         cmocka_unit_test(hides_credentials),
         cmocka_unit_test(U5_repairs_the_base),
         cmocka_unit_test(U1_U2_U4_joins_controls_as_text),

@@ -137,7 +137,7 @@ static void every_mistake_names_line_and_column(void **state)
         {"甲镇,i-9,x,c 9,,,rtsp://h/1,,,", "camera_id", "no id"},
         {"甲镇,i-9,x,,,,rtsp://h/1,,,", "camera_id", "empty"},
         {"甲镇,i-9,x,c-9,,,,,,", "main_url", "empty"},
-        {"甲镇,i-9,x,c-9,,,http://h/1,,,", "main_url", "RTSP"},
+        {"甲镇,i-9,x,c-9,,,ftp://h/1,,,", "main_url", "RTSP"},
         {"甲镇,i-9,x,c-9,,,push:,,,", "password", "key"},
         {"甲镇,i-9,x,c-9,,,push:x,,,k", "main_url", "push:"},
         {"甲镇,i-9,x,c-9,,,rtsp://h/1,nonsense,,", "sub_url", "RTSP"},

@@ -73,7 +73,7 @@ export type FormErrors = Record<
 >;
 
 const ID = /^[A-Za-z0-9_-]{1,64}$/;
-const URL_START = /^rtsp(s?h?|\+https?):\/\/[^\s/]+/i;
+const URL_START = /^(rtsp(s|h|sh|\+https?)?|rtmps?|https?|udp|srt):\/\/[^\s/]+/i;
 
 export const townshipForm = (of?: Township): TownshipForm => ({
   id: of?.id ?? '',
