@@ -16,9 +16,9 @@ struct cage {
 
 /* Bounds memory, forbids writing files, opening others than stated, running programs and gaining
  * privileges, leaves no core, and ties the process to the life of the thread that started it. What
- * is open stays usable. A kernel without Landlock (before 5.13) leaves reading files to the rights
- * of the user. A system call filter (seccomp) belongs at its end; it is not there yet. Returns 0 or
- * -Exxx: then do not go on. */
+ * is open stays usable. Where Landlock is missing (Linux before 5.13, old containers) this leaves
+ * reading files to the rights of the user. A system call filter (seccomp) belongs at its end; it is
+ * not there yet. Returns 0 or -Exxx: then do not go on. */
 int cage_enter(const struct cage *cage);
 
 #endif

@@ -64,7 +64,7 @@ int remux_end_parse(const struct rtsp_message *m, struct remux_end *out)
     for (int c = 0; c < CAUSE_COUNT; c++) {
         if (!span_eq(cause, cause_name((enum stream_cause)c)))
             continue;
-        out->cause = (enum stream_cause)c;
+        out->cause = c < CAUSE_DNS ? CAUSE_INTERNAL : (enum stream_cause)c;
         reason.n = reason.n < sizeof out->text ? reason.n : sizeof out->text - 1;
         while (reason.n > 0 && !str_is_utf8(reason.p, reason.n))
             reason.n--; /* cut inside a character */

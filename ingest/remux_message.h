@@ -39,7 +39,7 @@ struct remux_end {
 void remux_end_set(struct remux_end *end, enum stream_cause cause, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 void remux_end_print(const struct remux_end *end, uint32_t cseq, struct buf *out);
-/* 0, or ERR_PARSE: a TEARDOWN that tells no cause. */
+/* 0, or ERR_PARSE: a TEARDOWN that tells no cause. One that is no failure reads as internal. */
 int remux_end_parse(const struct rtsp_message *m, struct remux_end *out);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "ingest/remux_message.h"
 #include "ingest/rtsp_push_priv.h"
 #include "net/digest.h"
 
@@ -83,7 +84,10 @@ static void record(struct rtsp_push *p, const struct rtsp_message *m)
 
 static void tear_down(struct rtsp_push *p, const struct rtsp_message *m)
 {
+    struct remux_end end;
     rtsp_push__reply(p, m, 200, NULL);
+    if (p->is_own && remux_end_parse(m, &end) == 0)
+        rtsp_push__finish(p, SESSION_VERDICT_FAILED, end.cause, "%s", end.text);
     rtsp_push__finish(p, SESSION_VERDICT_FAILED, CAUSE_UNREACHABLE, "%s ended the session",
                       p->peer);
 }
@@ -265,6 +269,7 @@ struct session *rtsp_push_create(const struct rtsp_push_params *params)
     struct rtsp_push *p = xcalloc(1, sizeof *p);
     int opening_s = params->opening_s > 0 ? params->opening_s : RTSP_PUSH_OPENING_S;
     session_init(&p->base, &ops, params->host, params->ctx);
+    p->is_own = params->is_own;
     p->peer = params->peer ? params->peer : "the encoder";
     p->opening_due_us = params->mono_us + opening_s * US_PER_S;
     p->life_us = params->mono_us;

@@ -29,6 +29,7 @@ struct rtsp_push_params {
     const struct session_host *host; /* open_udp NULL = interleaved only */
     void *ctx;
     int64_t mono_us;  /* now */
+    bool is_own;      /* a process of ours: its TEARDOWN may say why (ingest/remux_message.h) */
     int opening_s;    /* 0 = RTSP_PUSH_OPENING_S */
     const char *peer; /* who it is, in texts; lives as long as the session; NULL = "the encoder" */
 };

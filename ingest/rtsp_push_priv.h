@@ -25,6 +25,7 @@ struct rtsp_push {
     struct session base;
     /* set at create, then const */
     const char *peer;
+    bool is_own;
     int64_t opening_due_us;
     char id[33];
 

@@ -60,6 +60,7 @@ static void gone_on_home(void *ctx)
         s->on_gone(s->ctx);
     /* The passwords must not stay in freed memory. */
     explicit_bzero(&s->config, sizeof s->config);
+    free(s->remux_path);
     free(s);
 }
 
@@ -137,6 +138,7 @@ struct stream *stream_start(const struct stream_params *params)
     s->pool = params->pool;
     s->gate = params->gate;
     s->tls = params->tls;
+    s->remux_path = params->remux_path ? xstrdup(params->remux_path) : NULL;
     s->on_status = params->status;
     s->on_gone = params->gone;
     s->ctx = params->ctx;

@@ -78,6 +78,7 @@ struct stream_params {
     struct loop *loop;                  /* the ingest loop it lives on */
     struct pool *pool;                  /* for name resolution; destroy it before `loop` */
     struct tls_client *tls;             /* outlives the stream; NULL = no TLS */
+    const char *remux_path;             /* of rookery-remux; copied; NULL = RTSP only */
     struct gate *gate;                  /* of that loop; NULL = everybody may connect at once */
     const struct stream_config *config; /* copied */
     uint64_t seed;                      /* jitter of the back-off; 0 = from the camera id */

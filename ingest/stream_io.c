@@ -152,6 +152,7 @@ const struct session_host stream__session_host = {
     .frame = on_frame,
     .open_udp = stream__open_udp,
 };
+const struct session_host stream__feed_host = {.frame = on_frame};
 
 /* Offers bytes to the session and keeps what it leaves. */
 static void digest(struct stream *s, const uint8_t *p, size_t n)
@@ -191,7 +192,10 @@ static void connection_lost(struct stream *s)
         cause = CAUSE_TIMEOUT;
     else if (why->code <= ERR_PARSE && why->code != ERR_EOF)
         cause = cause_of_code(why->code);
-    session_closed(s->session, cause, why->msg);
+    if (s->url.foreign[0]) /* it says why it ends, unless it cannot */
+        session_closed(s->session, CAUSE_INTERNAL, "rookery-remux ended unexpectedly");
+    else
+        session_closed(s->session, cause, why->msg);
     stream__session_moved(s);
 }
 
@@ -216,7 +220,9 @@ void stream__read(struct stream *s)
 void stream__choose_batching(struct stream *s)
 {
     bool is_tcp = s->session->tracks[RECEIVER_VIDEO].is_tcp;
-    bool is_batched = is_tcp && s->n_live == 0 && s->is_up && s->state == STREAM_PLAYING;
+    /* A socket pair knows no low-water mark; the process sends whole pictures anyway. */
+    bool can_wait = is_tcp && !s->url.foreign[0];
+    bool is_batched = can_wait && s->n_live == 0 && s->is_up && s->state == STREAM_PLAYING;
     if (s->is_batched == is_batched)
         return;
     s->is_batched = is_batched;

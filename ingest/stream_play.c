@@ -53,9 +53,8 @@ static void say_ok(struct stream *s)
 {
     char detail[sizeof s->status.detail];
     const struct format *f = receiver_format(s->receiver);
-    bool is_tcp = s->session->tracks[RECEIVER_VIDEO].is_tcp;
     snprintf(detail, sizeof detail, "receiving %s %dx%d over %s", codec_title(f->codec), f->width,
-             f->height, is_tcp ? "TCP" : "UDP");
+             f->height, stream__carrier(s));
     /* Quirk H10: it works, but every new viewer waits. */
     double gop_s = receiver_stats(s->receiver)->gop_s;
     if (gop_s >= LONG_GOP_S) {

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "ingest/backoff.h"
+#include "ingest/feeder.h"
 #include "ingest/link.h"
 #include "ingest/receiver.h"
 #include "ingest/rtsp_client.h"
@@ -31,10 +32,12 @@
  * WAITING    of a pushed stream: no connection; its encoder will come (stream_adopt).
  * HANDSHAKE  session talks through the link.
  * PLAYING    PLAY was answered; ticks; the hub is up from the first published picture on.
+ *            A foreign stream skips RESOLVE and passes through CONNECT: the process is started.
  * CLOSING    TEARDOWN was said; link and session end within a second, then `after_closing`.
- * BACKOFF    no connection; `deadline` is armed for the next try.
- * STOPPED    everything of the loop is released; `gone` is on its way.
- * In every state but the ones named, link and session are NULL. */
+ * Foreign: these are gone, the process ends. BACKOFF    no connection; `deadline` is armed for the
+ * next try. STOPPED    everything of the loop is released; `gone` is on its way. In every state but
+ * the ones named, link and session are NULL. A process of `feeder` is alive in HANDSHAKE, PLAYING
+ * and CLOSING only. */
 enum stream_state {
     STREAM_IDLE,
     STREAM_QUEUED,
@@ -66,6 +69,7 @@ struct stream {
     struct loop *loop;
     struct pool *pool;
     struct tls_client *tls; /* NULL = none */
+    char *remux_path;       /* NULL = RTSP only */
     struct gate *gate;      /* NULL = none */
     struct hub *hub;        /* owned reference */
     void (*on_status)(void *ctx, const struct stream_status *st, bool is_change);
@@ -107,6 +111,7 @@ struct stream {
 
     /* this connection */
     struct link *link;
+    struct feeder feeder;
     struct buf partial; /* the start of an item whose rest is not here yet */
     struct session *session;
     struct rtsp_memory memory; /* outlives connections */
@@ -156,6 +161,8 @@ void stream__fail(struct stream *s, enum stream_cause cause, const char *fmt, ..
 void stream__end(struct stream *s, enum stream_state next);
 /* At once, where that may help; the second time in a row it is a failure. */
 void stream__connect_again(struct stream *s, enum stream_cause cause, const char *fact);
+/* The process of a foreign stream was reaped. */
+void stream__feeder_gone(struct stream *s);
 /* The session is PLAYING for the first time, tears down, or has ended. */
 void stream__session_moved(struct stream *s);
 
@@ -174,6 +181,13 @@ void stream__redigest(struct stream *s);
 void stream__choose_batching(struct stream *s);
 void stream__close_connection(struct stream *s);
 extern const struct session_host stream__session_host;
+extern const struct session_host stream__feed_host;
+
+/* stream_feed.c */
+/* Starts the process that reads a foreign stream. */
+void stream__feed(struct stream *s);
+/* "TCP", "RTMP": what media comes over. */
+const char *stream__carrier(const struct stream *s);
 
 /* `link` becomes that of a connected descriptor. */
 void stream__adopt_link(struct stream *s, int fd);

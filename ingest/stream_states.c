@@ -20,9 +20,9 @@ static const struct {
 /* What ends a try, whatever it had come to. */
 #define TO_END (TO(QUEUED) | TO(WAITING) | TO(BACKOFF) | TO(IDLE) | TO(STOPPED))
     [STREAM_IDLE] = {"idle", TO(QUEUED) | TO(WAITING) | TO(BACKOFF) | TO(STOPPED), 0, false},
-    [STREAM_QUEUED] = {"queued", TO(RESOLVE) | TO_END, 0, false},
+    [STREAM_QUEUED] = {"queued", TO(RESOLVE) | TO(CONNECT) | TO_END, 0, false},
     [STREAM_RESOLVE] = {"resolve", TO(CONNECT) | TO_END, 15000, true},
-    [STREAM_CONNECT] = {"connect", TO(CONNECT) | TO(HANDSHAKE) | TO_END, 5000, true},
+    [STREAM_CONNECT] = {"connect", TO(CONNECT) | TO(HANDSHAKE) | TO(CLOSING) | TO_END, 5000, true},
     [STREAM_WAITING] = {"waiting", TO(HANDSHAKE) | TO_END, 30000, false},
     [STREAM_HANDSHAKE] = {"handshake", TO(PLAYING) | TO(CLOSING) | TO_END, 60000, true},
     [STREAM_PLAYING] = {"playing", TO(CLOSING) | TO_END, 0, false},
@@ -69,13 +69,17 @@ void stream__start_over(struct stream *s)
     s->n_redirects = 0;
     s->status.retry_us = 0;
     if (stream__is_pushed(s)) {
+        s->url = (struct url){0};
         stream__wait(s);
         return;
     }
-    int rc = url_parse(s->config.url, &s->url, &err);
-    if (rc == 0 && s->url.is_tls && !s->tls)
+    int rc = url_parse_any(s->config.url, &s->url, &err);
+    bool is_foreign = rc == 0 && s->url.foreign[0];
+    if (is_foreign && !s->remux_path)
+        rc = err_text(&err, ERR_UNSUPPORTED, "only RTSP addresses are supported here");
+    if (rc == 0 && !is_foreign && s->url.is_tls && !s->tls)
         rc = err_text(&err, ERR_UNSUPPORTED, "TLS is not available");
-    if (rc == 0 && s->config.transport == TRANSPORT_UDP && !stream__may_use_udp(s))
+    if (rc == 0 && !is_foreign && s->config.transport == TRANSPORT_UDP && !stream__may_use_udp(s))
         rc = err_text(&err, ERR_UNSUPPORTED,
                       "transport udp goes neither through TLS nor through an HTTP tunnel; choose "
                       "tcp or auto");
@@ -87,7 +91,10 @@ void stream__start_over(struct stream *s)
     }
     if (!s->has_failed && s->status.cause != CAUSE_CONNECTING) {
         char detail[sizeof s->status.detail];
-        snprintf(detail, sizeof detail, "connecting to %.200s", s->url.host);
+        if (s->url.host[0])
+            snprintf(detail, sizeof detail, "connecting to %.200s", s->url.host);
+        else
+            snprintf(detail, sizeof detail, "waiting for UDP at port %u", s->url.port);
         stream__set_cause(s, CAUSE_CONNECTING, detail);
         stream__post_status(s, false);
     }
@@ -139,7 +146,7 @@ static void begin_try(struct stream *s)
         return;
     }
     stream__enter(s, STREAM_QUEUED);
-    if (s->gate)
+    if (s->gate && s->url.host[0])
         gate_enter(s->gate, &s->pass, s->url.host, is_suspect(s));
     else
         stream__on_turn(s);
@@ -148,6 +155,10 @@ static void begin_try(struct stream *s)
 void stream__on_turn(void *ctx)
 {
     struct stream *s = ctx;
+    if (s->url.foreign[0]) {
+        stream__feed(s);
+        return;
+    }
     stream__enter(s, STREAM_RESOLVE);
     stream__resolve(s);
 }
@@ -221,6 +232,12 @@ void stream__end(struct stream *s, enum stream_state next)
     source_down(s);
     if (s->state == STREAM_CLOSING)
         return;
+    if (feeder_is_alive(&s->feeder)) {
+        stream__enter(s, STREAM_CLOSING);
+        stream__close_connection(s);
+        feeder_stop(&s->feeder);
+        return;
+    }
     if (s->session) {
         session_stop(s->session, loop_mono_us(s->loop));
         if (session_phase(s->session) != SESSION_ENDED) {
@@ -232,6 +249,13 @@ void stream__end(struct stream *s, enum stream_state next)
         }
     }
     arrive_after_closing(s);
+}
+
+void stream__feeder_gone(struct stream *s)
+{
+    if (s->state == STREAM_CLOSING)
+        arrive_after_closing(s);
+    /* else its last words are still to be read */
 }
 
 /* What the network said, not the camera. */
@@ -418,7 +442,10 @@ void stream__on_deadline(void *ctx)
         stream__fail(s, CAUSE_TIMEOUT, "the camera did not begin to send within 60 s");
         break;
     case STREAM_CLOSING:
-        arrive_after_closing(s);
+        if (feeder_is_alive(&s->feeder)) /* killed, but not gone yet: its end is waited for */
+            timer_arm_ms(&s->deadline, states[STREAM_CLOSING].deadline_ms);
+        else
+            arrive_after_closing(s);
         break;
     case STREAM_BACKOFF:
         stream__start_or_idle(s);

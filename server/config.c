@@ -244,6 +244,8 @@ static int fill(const char *path, const struct config_file *f, struct config *c,
     c->web_dir = f->web_dir ? xstrdup(f->web_dir) : find_beside("web", "/usr/share/rookery/web");
     c->worker = f->worker ? xstrdup(f->worker)
                           : find_beside("rookery-worker", "/usr/libexec/rookery/rookery-worker");
+    c->remux = f->remux ? xstrdup(f->remux)
+                        : find_beside("rookery-remux", "/usr/libexec/rookery/rookery-remux");
     return 0;
 }
 
@@ -280,6 +282,7 @@ void config_unref(struct config **config)
     free(c->data_dir);
     free(c->web_dir);
     free(c->worker);
+    free(c->remux);
     free(c->tls_cert);
     free(c->tls_key);
     free(c);
@@ -293,6 +296,7 @@ struct config *config_with(const struct config *old, const struct config *now)
     c->data_dir = xstrdup(old->data_dir);
     c->web_dir = xstrdup(old->web_dir);
     c->worker = xstrdup(old->worker);
+    c->remux = xstrdup(old->remux);
     c->tls_cert = old->tls_cert ? xstrdup(old->tls_cert) : NULL;
     c->tls_key = old->tls_key ? xstrdup(old->tls_key) : NULL;
     c->volumes = xcalloc(old->n_volumes, sizeof *c->volumes);
@@ -355,6 +359,8 @@ const char *config_needs_restart(const struct config *old, const struct config *
         return "web_dir";
     if (strcmp(old->worker, now->worker) != 0)
         return "worker";
+    if (strcmp(old->remux, now->remux) != 0)
+        return "remux";
     if (old->segment_s != now->segment_s)
         return "segment";
     if (old->retention_days != now->retention_days)

@@ -47,6 +47,7 @@ struct config {
     int utc_offset_minutes; /* of the district; it has no summer time */
     char *web_dir;          /* the built web app; may not exist */
     char *worker;           /* the analysis worker program */
+    char *remux;            /* the program that reads what is not RTSP */
     int segment_s;
 };
 

@@ -102,6 +102,8 @@ static const cyaml_schema_field_t log_fields[] = {
                                time_zone, 1, 63),                                                  \
         CYAML_FIELD_STRING_PTR("web_dir", CYAML_FLAG_POINTER | OPT, struct config_file, web_dir,   \
                                1, 4000),                                                           \
+        CYAML_FIELD_STRING_PTR("remux", CYAML_FLAG_POINTER | OPT, struct config_file, remux, 1,    \
+                               4000),                                                              \
         CYAML_FIELD_STRING_PTR("worker", CYAML_FLAG_POINTER | OPT, struct config_file, worker, 1,  \
                                4000),                                                              \
         CYAML_FIELD_INT_PTR("segment", CYAML_FLAG_POINTER | OPT, struct config_file, segment),     \
@@ -302,7 +304,7 @@ void config_file_free(struct config_file **f)
     void *rest[] = {c->data_dir,      c->http.listen, c->http.tls,       c->rtsp.listen,
                     c->webrtc.listen, c->loops,       c->retention.days, c->policy.live,
                     c->log.level,     c->log.format,  c->motion,         c->time_zone,
-                    c->web_dir,       c->worker,      c->segment};
+                    c->web_dir,       c->worker,      c->remux,          c->segment};
     for (size_t i = 0; i < ARRAY_LEN(rest); i++)
         free(rest[i]);
     FREE(f);

@@ -46,6 +46,7 @@ struct config_file {
     char *time_zone;
     char *web_dir;
     char *worker;
+    char *remux;
     int32_t *segment;
 };
 

@@ -229,6 +229,7 @@ static void start_pull(struct camera *c, struct pull **slot, const struct stream
                                              .ingest = f->params.ingest[c->ingest],
                                              .pool = f->params.pool,
                                              .tls = f->params.tls,
+                                             .remux_path = f->params.remux_path,
                                              .gate = f->params.gates[c->ingest],
                                              .storage = f->params.storage,
                                              .motion = f->params.motion,

@@ -55,6 +55,7 @@ struct fleet_params {
     struct loop *loop;
     struct loop *const *ingest; /* at least one */
     struct tls_client *tls;     /* to cameras; outlives the fleet */
+    const char *remux_path;     /* of rookery-remux */
     struct gate *const *gates;  /* of each */
     int n_ingest;
     struct pool *pool;

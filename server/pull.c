@@ -172,6 +172,7 @@ struct pull *pull_start(const struct pull_params *params)
                                                      .loop = params->ingest,
                                                      .pool = params->pool,
                                                      .tls = params->tls,
+                                                     .remux_path = params->remux_path,
                                                      .gate = params->gate,
                                                      .config = &p->config,
                                                      .status = stream_said,

@@ -18,7 +18,8 @@ struct pull_params {
     struct loop *ingest;
     struct pool *pool;
     struct tls_client *tls;
-    struct gate *gate; /* of `ingest` */
+    const char *remux_path; /* during pull_start */
+    struct gate *gate;      /* of `ingest` */
     struct storage *storage;
     struct worker *motion; /* NULL = never watched */
     const struct stream_config *config;

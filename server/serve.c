@@ -366,6 +366,7 @@ static int build(struct serve *v, struct err *err)
     s->fleet = fleet_create(&(struct fleet_params){.loop = s->loop,
                                                    .ingest = s->ingest,
                                                    .tls = s->camera_tls,
+                                                   .remux_path = s->config->remux,
                                                    .gates = s->gates,
                                                    .n_ingest = s->n_ingest,
                                                    .pool = s->pool,

@@ -78,7 +78,7 @@ static void an_end_is_read_as_it_was_printed(void **state)
         remux_end_print(&end, 9, &b);
         struct rtsp_message m = reread(&b);
         assert_int_equal(remux_end_parse(&m, &back), 0);
-        assert_int_equal(back.cause, c);
+        assert_int_equal(back.cause, c < CAUSE_DNS ? CAUSE_INTERNAL : c);
         assert_string_equal(back.text, end.text);
     }
     buf_fini(&b);

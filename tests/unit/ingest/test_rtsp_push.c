@@ -505,12 +505,28 @@ static void names_another_kind_of_peer(void **state)
     assert_end(rig, SESSION_VERDICT_FAILED, CAUSE_UNREACHABLE, "the converter ended the session");
 }
 
+static void only_our_own_process_may_say_why_it_ends(void **state)
+{
+    struct rig *rig = *state;
+    static const char goodbye[] =
+        "TEARDOWN * RTSP/1.0\nCause: not_found\nReason: the server answered 404\n";
+    ask(rig, goodbye, NULL);
+    assert_end(rig, SESSION_VERDICT_FAILED, CAUSE_UNREACHABLE, "the encoder ended the session");
+    session_destroy(&rig->session);
+    struct rtsp_push_params params = {
+        .host = &host, .ctx = rig, .mono_us = rig->now_us, .is_own = true};
+    rig->session = rtsp_push_create(&params);
+    ask(rig, goodbye, NULL);
+    assert_end(rig, SESSION_VERDICT_FAILED, CAUSE_NOT_FOUND, "the server answered 404");
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(records_over_tcp),
         TEST(reads_byte_by_byte),
+        TEST(only_our_own_process_may_say_why_it_ends),
         TEST(takes_frames_that_come_with_the_request),
         TEST(records_over_udp),
         TEST(refuses_udp_without_ports_and_takes_tcp_after_it),
