@@ -1,7 +1,8 @@
 // End-to-end checks of the web app in real Chromium, against a running server and simulator:
 // ROOKERY_URL, ROOKERY_PASSWORD (of admin), CAMSIM_CONTROL_URL; ROOKERY_SHOTS = a folder for screenshots.
-// `run.mjs player wall playback pages` runs some of the parts. The last line reads "N passed, N failed".
+// MJPEG_URL = of a camera that sends MJPEG. `run.mjs player wall playback pages mjpeg` runs some of the parts. The last line reads "N passed, N failed".
 import { startBrowser, summary } from './lib.mjs';
+import { mjpegChecks } from './mjpeg.mjs';
 import { pageChecks } from './pages.mjs';
 import { playbackChecks } from './playback.mjs';
 import { playerChecks } from './player.mjs';
@@ -12,11 +13,14 @@ const parts = {
   wall: wallChecks,
   playback: playbackChecks,
   pages: pageChecks,
+  mjpeg: mjpegChecks,
 };
 const asked = process.argv.slice(2);
 const unknown = asked.find((name) => !(name in parts));
 if (unknown) {
-  console.error(`usage: run.mjs [player] [wall] [playback] [pages]; there is no part ${unknown}`);
+  console.error(
+    `usage: run.mjs [player] [wall] [playback] [pages] [mjpeg]; there is no part ${unknown}`,
+  );
   process.exit(2);
 }
 

@@ -13,9 +13,9 @@ stop() {
 }
 trap stop EXIT
 
-read -r http rtsp control re_rtsp webrtc < <(python3 - <<'PY'
+read -r http rtsp control re_rtsp webrtc mjpeg < <(python3 - <<'PY'
 import socket
-socks = [socket.socket() for _ in range(5)]
+socks = [socket.socket() for _ in range(6)]
 for s in socks:
     s.bind(("127.0.0.1", 0))
 print(*[s.getsockname()[1] for s in socks])
@@ -34,6 +34,9 @@ sed "s/:18554/:$rtsp/g" configs/demo.csv >"$dir/demo.csv"
 
 build/rookery-camsim --config configs/demo-cameras.json --port "$rtsp" --control-port "$control" >"$dir/camsim.log" 2>&1 &
 pids+=($!)
+# the demo has no MJPEG camera; the checks add this one
+build/rookery-camsim --count 1 --port "$mjpeg" --codec mjpeg --scenes --scene-size 640x360 --scene-fps 12 >"$dir/mjpeg.log" 2>&1 &
+pids+=($!)
 build/rookery import "$dir/demo.csv" --config "$dir/rookery.yaml" || exit 1
 build/rookery serve --config "$dir/rookery.yaml" >"$dir/rookery.log" 2>&1 &
 pids+=($!)
@@ -46,8 +49,8 @@ fi
 
 mkdir -p build/e2e
 ROOKERY_URL=http://127.0.0.1:$http ROOKERY_PASSWORD=$ROOKERY_ADMIN_PASSWORD \
-    CAMSIM_CONTROL_URL=http://127.0.0.1:$control ROOKERY_SHOTS=$PWD/build/e2e \
-    node tests/e2e/run.mjs
+    MJPEG_URL=rtsp://127.0.0.1:$mjpeg/cam-001 CAMSIM_CONTROL_URL=http://127.0.0.1:$control ROOKERY_SHOTS=$PWD/build/e2e \
+    node tests/e2e/run.mjs "$@"
 status=$?
 [ $status = 0 ] || { echo "--- server log"; tail -n 40 "$dir/rookery.log"; }
 exit $status

@@ -19,11 +19,26 @@ describe('init segment', () => {
     expect(track?.codec).toMatch(/^hvc1\.1\.6\.L\d+/);
   });
 
+  it('knows MJPEG by the object type of its esds', () => {
+    const init = load('init-jpeg');
+    expect(parseInit(init)).toMatchObject({
+      width: 1280,
+      height: 720,
+      timescale: 90000,
+      codec: 'mp4v.6C',
+    });
+    const type = init.findIndex((byte, i) => byte === 0x6c && init[i - 2] === 4);
+    init[type] = 0x20; // MPEG-4 video
+    expect(parseInit(init)).toBeNull();
+  });
+
   it('survives every truncation', () => {
-    const whole = load('init-h264');
-    for (let n = 0; n < whole.length; n++) {
-      const track = parseInit(whole.subarray(0, n));
-      expect(track === null || track.description.length > 0).toBe(true);
+    for (const name of ['init-h264', 'init-jpeg']) {
+      const whole = load(name);
+      for (let n = 0; n < whole.length; n++) {
+        const track = parseInit(whole.subarray(0, n));
+        expect(track === null || name === 'init-jpeg' || track.description.length > 0).toBe(true);
+      }
     }
   });
 
