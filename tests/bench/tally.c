@@ -52,6 +52,9 @@ int64_t tally_fragments(struct tally *tally, const struct identity_table *t,
         count_time(f, tally);
         for (size_t i = 0; i < f->n_samples; i++) {
             const struct fmp4_read_sample *s = &f->samples[i];
+            /* Sound in MP4 has no ADTS headers. */
+            if (!s->is_video && init->audio && init->audio->codec == CODEC_AAC && s->size > 1)
+                tally->n_unknown += get_be16(p + at + s->offset) >> 4 == 0xfff;
             if (s->is_video && init->video)
                 count_frame(t, vcl_hash(init->video->codec, p + at + s->offset, s->size), tally);
         }
