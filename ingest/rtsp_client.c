@@ -144,6 +144,14 @@ static size_t input(struct session *s, int64_t mono_us, const uint8_t *p, size_t
     return c->state == RTSP_CLIENT_ENDED ? n : at;
 }
 
+/* Quirk U8: some answer everything but OPTIONS. Whoever answers nothing at all is asked the one and
+ * the other in turn. */
+static void doubt_options(struct rtsp_client *c)
+{
+    if (!c->base.has_answered)
+        c->memory->no_options = c->state == RTSP_CLIENT_OPTIONS;
+}
+
 static void closed(struct session *s, enum stream_cause cause, const char *what)
 {
     struct rtsp_client *c = client_of(s);
@@ -160,6 +168,7 @@ static void closed(struct session *s, enum stream_cause cause, const char *what)
         finish_dead(c, SESSION_VERDICT_AGAIN, cause, "%s after asking for a password", what);
         return;
     }
+    doubt_options(c);
     if (c->state == RTSP_CLIENT_PLAYING)
         finish_dead(c, SESSION_VERDICT_FAILED, cause, "%s", what);
     else if (!c->base.has_answered &&
@@ -215,6 +224,7 @@ static void no_answer(struct rtsp_client *c, int64_t mono_us)
         return;
     }
     const char *method = rtsp_method_name(c->request.method);
+    doubt_options(c);
     if (c->base.has_answered)
         rtsp_client__finish(c, mono_us, SESSION_VERDICT_FAILED, CAUSE_TIMEOUT,
                             "no answer to %s within %d s", method, waited_s);
@@ -321,7 +331,9 @@ struct session *rtsp_client_session(struct rtsp_client *c)
 
 void rtsp_client_start(struct rtsp_client *c, int64_t mono_us)
 {
-    rtsp_client__ask(c, mono_us, RTSP_OPTIONS);
+    if (c->memory->no_options)
+        rtsp_client__enter(c, RTSP_CLIENT_DESCRIBE);
+    rtsp_client__ask(c, mono_us, c->memory->no_options ? RTSP_DESCRIBE : RTSP_OPTIONS);
     after_step(c);
 }
 

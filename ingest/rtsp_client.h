@@ -29,6 +29,7 @@ enum { RTSP_CLIENT_STATES = RTSP_CLIENT_ENDED + 1 };
 struct rtsp_memory {
     struct auth auth; /* sign the first request with it; used up by the next client */
     bool has_auth;
+    bool no_options;       /* quirk U8: it was met by silence, or hung up on */
     bool no_get_parameter; /* quirk K1: advertised, but unanswered or refused */
 };
 

@@ -365,6 +365,14 @@ static size_t take_body(struct rtsp_parser *p, const uint8_t *d, size_t n, size_
         n_body = 0;
     if (n_body > RTSP_BODY_MAX_BYTES)
         return give_error(out, ERR_TOO_BIG, "message body is larger than 64 KiB", n);
+    if (n_body > 0) {
+        /* Announced and not sent: a frame stands in its place. */
+        size_t at = begin;
+        while (at < n && (d[at] == '\r' || d[at] == '\n'))
+            at++;
+        if (at < n && d[at] == '$' && look(p, d + at, n - at) == LOOK_FRAME)
+            return at;
+    }
     size_t end = begin + (size_t)n_body;
     if (end > n) {
         if (!p->takes_partial)

@@ -175,7 +175,7 @@ void client__send_reports(struct client *c)
 void client_send_unit(struct client *c, int track, struct unit *unit)
 {
     struct client_track *ct = &c->tracks[track];
-    if (!ct->is_setup || c->is_closing || !has_room(c, ct, unit))
+    if (!ct->is_setup || ct->needs_punch || c->is_closing || !has_room(c, ct, unit))
         return;
     /* Says from the first packet on how sound and picture belong together. */
     if (ct->n_packets == 0)
@@ -210,8 +210,10 @@ void client_heard_udp(struct camsim *sim, const struct address *from)
             const struct client_track *ct = &c->tracks[i];
             if (ct->is_setup && ct->is_udp &&
                 (address_port(&ct->rtp) == port || address_port(&ct->rtcp) == port) &&
-                address_same_host(from, &c->peer))
+                address_same_host(from, &c->peer)) {
                 c->heard_mono_us = loop_mono_us(sim->loop);
+                c->tracks[i].needs_punch = false;
+            }
         }
     }
 }

@@ -11,6 +11,7 @@ enum client_state { CLIENT_INIT, CLIENT_READY, CLIENT_PLAYING };
 struct client_track {
     bool is_setup, is_udp;
     bool needs_key;
+    bool needs_punch;        /* UDP: nothing is sent before something came from there */
     bool is_from_other_port; /* UDP: RTP comes from the port of RTCP */
     uint8_t channel;         /* of RTP; the next one is RTCP */
     struct address rtp, rtcp;

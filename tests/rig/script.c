@@ -41,10 +41,10 @@ static int check_steps(const json_t *steps, struct err *err)
 int script_check(const json_t *rules, struct err *err)
 {
     static const char *const keys[] = {
-        "on",         "nth",        "connection", "uri",         "state",       "request",
-        "authorized", "status",     "headers",    "status_line", "sdp",         "body",
-        "newline",    "raw",        "silent",     "delay_ms",    "chunk_bytes", "chunk_ms",
-        "channel",    "other_port", "new_nonce",  "as",          "then",        NULL};
+        "on",        "nth",      "connection",  "uri",      "state",   "request",     "authorized",
+        "status",    "headers",  "status_line", "sdp",      "body",    "newline",     "raw",
+        "silent",    "delay_ms", "chunk_bytes", "chunk_ms", "channel", "needs_punch", "other_port",
+        "new_nonce", "as",       "then",        NULL};
     size_t i;
     json_t *rule;
     if (!json_is_array(rules) || json_array_size(rules) > SCRIPT_MAX_RULES)

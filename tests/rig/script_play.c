@@ -176,6 +176,7 @@ static void settle_transport(struct client *c, const json_t *rule, const struct 
         ct->channel = (uint8_t)json_integer_value(channel);
     if (!ct->is_udp)
         rtsp_parser_add_channel(&c->parser, (uint8_t)(ct->channel + 1));
+    ct->needs_punch = ct->is_udp && json_is_true(json_object_get(rule, "needs_punch"));
     ct->is_from_other_port = json_is_true(json_object_get(rule, "other_port"));
 }
 

@@ -504,6 +504,27 @@ static void follows_redirects(void **state)
     assert_end(rig, SESSION_VERDICT_FAILED, CAUSE_PROTOCOL);
 }
 
+static void U8_leaves_options_out_where_it_was_not_answered(void **state)
+{
+    struct rig *rig = *state;
+    begin(rig);
+    assert_request(rig, "OPTIONS " URL);
+    wait_s(rig, 10);
+    assert_end(rig, SESSION_VERDICT_FAILED, CAUSE_TIMEOUT);
+    begin(rig);
+    assert_request(rig, "DESCRIBE " URL);
+    wait_s(rig, 15);
+    wait_s(rig, 1); /* nothing at all: OPTIONS is not to blame */
+    assert_end(rig, SESSION_VERDICT_FAILED, CAUSE_TIMEOUT);
+    begin(rig);
+    assert_request(rig, "OPTIONS " URL);
+    session_closed(rig->session, CAUSE_UNREACHABLE, "the camera closed the connection");
+    begin(rig);
+    assert_request(rig, "DESCRIBE " URL);
+    answer(rig, "200 OK\n", sdp_v);
+    assert_request(rig, "SETUP " URL);
+}
+
 /* From TLS to plain never; inside a tunnel the camera does not know of it. */
 static void U9_redirects_keep_what_protects(void **state)
 {
@@ -574,6 +595,7 @@ static void says_who_was_silent(void **state)
     assert_end(rig, SESSION_VERDICT_FAILED, CAUSE_TIMEOUT);
     assert_false(rig->session->has_answered);
 
+    rig->memory = (struct rtsp_memory){0};
     begin(rig);
     to_describe(rig);
     wait_s(rig, 15);
@@ -918,6 +940,7 @@ int main(void)
         T(names_sound_that_cannot_be_carried),
         T(asks_for_the_other_transport),
         T(follows_redirects),
+        T(U8_leaves_options_out_where_it_was_not_answered),
         T(U9_redirects_keep_what_protects),
         T(K8_plays_each_track_when_the_aggregate_is_refused),
         T(tears_down_after_a_failure_with_a_session),

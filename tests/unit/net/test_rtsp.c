@@ -103,6 +103,10 @@ static const struct {
     CASE("empty line before body, not counted",
          "RTSP/1.0 200 OK\r\nCSeq: 1\r\nContent-Length: 5\r\n\r\n\r\nv=0\r\n" FRAME0,
          "R200:1+3 F0:12"),
+    CASE("body announced and not sent (F4)",
+         FRAME0
+         "RTSP/1.0 200 OK\r\nCSeq: 1\r\nContent-Length: 37\r\n\r\n" FRAME0 FRAME0 FRAME0 FRAME0,
+         "F0:12 R200:1 F0:12 F0:12 F0:12 F0:12"),
     CASE("garbage between frames (I2)", FRAME0 "\x61\x20\xeb garbage" FRAME0 FRAME0,
          "F0:12 S11 F0:12 F0:12"),
     CASE("*frame cut short (I1)", FRAME1 "$\0\0\014\200\140\0\1ab" FRAME0 FRAME0 FRAME0,
