@@ -184,6 +184,15 @@ void stream__redigest(struct stream *s)
     digest(s, scratch, n);
 }
 
+static const char *lost_text(const struct stream *s, const struct err *why)
+{
+    if (stream__is_pushed(s) && why->code == ERR_EOF)
+        return "the encoder closed the connection";
+    if (stream__is_pushed(s) && (why->code == -ECONNRESET || why->code == -EPIPE))
+        return "the encoder reset the connection";
+    return why->msg;
+}
+
 static void connection_lost(struct stream *s)
 {
     const struct err *why = link_why(s->link);
@@ -195,7 +204,7 @@ static void connection_lost(struct stream *s)
     if (s->url.foreign[0]) /* it says why it ends, unless it cannot */
         session_closed(s->session, CAUSE_INTERNAL, "rookery-remux ended unexpectedly");
     else
-        session_closed(s->session, cause, why->msg);
+        session_closed(s->session, cause, lost_text(s, why));
     stream__session_moved(s);
 }
 

@@ -137,7 +137,8 @@ static bool is_alive(struct stream *s, int64_t now_us)
         return true;
     int limit_s = (int)(limit_us / US_PER_S);
     if (s->session->parser.is_lost)
-        stream__fail(s, CAUSE_PROTOCOL, "the camera sends bytes that are neither RTSP nor RTP");
+        stream__fail(s, CAUSE_PROTOCOL, "%s sends bytes that are neither RTSP nor RTP",
+                     stream__peer(s));
     else if (stats->picture_mono_us > 0)
         stream__fail(s, CAUSE_TIMEOUT, "no picture for %d s", limit_s);
     else if (!s->session->tracks[RECEIVER_VIDEO].is_tcp)
@@ -181,6 +182,14 @@ static void probe(struct stream *s, int64_t now_us, int64_t picture_mono_us)
         s->probed_mono_us = 0;
 }
 
+static void say_no_key(struct stream *s, bool has_parameter_sets)
+{
+    char detail[sizeof s->status.detail];
+    snprintf(detail, sizeof detail, "connected, but %s has not sent %s yet", stream__peer(s),
+             has_parameter_sets ? "a key frame" : "parameter sets");
+    stream__set_cause(s, CAUSE_NO_KEYFRAME, detail);
+}
+
 static void watch_progress(struct stream *s, int64_t now_us)
 {
     const struct receiver_stats *stats = receiver_stats(s->receiver);
@@ -190,15 +199,15 @@ static void watch_progress(struct stream *s, int64_t now_us)
     if (s->status.is_advancing && now_us - stats->published_mono_us > still_us) {
         stream__set_advancing(s, false);
         if (!has_pictures)
-            stream__set_cause(s, CAUSE_TIMEOUT, "connected, but no new picture; reconnects soon");
+            stream__set_cause(s, CAUSE_TIMEOUT,
+                              stream__is_pushed(s)
+                                  ? "connected, but no new picture"
+                                  : "connected, but no new picture; reconnects soon");
     }
     /* Groups may be minutes long (quirk H10): said, but no reason to disconnect. */
     int64_t since_us = MAX(stats->published_mono_us, s->playing_mono_us);
     if (has_pictures && !s->status.is_advancing && now_us - since_us > NO_KEY_US)
-        stream__set_cause(s, CAUSE_NO_KEYFRAME,
-                          stats->has_parameter_sets
-                              ? "connected, but the camera has not sent a key frame yet"
-                              : "connected, but the camera has not sent parameter sets yet");
+        say_no_key(s, stats->has_parameter_sets);
 }
 
 static void do_chores(struct stream *s, int64_t now_us)

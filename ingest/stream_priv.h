@@ -194,6 +194,8 @@ void stream__adopt_link(struct stream *s, int fd);
 
 /* stream_push.c */
 bool stream__is_pushed(const struct stream *s);
+/* "the camera" or "the encoder", for texts. */
+const char *stream__peer(const struct stream *s);
 void stream__wait(struct stream *s);
 /* The deadline of WAITING. */
 void stream__waited_long(struct stream *s);

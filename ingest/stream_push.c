@@ -19,6 +19,11 @@ bool stream__is_pushed(const struct stream *s)
     return stream_is_push_url(s->config.url);
 }
 
+const char *stream__peer(const struct stream *s)
+{
+    return stream__is_pushed(s) ? "the encoder" : "the camera";
+}
+
 /* "/cam-001", "/cam-001/sub": where the encoder pushes to. */
 static const char *sub_path(const struct stream *s)
 {
@@ -31,6 +36,7 @@ void stream__wait(struct stream *s)
 {
     char detail[sizeof s->status.detail];
     char seen[CLOCK_RFC3339_BYTES];
+    s->url = (struct url){0}; /* of the settings before */
     if (s->state != STREAM_WAITING)
         stream__enter(s, STREAM_WAITING);
     if (s->has_failed)
