@@ -3,9 +3,11 @@
  * Planning lists the samples and lays out the file: header bytes, then extents of the segment
  * files. So its length is known before the first byte is sent, and any byte range can be read. The
  * pictures before `from` that decoding needs are inside; an edit list hides them, exact to the
- * frame. Gaps are skipped and listed.
- * Thread: planning and reading block: pool threads (or a command's main thread). A clip is
- * immutable and may be read by several threads at once. */
+ * frame. Gaps are skipped and listed. Parameter sets that change inside a segment are in the stream
+ * already; another size or codec is another sample entry, from its first picture on: ffmpeg and
+ * what is built on it follow it, Chromium stops there. Thread: planning and reading block: pool
+ * threads (or a command's main thread). A clip is immutable and may be read by several threads at
+ * once. */
 #ifndef DELIVERY_CLIP_H
 #define DELIVERY_CLIP_H
 

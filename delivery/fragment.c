@@ -14,6 +14,11 @@ static struct fragment *fragment_of(struct buf *head)
     return f;
 }
 
+bool fragment_takes_sound(const struct format *f)
+{
+    return f && (f->codec == CODEC_AAC || f->codec == CODEC_PCMA || f->codec == CODEC_PCMU);
+}
+
 struct fragment *fragment_create_init(struct format *video, struct format *audio)
 {
     struct buf head;

@@ -5,6 +5,9 @@
 
 #include "delivery/packager.h"
 
+/* Whether sound of this format goes out: AAC, and G.711 as it is. */
+bool fragment_takes_sound(const struct format *f);
+
 /* An init segment; audio may be NULL. NULL when the formats cannot be written (no configuration).
  */
 struct fragment *fragment_create_init(struct format *video, struct format *audio);

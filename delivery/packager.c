@@ -156,7 +156,7 @@ static struct packet *accept_video(struct packager *p, struct packet *pkt)
 
 static struct packet *accept_audio(struct packager *p, struct packet *pkt)
 {
-    if (!pkt->format || pkt->format->codec != CODEC_AAC)
+    if (!fragment_takes_sound(pkt->format))
         return NULL;
     if (!p->audio || (pkt->format != p->audio && !format_eq(p->audio, pkt->format))) {
         format_unref(&p->audio);

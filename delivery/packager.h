@@ -4,7 +4,7 @@
  * A packager belongs to one (hub, loop); it owns the relay between them and keeps the fragments of
  * the current group of pictures, so that a new viewer has a picture at once. The table makes a
  * packager for its first viewer and lets it go PACKAGER_LINGER_MS after the last one.
- * Video is H.264 or H.265, audio AAC; other tracks are left out (browsers cannot play them). Times
+ * Video is H.264 or H.265, audio AAC or G.711 (docs/design/0005); other tracks are left out. Times
  * are carried on one axis per packager that begins near 0 and moves forward whatever the source
  * does. Thread: everything belongs to the table's loop; fragment ref, unref and reading from any
  * thread. Bound: PACKAGER_GOP_MAX_BYTES and HUB_GOP_MAX_PACKETS are kept; of a longer group the key

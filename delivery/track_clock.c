@@ -11,10 +11,13 @@ static int64_t to_ticks(int64_t us, uint32_t timescale)
     return us / US_PER_S * timescale + us % US_PER_S * timescale / US_PER_S;
 }
 
-static uint32_t first_duration(const struct format *f)
+static uint32_t first_duration(const struct packet *pkt)
 {
+    const struct format *f = pkt->format;
     if (f->codec == CODEC_AAC)
         return 1024;
+    if (!codec_is_video(f->codec)) /* G.711: a byte per channel and tick */
+        return (uint32_t)MAX(pkt->size / (size_t)MAX(f->channels, 1), (size_t)1);
     double fps = f->fps >= 1 && f->fps <= 120 ? f->fps : 25;
     return (uint32_t)(f->timescale / fps);
 }
@@ -30,7 +33,7 @@ static void start(struct track_clock *t, struct axis *axis, const struct packet 
         .is_started = true,
         .timescale = timescale,
         .last_out = MAX(to_ticks(at_us, timescale), floor),
-        .duration = first_duration(pkt->format),
+        .duration = first_duration(pkt),
     };
 }
 

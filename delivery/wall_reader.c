@@ -3,6 +3,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "delivery/fragment.h"
 #include "delivery/wall_playback_priv.h"
 
 #define WINDOW_FIRST_US (10 * US_PER_S) /* a seek must be quick */
@@ -171,7 +172,7 @@ static void ask_map(struct playback *p, int64_t from_us)
 static const struct format *find_audio(const struct playback *p)
 {
     for (size_t i = 0; p->wants_audio && i < p->map->n_formats; i++)
-        if (p->map->formats[i]->codec == CODEC_AAC)
+        if (fragment_takes_sound(p->map->formats[i]))
             return p->map->formats[i];
     return NULL;
 }
@@ -352,7 +353,7 @@ static bool is_wanted(const struct playback *p, const struct sample *s)
     if (s->is_video)
         return s->is_key ? !is_too_dense(p, s) : !playback_is_keys_only(p) && !p->needs_key;
     return p->wants_audio && p->speed == 1 && !p->is_gap_due &&
-           p->map->formats[s->format]->codec == CODEC_AAC;
+           fragment_takes_sound(p->map->formats[s->format]);
 }
 
 /* Decoding times that go on as the wall clock does: a camera that stood still, not a gap. */

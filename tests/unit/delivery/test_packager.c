@@ -312,6 +312,28 @@ static void sound_comes_only_to_those_who_want_it(void **state)
     leave(&without);
 }
 
+static void g711_goes_out_as_it_is(void **state)
+{
+    struct rig *rig = *state;
+    struct watcher w = {.viewer.wants_audio = true};
+    struct format *alaw = NULL;
+    assert_int_equal(format_create_audio(CODEC_PCMA, 8000, 1, NULL, 0, &alaw), 0);
+    publish(rig, 1);
+    for (int64_t i = 0; i < 3; i++) {
+        struct packet *pkt = rig_sound(alaw, i);
+        hub_publish(rig->hub, pkt);
+        packet_unref(&pkt);
+        publish(rig, 20);
+        if (i == 0)
+            watch(rig, &w);
+    }
+    rig_settle(&rig->clock);
+    assert_true(w.has_audio);
+    assert_true(w.n_sounds > 0);
+    leave(&w);
+    format_unref(&alaw);
+}
+
 static void lingers_and_then_lets_the_hub_go(void **state)
 {
     struct rig *rig = *state;
@@ -433,6 +455,7 @@ int main(void)
         T(lost_packets_are_marked),
         T(what_the_relay_could_not_carry_is_marked),
         T(sound_comes_only_to_those_who_want_it),
+        T(g711_goes_out_as_it_is),
         T(lingers_and_then_lets_the_hub_go),
         T(viewers_may_leave_in_the_middle),
         T(when_the_source_goes_down_the_old_picture_is_forgotten),

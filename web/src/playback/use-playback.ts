@@ -102,7 +102,8 @@ export function usePlayback() {
     speed.value = 1;
     isPaused.value = false;
     cursorMs.value = ms;
-    player.show({ camera, stream, atMs: ms, speed: 1, paused: false });
+    const audio = hasSound.value;
+    player.show({ camera, stream, atMs: ms, speed: 1, paused: false, audio });
   }
 
   function seek(ms: number): void {
@@ -164,6 +165,13 @@ export function usePlayback() {
     }
   }
 
+  const hasSound = ref(false);
+  /** Heard at the usual speed only; in answer to a click or a key. */
+  function setSound(isOn: boolean): void {
+    hasSound.value = isOn;
+    player.setSound(isOn);
+  }
+
   function goLive(): void {
     stopReverse();
     speed.value = 1;
@@ -187,6 +195,8 @@ export function usePlayback() {
     faster,
     backwards,
     step,
+    hasSound,
+    setSound,
     goLive,
   };
 }

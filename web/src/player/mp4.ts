@@ -130,6 +130,102 @@ function trackOf(bytes: Uint8Array, data: DataView, trak: Box): VideoTrack | nul
   return null;
 }
 
+export interface SoundTrack {
+  readonly codec: 'aac' | 'alaw' | 'ulaw';
+  /** For browsers, e.g. mp4a.40.2. */
+  readonly codecString: string;
+  readonly sampleRate: number;
+  readonly channels: number;
+  /** AudioSpecificConfig; empty for G.711. */
+  readonly description: Uint8Array;
+}
+
+const AUDIO_ENTRY_BYTES = 28;
+
+/** The DecoderSpecificInfo of an esds box (ISO/IEC 14496-1 7.2.6). */
+function specificConfig(data: DataView, esds: Box): Uint8Array {
+  const SKIPPED: Record<number, number> = { 3: 3, 4: 13 };
+  let at = esds.start + 4;
+  while (at + 2 <= esds.end) {
+    const tag = data.getUint8(at++);
+    let size = 0;
+    for (let more = true; more && at < esds.end; ) {
+      const byte = data.getUint8(at++);
+      size = size * 128 + (byte & 0x7f);
+      more = (byte & 0x80) !== 0;
+    }
+    if (tag === 5) {
+      const end = Math.min(at + size, esds.end);
+      return new Uint8Array(data.buffer, data.byteOffset + at, end - at).slice();
+    }
+    at += SKIPPED[tag] ?? size;
+  }
+  return new Uint8Array();
+}
+
+function soundOf(data: DataView, mdia: Box | null): SoundTrack | null {
+  const stsd = child(data, child(data, child(data, mdia, 'minf'), 'stbl'), 'stsd');
+  if (!stsd) return null;
+  for (const entry of boxes(data, stsd.start + 8, stsd.end)) {
+    if (entry.end - entry.start < AUDIO_ENTRY_BYTES) continue;
+    const common = {
+      sampleRate: timescaleOf(data, mdia),
+      channels: data.getUint16(entry.start + 16) || 1,
+    };
+    if (entry.type === 'alaw' || entry.type === 'ulaw')
+      return {
+        codec: entry.type,
+        codecString: entry.type,
+        ...common,
+        description: new Uint8Array(),
+      };
+    const esds = entry.type === 'mp4a' ? child(data, entry, 'esds', AUDIO_ENTRY_BYTES) : null;
+    if (!esds) continue;
+    const description = specificConfig(data, esds);
+    const kind = (description[0] ?? 0x10) >> 3;
+    return { codec: 'aac', codecString: `mp4a.40.${kind}`, ...common, description };
+  }
+  return null;
+}
+
+function* soundTracks(data: DataView): Generator<Box> {
+  const moov = child(data, { type: '', start: 0, end: data.byteLength }, 'moov');
+  if (!moov) return;
+  for (const box of boxes(data, moov.start, moov.end))
+    if (box.type === 'trak' && handlerOf(data, child(data, box, 'mdia')) === 'soun') yield box;
+}
+
+/** The sound of an init segment; null when it has none that we know. */
+export function parseSound(bytes: Uint8Array): SoundTrack | null {
+  const data = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  for (const trak of soundTracks(data)) {
+    const sound = soundOf(data, child(data, trak, 'mdia'));
+    if (sound) return sound;
+  }
+  return null;
+}
+
+/** The same init segment with the pictures alone: Media Source gets no sound, and may not know its codec. */
+export function withoutSound(bytes: Uint8Array): Uint8Array {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (soundTracks(view).next().done) return bytes;
+  const copy = bytes.slice();
+  const data = new DataView(copy.buffer);
+  const blank = (box: Box) => copy.set([0x66, 0x72, 0x65, 0x65], box.start - 4); // 'free'
+  const gone = new Set<number>();
+  for (const trak of [...soundTracks(data)]) {
+    const tkhd = child(data, trak, 'tkhd');
+    if (tkhd) gone.add(data.getUint32(tkhd.start + (data.getUint8(tkhd.start) === 1 ? 20 : 12)));
+    blank(trak);
+  }
+  const moov = child(data, { type: '', start: 0, end: copy.byteLength }, 'moov');
+  const mvex = child(data, moov, 'mvex');
+  if (mvex)
+    for (const box of [...boxes(data, mvex.start, mvex.end)])
+      if (box.type === 'trex' && gone.has(data.getUint32(box.start + 4))) blank(box);
+  return copy;
+}
+
 /** Null when the bytes hold no H.264, H.265 or MJPEG video track. */
 export function parseInit(bytes: Uint8Array): VideoTrack | null {
   const data = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

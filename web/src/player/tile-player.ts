@@ -13,7 +13,8 @@ import type {
   TileMessage,
 } from './messages';
 import { MseDecoder } from './mse-decoder';
-import { parseInit } from './mp4';
+import { parseInit, parseSound, withoutSound } from './mp4';
+import { openSound, type SoundOutput } from './sound';
 import type { Subscription, TileListener, WallClient } from './wall-client';
 import { WebCodecsDecoder } from './webcodecs-decoder';
 
@@ -34,6 +35,18 @@ export type TileStatus =
   | 'snapshot'
   /** the server refused */
   | 'error';
+
+export type SoundStatus =
+  /** not asked for */
+  | 'off'
+  /** asked for, nothing heard yet */
+  | 'waiting'
+  /** it is heard */
+  | 'on'
+  /** the stream has none */
+  | 'none'
+  /** the browser cannot play it */
+  | 'failed';
 
 export interface TileInfo {
   tile: number;
@@ -66,6 +79,7 @@ export interface TileInfo {
   bitrateBps: number;
   delayS: number | null;
   dropped: number;
+  sound: SoundStatus;
   lastGap: { fromMs: number; toMs: number; cause: string } | null;
 }
 
@@ -74,6 +88,8 @@ export interface TilePlayerOptions {
   tile: number;
   preference?: DecoderPreference;
   snapshotUrl: (camera: string, atMs: number | null) => string;
+  /** So that tests can listen. */
+  openSound?: typeof openSound;
   now?: () => number;
 }
 
@@ -83,6 +99,8 @@ const FAILURES_MOST = 3;
 const FAILURE_WINDOW_MS = 15000;
 const RESUBSCRIBE_MS = 1000;
 const ARRIVING_MS = 1500;
+/** Pictures come, and no sound with them: the stream has none. */
+const SOUND_WAIT_MS = 5000;
 
 type Pending = { format: FormatMessage } | { header: MediaHeader; piece: Uint8Array };
 
@@ -112,6 +130,7 @@ function emptyInfo(tile: number): TileInfo {
     bitrateBps: 0,
     delayS: null,
     dropped: 0,
+    sound: 'off',
     lastGap: null,
   };
 }
@@ -135,6 +154,8 @@ export class TilePlayer implements TileListener {
   private tried: Set<StreamChoice> = new Set();
   private pending: Pending[] | null = null;
   private serial = 0;
+  private sound: SoundOutput | null = null;
+  private soundSinceMs = 0;
   private arrivedAtMs = 0;
   private isVisible = true;
   private readonly intervals = new IntervalMeter();
@@ -184,6 +205,8 @@ export class TilePlayer implements TileListener {
     this.clearPicture();
     this.stopStill();
     this.cancelRetry();
+    this.sound?.close();
+    this.sound = null;
     Object.assign(this.info, emptyInfo(this.info.tile));
     this.onChange();
   }
@@ -200,8 +223,40 @@ export class TilePlayer implements TileListener {
     this.show({ ...this.request, stream });
   }
 
+  /** Sound on or off; in answer to a click or a key, else the browser keeps it silent. */
+  setSound(isOn: boolean): void {
+    const { request, info } = this;
+    if (isOn === (this.sound !== null)) return;
+    this.sound?.close();
+    this.sound = null;
+    info.sound = isOn ? 'waiting' : 'off';
+    if (isOn) {
+      const open = this.options.openSound ?? openSound;
+      this.sound = open({ heard: () => this.soundIs('on'), failed: () => this.soundIs('failed') });
+      this.soundSinceMs = this.now();
+      if (!this.sound) info.sound = 'failed';
+    }
+    if (request) {
+      const atMs =
+        request.atMs !== undefined && info.wallUs > 0 ? info.wallUs / 1000 : request.atMs;
+      this.show({
+        ...request,
+        audio: this.sound !== null,
+        ...(atMs === undefined ? {} : { atMs }),
+      });
+    }
+    this.onChange();
+  }
+
+  private soundIs(status: SoundStatus): void {
+    if (!this.sound || this.info.sound === status) return;
+    this.info.sound = status;
+    this.onChange();
+  }
+
   seek(atMs: number | 'live'): void {
     if (!this.request) return;
+    this.sound?.reset();
     const { request, info } = this;
     if (atMs === 'live') {
       delete request.atMs;
@@ -231,6 +286,7 @@ export class TilePlayer implements TileListener {
     if (!request || request.atMs === undefined) return;
     request.speed = speed;
     request.paused = paused;
+    this.sound?.reset();
     this.wall.speed(info.tile, speed, paused);
     this.applyMode();
     if (paused) info.status = info.status === 'ended' ? 'ended' : 'paused';
@@ -257,6 +313,7 @@ export class TilePlayer implements TileListener {
     info.bitrateBps = this.bitRate.perSecond(now) * 8;
     info.isServerLost = this.wall.status !== 'open';
     info.isArriving = now - this.arrivedAtMs < ARRIVING_MS;
+    if (info.sound === 'waiting' && now - this.soundSinceMs > SOUND_WAIT_MS) this.soundIs('none');
     const wasStatus = info.status;
     if (this.isVisible && info.isLive) {
       if (info.status === 'playing' && this.isOverdue(now)) info.status = 'stalled';
@@ -320,7 +377,10 @@ export class TilePlayer implements TileListener {
   }
 
   media(header: MediaHeader, piece: Uint8Array): void {
-    if (header.isAudio) return;
+    if (header.isAudio) {
+      this.sound?.push(header.wallUs, piece.subarray(header.offset));
+      return;
+    }
     this.arrivedAtMs = this.now();
     this.bitRate.add(piece.byteLength, this.arrivedAtMs);
     if (this.pending) {
@@ -342,6 +402,7 @@ export class TilePlayer implements TileListener {
 
   private newStart(): void {
     this.serial += 1;
+    this.sound?.reset();
     this.pending = null;
     this.wait('connecting');
   }
@@ -445,7 +506,8 @@ export class TilePlayer implements TileListener {
         return;
       }
       this.applyMode();
-      this.decoder.init(track, piece, this.codecString || track.codec);
+      this.sound?.configure(parseSound(piece));
+      this.decoder.init(track, withoutSound(piece), this.codecString || track.codec);
     } else {
       this.decoder.push(header, piece);
     }
@@ -464,6 +526,7 @@ export class TilePlayer implements TileListener {
     this.frameRate.add(1, now);
     if (wallUs > 0) {
       info.wallUs = wallUs;
+      this.sound?.picture(wallUs);
       const delay = (now + this.wall.serverOffsetMs - wallUs / 1000) / 1000;
       info.delayS = info.isLive ? Math.max(0, delay) : null;
     }

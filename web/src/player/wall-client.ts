@@ -10,6 +10,8 @@ export interface Subscription {
   atMs?: number;
   speed?: number;
   paused?: boolean;
+  /** With sound. */
+  audio?: boolean;
 }
 
 /** What a tile hears. Nothing of an older generation ever arrives. */
@@ -220,12 +222,12 @@ export class WallClient {
   }
 
   private sendSubscribe(tile: number, gen: number, subscription: Subscription): void {
-    const { camera, stream, atMs, speed, paused } = subscription;
+    const { camera, stream, atMs, speed, paused, audio } = subscription;
     const recorded =
       atMs === undefined
         ? {}
         : { at: new Date(atMs).toISOString(), speed: speed ?? 1, paused: paused ?? false };
-    this.send({ type: 'subscribe', tile, gen, camera, stream, audio: false, ...recorded });
+    this.send({ type: 'subscribe', tile, gen, camera, stream, audio: audio ?? false, ...recorded });
   }
 
   private sendLayout(): void {

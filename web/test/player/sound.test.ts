@@ -1,0 +1,167 @@
+import { readFileSync } from 'node:fs';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { decodeG711 } from '@/player/g711';
+import { parseInit, parseSound, withoutSound } from '@/player/mp4';
+import { SoundPlan } from '@/player/sound-plan';
+import type { SoundEvents } from '@/player/sound';
+import { TilePlayer } from '@/player/tile-player';
+import { WallClient } from '@/player/wall-client';
+import { FakeSocket } from './fake-socket';
+
+const load = (name: string) =>
+  new Uint8Array(
+    Buffer.from(readFileSync(new URL(`./${name}.b64`, import.meta.url), 'utf8'), 'base64'),
+  );
+
+describe('sound of an init segment', () => {
+  it('is AAC with its configuration', () => {
+    expect(parseSound(load('init-h264-aac'))).toEqual({
+      codec: 'aac',
+      codecString: 'mp4a.40.2',
+      sampleRate: 16000,
+      channels: 1,
+      description: new Uint8Array([0x14, 0x08]),
+    });
+  });
+
+  it('is G.711', () => {
+    expect(parseSound(load('init-h265-alaw'))).toMatchObject({
+      codec: 'alaw',
+      sampleRate: 8000,
+      channels: 1,
+    });
+    expect(parseSound(load('init-h264'))).toBeNull();
+  });
+
+  it('is taken out for Media Source, and the pictures stay', () => {
+    for (const name of ['init-h264-aac', 'init-h265-alaw']) {
+      const whole = load(name);
+      const silent = withoutSound(whole);
+      expect(silent.length).toBe(whole.length);
+      expect(parseSound(silent)).toBeNull();
+      expect(parseInit(silent)).toEqual(parseInit(whole));
+      const text = Buffer.from(silent).toString('latin1');
+      expect(text.split('trex').length).toBe(2);
+    }
+    const silent = load('init-h264');
+    expect(withoutSound(silent)).toBe(silent);
+  });
+});
+
+describe('G.711', () => {
+  it('decodes the values of the standard', () => {
+    const at = (law: 'alaw' | 'ulaw', byte: number) =>
+      (decodeG711(law, new Uint8Array([byte]), 1)[0]?.[0] ?? 0) * 32768;
+    expect([0xd5, 0x55, 0xaa, 0x2a, 0x80].map((b) => at('alaw', b))).toEqual([
+      8, -8, 32256, -32256, 5504,
+    ]);
+    expect([0xff, 0x7f, 0x80, 0x00].map((b) => at('ulaw', b) + 0)).toEqual([0, 0, 32124, -32124]);
+  });
+
+  it('parts channels', () => {
+    const [left, right] = decodeG711('alaw', new Uint8Array([0xd5, 0x55, 0xd5, 0x55]), 2);
+    expect(left?.length).toBe(2);
+    expect((left?.[1] ?? 0) * 32768).toBe(8);
+    expect((right?.[1] ?? 0) * 32768).toBe(-8);
+  });
+});
+
+describe('the plan of sound', () => {
+  const place = (plan: SoundPlan, wallS: number, nowS: number) =>
+    plan.place(wallS * 1e6, 0.02, nowS);
+
+  it('waits for a picture', () => {
+    expect(place(new SoundPlan(), 100, 1)).toBeNull();
+  });
+
+  it('follows without a seam, within 100 ms of the picture', () => {
+    const plan = new SoundPlan();
+    let end = 0;
+    for (let i = 0; i < 500; i++) {
+      const now = 10 + i * 0.02;
+      const wall = 100 + i * 0.0201; // the camera's sound runs half a percent fast
+      plan.shown(100e6 + i * 20000 + (i % 7) * 4000, now + (i % 7) * 0.004);
+      const at = place(plan, wall, now);
+      if (at === null) continue;
+      expect(at).toBeGreaterThanOrEqual(end - 1e-9);
+      expect(Math.abs(at - (10 + wall - 100))).toBeLessThan(0.125);
+      end = at + 0.02;
+    }
+    expect(end).toBeGreaterThan(19.9);
+  });
+
+  it('drops what is late, what is too much, and what has no picture any more', () => {
+    const plan = new SoundPlan();
+    plan.shown(100e6, 10);
+    expect(place(plan, 99.5, 10)).toBeNull();
+    let n = 0;
+    for (let i = 0; i < 100; i++) if (place(plan, 100, 10) !== null) n++;
+    expect(n).toBeLessThan(8);
+    expect(place(plan, 103, 13)).toBeNull();
+  });
+
+  it('places recorded sound ahead', () => {
+    const plan = new SoundPlan();
+    plan.shown(100e6, 10);
+    expect(place(plan, 102.5, 10)).toBeCloseTo(12.54, 3);
+  });
+});
+
+describe('a tile with sound', () => {
+  let socket: FakeSocket;
+  let player: TilePlayer;
+  let events: SoundEvents | null;
+  const output = {
+    configure: vi.fn(),
+    push: vi.fn(),
+    picture: vi.fn(),
+    reset: vi.fn(),
+    close: vi.fn(),
+  };
+
+  beforeEach(() => {
+    vi.useFakeTimers({ now: 1_000_000 });
+    socket = new FakeSocket();
+    events = null;
+    const wall = new WallClient({ url: 'ws://wall', open: () => socket });
+    wall.connect();
+    socket.hello(1_000_000);
+    const openSound = (heard: SoundEvents) => {
+      events = heard;
+      return output;
+    };
+    player = new TilePlayer({ wall, tile: 0, snapshotUrl: () => '', openSound });
+    player.show({ camera: 'cam-001', stream: 'main' });
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+    vi.clearAllMocks();
+  });
+
+  it('is silent until somebody asks, and again after', () => {
+    expect(socket.of('subscribe').map(({ audio }) => audio)).toEqual([false]);
+    player.setSound(true);
+    player.setSound(false);
+    expect(socket.of('subscribe').map(({ audio }) => audio)).toEqual([false, true, false]);
+    expect(output.close).toHaveBeenCalledTimes(1);
+    expect(player.info.sound).toBe('off');
+  });
+
+  it('tells whether any is heard', () => {
+    player.setSound(true);
+    expect(player.info.sound).toBe('waiting');
+    vi.advanceTimersByTime(6000);
+    player.tick();
+    expect(player.info.sound).toBe('none');
+    events?.heard();
+    expect(player.info.sound).toBe('on');
+  });
+
+  it('goes on with pictures when sound fails', () => {
+    player.setSound(true);
+    const status = player.info.status;
+    events?.failed('no decoder');
+    expect(player.info).toMatchObject({ sound: 'failed', status, errorCode: '' });
+    expect(socket.of('subscribe').length).toBe(2);
+  });
+});
