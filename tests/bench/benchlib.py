@@ -37,18 +37,19 @@ def wait_until(what, condition, seconds, step=0.02):
 class Build:
     """The optimised build of everything a bench runs."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, more=()):
         self.dir = pathlib.Path(directory)
         if not (self.dir / "CMakeCache.txt").exists():
             subprocess.run(["cmake", "--preset", "release", "-B", self.dir, "-DROOKERY_TESTS=ON"],
                            cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
         targets = ["rookery", "rookery-worker", "rookery-camsim", "pump", "check_frames", "follow_frames",
-                   "live_viewer"]
+                   "live_viewer", *more]
         subprocess.run(["cmake", "--build", self.dir, "--target", *targets], check=True,
                        stdout=subprocess.DEVNULL)
 
     def path(self, name):
-        for candidate in (self.dir / name, self.dir / "tests/bench" / name):
+        for candidate in (self.dir / name, self.dir / "tests/bench" / name,
+                          self.dir / "tests/unit/ingest" / name):
             if candidate.is_file():
                 return candidate
         raise SystemExit(f"bench: {name} is not in {self.dir}")
@@ -57,6 +58,12 @@ class Build:
 def stat_cpu_s(pid):
     fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def machine_cpu_s():
+    """Of everything on the machine, and what the host of a virtual machine took away."""
+    fields = [int(f) for f in pathlib.Path("/proc/stat").read_text().split("\n")[0].split()[1:9]]
+    return (sum(fields) - fields[3] - fields[4]) / TICKS
 
 
 def pss_mb(pid):

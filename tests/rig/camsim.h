@@ -56,6 +56,7 @@ struct camera {
     unsigned n_rule_fits[SCRIPT_MAX_RULES]; /* for "nth" */
     json_t *trace;                          /* what it saw; NULL without rules */
     uint64_t n_accepted, n_units, n_bytes, n_dropped_units, n_lost_packets;
+    uint64_t n_skipped_units; /* the simulator itself was too late */
 };
 
 struct listener {

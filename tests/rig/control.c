@@ -113,7 +113,7 @@ static void change_all(struct camsim *sim, const char *verb, struct http_request
 static void read_load(struct camsim *sim, struct http_request *req)
 {
     const struct load *l = &sim->load;
-    json_int_t units = 0, bytes = 0, dropped = 0;
+    json_int_t units = 0, bytes = 0, dropped = 0, skipped = 0;
     int playing = 0;
     for (size_t i = 0; i < sim->config->n_cameras; i++) {
         const struct camera *c = &sim->cameras[i];
@@ -121,13 +121,15 @@ static void read_load(struct camsim *sim, struct http_request *req)
             playing += c->streams[k].n_playing;
         units += (json_int_t)c->n_units;
         bytes += (json_int_t)c->n_bytes;
+        skipped += (json_int_t)c->n_skipped_units;
         dropped += (json_int_t)(c->n_dropped_units + c->n_lost_packets);
     }
-    json_t *value = json_pack(
-        "{s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:i, s:i, s:i}", "clients", sim->n_clients, "playing",
-        playing, "accepted", (json_int_t)l->n_accepted, "played", (json_int_t)l->n_played, "units",
-        units, "bytes", bytes, "dropped", dropped, "shaking", l->n_shaking, "most_shaking",
-        l->most_shaking, "most_accepted_per_s", l->most_in_second);
+    json_t *value =
+        json_pack("{s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:i, s:i}", "clients",
+                  sim->n_clients, "playing", playing, "accepted", (json_int_t)l->n_accepted,
+                  "played", (json_int_t)l->n_played, "units", units, "bytes", bytes, "dropped",
+                  dropped, "skipped", skipped, "shaking", l->n_shaking, "most_shaking",
+                  l->most_shaking, "most_accepted_per_s", l->most_in_second);
     if (req->method == HTTP_POST) {
         sim->load.most_shaking = l->n_shaking;
         sim->load.most_in_second = 0;

@@ -98,8 +98,12 @@ static void on_due(void *ctx)
     struct track *t = ctx;
     struct loop *loop = t->stream->camera->sim->loop;
     const struct reel *r = t->reel;
-    if (loop_mono_us(loop) - next_due_us(t) > LATE_MAX_US)
+    if (loop_mono_us(loop) - next_due_us(t) > LATE_MAX_US) {
+        int64_t was = t->lap * (int64_t)r->n_units + (int64_t)t->next;
         seek_to_now(t);
+        t->stream->camera->n_skipped_units +=
+            (uint64_t)(t->lap * (int64_t)r->n_units + (int64_t)t->next - was);
+    }
     while (t->stream->playing && next_due_us(t) <= loop_mono_us(loop)) {
         struct unit *unit = r->units[t->next];
         publish(t);

@@ -37,10 +37,11 @@ static void drop(struct fake_camera *cam)
     cam->counts.is_playing = false;
 }
 
+/* A client that has gone, or does not read, is dropped. */
 static void say(struct fake_camera *cam, const void *p, size_t n)
 {
-    if (cam->fd >= 0)
-        assert_int_equal(send(cam->fd, p, n, MSG_NOSIGNAL), n);
+    if (cam->fd >= 0 && send(cam->fd, p, n, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)n)
+        drop(cam);
 }
 
 static void answer(struct fake_camera *cam, const struct rtsp_message *m, int status,
@@ -259,13 +260,13 @@ void fake_camera_set_mode(struct fake_camera *cam, enum fake_mode mode)
     cam->mode = mode;
 }
 
-static void send_picture(struct fake_camera *cam, uint8_t pt, bool is_key)
+#define NAL_BYTES 300
+
+static void send_nal(struct fake_camera *cam, uint8_t pt, bool is_last, const uint8_t *nal,
+                     size_t nal_bytes)
 {
-    uint8_t nal[300];
-    uint8_t bytes[4 + 12 + sizeof nal];
-    cam->timestamp += 3600;
-    rig_slice(nal, is_key, sizeof nal);
-    size_t n = rig_rtp(bytes + 4, pt, true, cam->seq++, cam->timestamp, 7, nal, sizeof nal);
+    uint8_t bytes[4 + 12 + NAL_BYTES];
+    size_t n = rig_rtp(bytes + 4, pt, is_last, cam->seq++, cam->timestamp, 7, nal, nal_bytes);
     if (cam->udp >= 0) {
         sendto(cam->udp, bytes + 4, n, 0, (const struct sockaddr *)(const void *)&cam->udp_to.sa,
                cam->udp_to.len);
@@ -275,9 +276,27 @@ static void send_picture(struct fake_camera *cam, uint8_t pt, bool is_key)
     say(cam, bytes, 4 + n);
 }
 
+static void send_picture(struct fake_camera *cam, uint8_t pt, bool is_key)
+{
+    uint8_t nal[NAL_BYTES];
+    cam->timestamp += 3600;
+    rig_slice(nal, is_key, sizeof nal);
+    send_nal(cam, pt, true, nal, sizeof nal);
+}
+
 void fake_camera_picture(struct fake_camera *cam, bool is_key)
 {
     send_picture(cam, 96, is_key);
+}
+
+void fake_camera_format(struct fake_camera *cam, bool is_other)
+{
+    static const uint8_t pps[] = {RIG_PPS};
+    uint8_t sps[] = {RIG_SPS};
+    if (is_other)
+        sps[3] = 0x1f; /* the level: another format for a decoder */
+    send_nal(cam, 96, false, sps, sizeof sps);
+    send_nal(cam, 96, false, pps, sizeof pps);
 }
 
 void fake_camera_foreign(struct fake_camera *cam)
