@@ -141,7 +141,7 @@ describe('forms', () => {
     const form = {
       ...cameraForm(undefined),
       id: 'a b',
-      main_url: 'http://h',
+      main_url: 'ftp://h',
       sub_url: 'x',
       retention_days: '0',
     };
@@ -154,6 +154,20 @@ describe('forms', () => {
       retention_days: 'badDays',
     });
     expect(checkInstitution(institutionForm(undefined))).toMatchObject({ township_id: 'required' });
+  });
+
+  it('takes the addresses of foreign streams', () => {
+    const form = { ...cameraForm(undefined, 'dolphin'), name: 'x' };
+    for (const url of [
+      'rtspsh://h/a',
+      'rtmp://h/live/a',
+      'https://h/a.m3u8',
+      'udp://:5000',
+      'srt://h:9000',
+    ])
+      expect(checkCamera({ ...form, main_url: url })).toEqual({});
+    for (const url of ['file:///a', 'rtspx://h/a', 'udp://', '/a'])
+      expect(checkCamera({ ...form, main_url: url })).toEqual({ main_url: 'badUrl' });
   });
 
   it('sends a password only when one was typed, and an id only for a new camera', () => {

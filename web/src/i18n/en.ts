@@ -418,7 +418,8 @@ const en: Same<typeof zhCN> = {
     recordOf: { main: 'Main stream', sub: 'Sub stream', both: 'Both', off: 'Nothing' },
     required: 'Required',
     badId: 'Only letters, digits, - and _, at most 64',
-    badUrl: 'Must begin with rtsp:// (or rtsps://, rtsph://, rtspsh://), rtmp://, http(s)://, udp:// or srt://',
+    badUrl:
+      'Must begin with rtsp:// (or rtsps://, rtsph://, rtspsh://), rtmp://, http(s)://, udp:// or srt://',
     keyRequired: 'A camera whose encoder pushes needs a key',
     badDays: '1 to 3650 days',
     detail: {

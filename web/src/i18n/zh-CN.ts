@@ -414,7 +414,8 @@ export default {
     recordOf: { main: '主码流', sub: '子码流', both: '两路都录', off: '不录像' },
     required: '必填',
     badId: '只能用字母、数字、- 和 _，最多 64 个',
-    badUrl: '应以 rtsp://（或 rtsps://、rtsph://、rtspsh://）、rtmp://、http(s)://、udp:// 或 srt:// 开头',
+    badUrl:
+      '应以 rtsp://（或 rtsps://、rtsph://、rtspsh://）、rtmp://、http(s)://、udp:// 或 srt:// 开头',
     keyRequired: '主动推流的摄像机需要密钥',
     badDays: '1 到 3650 天',
     detail: {
