@@ -103,6 +103,8 @@ static int restrict_files(void)
     if (ruleset < 0) /* EPERM: an older system call filter around us, of a container or a service */
         return errno == ENOSYS || errno == EOPNOTSUPP || errno == EPERM ? 0 : -errno;
     int rc = 0;
+    if (CAGE_IS_SANITIZED)
+        rc = allow_reading(ruleset, "/proc");
     for (size_t i = 0; i < ARRAY_LEN(paths) && rc == 0; i++)
         rc = allow_reading(ruleset, paths[i]);
     if (rc == 0 && syscall(SYS_landlock_restrict_self, ruleset, 0) < 0)
@@ -113,8 +115,9 @@ static int restrict_files(void)
 
 int cage_enter(const struct cage *cage)
 {
+    /* the leak checker of sanitizers traces its own process */
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
-        prctl(PR_SET_DUMPABLE, 0) < 0)
+        prctl(PR_SET_DUMPABLE, CAGE_IS_SANITIZED) < 0)
         return -errno;
     int rc = limit_resources(cage);
     if (rc == 0 && cage->is_on_network)

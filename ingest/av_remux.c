@@ -205,7 +205,7 @@ static int describe(struct av_remux *r, struct remux_end *end)
         size_t n = strlen(r->sdp);
         if (par->codec_type == AVMEDIA_TYPE_AUDIO && sizeof r->sdp - n > 200) {
             snprintf(r->sdp + n, sizeof r->sdp - n,
-                     "m=audio 0 RTP/AVP 127\r\na=rtpmap:127 X-%s/%d\r\na=control:streamid=9\r\n",
+                     "m=audio 0 RTP/AVP 127\r\na=rtpmap:127 %s/%d\r\na=control:streamid=9\r\n",
                      avcodec_get_name(par->codec_id),
                      par->sample_rate > 0 ? par->sample_rate : 8000);
             break;

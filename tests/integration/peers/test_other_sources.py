@@ -56,6 +56,8 @@ class OtherSources(unittest.TestCase):
                 codec = name.split("-")[1]
                 state = self.rookery.wait_cause(name, "ok")
                 self.assertEqual((state["codec"], state["width"]), (codec, 320))
+                if "mp3" in name:
+                    self.assertEqual((state["audio"]["state"], state["audio"]["codec"].lower()), ("unsupported", "mp3"))
                 wait_for("pictures of " + name, lambda n=name: recorded_frames(self.rookery, n) >= 150, 30)
                 film, _ = coded_pictures(self.films["mp3" if "mp3" in name else codec], codec)
                 paths = wait_for("finished segments", lambda n=name: len(p := segments(self.rookery, n)) > 1 and p[:-1], 30)

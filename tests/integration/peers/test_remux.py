@@ -102,7 +102,7 @@ class RemuxProgram(unittest.TestCase):
 
     def test_sound_that_cannot_be_carried_is_named_and_left_out(self):
         remux = self.check(self.url("/mp3.ts"), "h264", n_audio=0)
-        self.assertRegex(remux.sdp, "m=audio 0 .*\r\na=rtpmap:127 X-mp3/")
+        self.assertRegex(remux.sdp, "m=audio 0 .*\r\na=rtpmap:127 mp3/")
 
     def test_what_is_wrong_is_said(self):
         port = free_port()
