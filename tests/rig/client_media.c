@@ -133,6 +133,7 @@ static struct mutator *mutator_of(struct client *c)
                                    .connection = c->connection,
                                    .send = send_mutated,
                                    .ctx = c};
+    params.other = c->camera->streams[STREAM_SUB].tracks[TRACK_VIDEO].reel;
     for (int i = 0; i < TRACKS; i++)
         params.channel[i] = c->tracks[i].channel;
     if (!c->mutator && params.list)

@@ -9,7 +9,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
-#include "unit.h"
+#include "reel.h"
 
 #define MUTATE_MAX_CHANGES 16
 #define MUTATE_TRACKS      2
@@ -24,6 +24,7 @@ struct mutate_params {
     bool is_udp;
     int connection;                 /* of the camera, from 1 */
     uint8_t channel[MUTATE_TRACKS]; /* of RTP; the next one is RTCP */
+    const struct reel *other;       /* pictures of the other stream; NULL = none */
     /* A datagram, or whole frames of the connection. */
     void (*send)(void *ctx, int track, bool is_rtcp, const uint8_t *p, size_t n);
     void *ctx;

@@ -102,7 +102,19 @@ static void edit_set(struct mutator *m, struct mutate_rule *r, struct mutate_bat
     }
 }
 
+/* Pictures of the camera's sub stream instead, from its beginning. */
+static void other(struct mutator *m, struct mutate_rule *r, struct mutate_batch *b)
+{
+    const struct reel *reel = m->params.other;
+    if (!reel || reel->format->codec != b->codec)
+        return;
+    while (b->n_nals > 0)
+        remove_at(b, b->n_nals - 1);
+    mutate__split(b, reel->units[(r->n_done - 1) % reel->n_units]);
+}
+
 const struct mutate_change mutate__nals[] = {
+    {"other", MUTATE_NALS, "", other},
     {"no_sets", MUTATE_NALS, "", no_sets},
     {"insert", MUTATE_NALS, "hex bytes at", insert},
     {"edit_set", MUTATE_NALS, "set flip hex bytes", edit_set},
