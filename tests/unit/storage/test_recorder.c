@@ -334,6 +334,47 @@ static void another_size_begins_a_new_segment(void **state)
     assert_int_equal(rig_check(rig), 150);
 }
 
+/* Fragments of a finished segment, by its seek table: each of them begins with a key frame here. */
+static size_t n_fragments(struct rig *rig, const struct segment_row *row)
+{
+    char path[SEGMENT_PATH_BYTES], full[512];
+    struct fmp4_seek_entry *seeks = NULL;
+    size_t n = 0, size, need;
+    snprintf(full, sizeof full, "%s/rec/%s", rig->dir, segment_path(&row->id, path));
+    FILE *f = fopen(full, "rb");
+    assert_non_null(f);
+    uint8_t *bytes = xmalloc(1u << 20);
+    size_t n_bytes = fread(bytes, 1, 1u << 20, f);
+    fclose(f);
+    assert_int_equal(fmp4_read_mfra(bytes, n_bytes, &seeks, &n, &size, &need), 1);
+    free(seeks);
+    free(bytes);
+    return n;
+}
+
+/* MJPEG: every picture is a key frame, but no fragment of its own, and another size another file.
+ */
+static void images_are_gathered_into_fragments(void **state)
+{
+    struct rig *rig = *state;
+    struct segment_row rows[4];
+    rig_open(rig);
+    rig_record(rig, "cam");
+    use_format(rig, format_create_jpeg(640, 480));
+    rig_pictures(rig, 250, 1);
+    use_format(rig, format_create_jpeg(1280, 720));
+    rig_pictures(rig, 100, 1);
+    rig_stop(rig);
+    check_one_span(rig, 350);
+    assert_int_equal(rig_rows(rig, rows, 4), 2);
+    assert_int_equal(rows[0].ended, SEGMENT_FORMAT);
+    assert_int_equal(rows[0].frames, 250);
+    assert_int_equal(rows[0].to_us, rows[1].id.from_us);
+    assert_in_range(n_fragments(rig, &rows[0]), 10, 12);
+    assert_in_range(n_fragments(rig, &rows[1]), 4, 5);
+    assert_int_equal(rig_check(rig), 350);
+}
+
 /* Nothing that cannot be decoded is written: pictures up to the next key frame are a gap. */
 static void another_size_without_a_key_frame_is_a_gap(void **state)
 {
@@ -671,6 +712,7 @@ int main(void)
         TEST(a_camera_whose_clock_runs_wrong_has_no_gaps),
         TEST(clock_steps_keep_lengths_true),
         TEST(another_size_begins_a_new_segment),
+        TEST(images_are_gathered_into_fragments),
         TEST(another_size_without_a_key_frame_is_a_gap),
         TEST(changing_parameter_sets_stay_in_the_segment),
         TEST(strange_sound_never_stops_pictures),
