@@ -3,7 +3,8 @@
  *
  * A picture ends with its marker, or where the next one begins and nothing was lost. One with a
  * hole is dropped and counted. Pictures of more than 2040 points have no size in the payload: then
- * it is that of the description, or the camera sends whole images and the size stands in them. */
+ * it is that of a header extension (ONVIF streaming 5.1.3), or of the description, or the camera
+ * sends whole images and it stands in them. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,7 +19,8 @@ enum {
     RESTART_BYTES = 4,
     TABLES_HEADER_BYTES = 4,
     Q_IN_BAND = 128,
-    Q_DYNAMIC = 255, /* its tables hold for one picture only */
+    Q_DYNAMIC = 255,        /* its tables hold for one picture only */
+    EXTENSION_SOI = 0xffd8, /* profile of the extension with marker segments */
     TYPE_RESTART = 64,
     TYPE_DYNAMIC = 128,
     MIN_CAPACITY = 8192,
@@ -50,6 +52,7 @@ struct header {
     size_t offset;
     unsigned type, q;
     int width, height;
+    uint8_t sampling; /* of luma; 0 = not known */
     uint16_t restart_interval;
 };
 
@@ -165,8 +168,23 @@ static bool read_header(const struct rtp *rtp, struct header *out, struct nal_sp
         out->type -= TYPE_RESTART;
         at += RESTART_BYTES;
     }
+    if (out->type <= 1)
+        out->sampling = out->type == 0 ? 0x21 : 0x22;
     *rest = (struct nal_span){p + at, n - at};
     return true;
+}
+
+/* Beside the first fragment, what the headers have no room for. */
+static void read_extension(const struct rtp *rtp, struct header *h)
+{
+    struct jpeg j;
+    if (rtp->extension_size == 0 || rtp->extension_profile != EXTENSION_SOI ||
+        jpeg_read_segments(rtp->extension, rtp->extension_size, &j) < 0 || j.width == 0 ||
+        j.height == 0)
+        return;
+    h->width = j.width;
+    h->height = j.height;
+    h->sampling = j.n_components == 3 && j.has_plain_chroma ? j.sampling : 0;
 }
 
 /* Luma first, then chroma; one alone serves for both. */
@@ -238,11 +256,11 @@ static bool start_picture(struct depay *d, const struct header *h, struct nal_sp
     j->au_height = has_size ? h->height : j->height;
     j->scan_at = 0;
     if (!is_whole_image(rest)) {
-        if (!t || h->type > 1 || j->au_width == 0 || j->au_height == 0)
+        if (!t || h->sampling == 0 || j->au_width == 0 || j->au_height == 0)
             return false;
         struct jpeg image = {.width = j->au_width,
                              .height = j->au_height,
-                             .sampling = h->type == 0 ? 0x21 : 0x22,
+                             .sampling = h->sampling,
                              .restart_interval = h->restart_interval,
                              .tables = {t->tables[0], t->tables[1]}};
         j->scan_at = jpeg_write_head(&image, head);
@@ -258,8 +276,8 @@ static bool start_picture(struct depay *d, const struct header *h, struct nal_sp
 /* --- fragments --- */
 
 /* The first fragment of a picture. */
-static bool take_first(struct depay *d, const struct rtp *rtp, uint32_t lost,
-                       const struct header *h, struct nal_span *rest)
+static bool take_first(struct depay *d, const struct rtp *rtp, uint32_t lost, struct header *h,
+                       struct nal_span *rest)
 {
     struct depay_jpeg *j = d->jpeg;
     if (j->au && lost == 0)
@@ -269,6 +287,7 @@ static bool take_first(struct depay *d, const struct rtp *rtp, uint32_t lost,
     d->lost += lost;
     j->is_skipping = false;
     j->timestamp = rtp->timestamp;
+    read_extension(rtp, h);
     if (start_picture(d, h, rest))
         return true;
     d->stats.n_bad_payloads++;
@@ -277,7 +296,7 @@ static bool take_first(struct depay *d, const struct rtp *rtp, uint32_t lost,
 }
 
 /* A later one: it must follow what is there. *rest becomes what is new in it. */
-static bool take_next(struct depay *d, const struct rtp *rtp, uint32_t lost, const struct header *h,
+static bool take_next(struct depay *d, const struct rtp *rtp, uint32_t lost, struct header *h,
                       struct nal_span *rest)
 {
     struct depay_jpeg *j = d->jpeg;

@@ -167,33 +167,45 @@ static size_t find_end(const uint8_t *p, size_t n, size_t at)
     return n;
 }
 
+/* From *at on; *at ends behind SOS (returns 1) or where no segment is (0). */
+static int walk(struct reader *r, const uint8_t *p, size_t n, size_t *at)
+{
+    unsigned marker = 0;
+    while (marker != SOS && n - *at >= 4 && p[*at] == 0xff) {
+        marker = p[*at + 1];
+        if (marker == 0xff) { /* fill byte */
+            ++*at;
+            continue;
+        }
+        size_t size = get_be16(p + *at + 2);
+        if (size < 2 || size > n - *at - 2 || read_segment(r, marker, p + *at + 4, size - 2) < 0)
+            return ERR_PARSE;
+        *at += 2 + size;
+    }
+    for (size_t i = 0; i < 2; i++)
+        r->out->tables[i] = r->tables[r->used[i]];
+    r->out->has_standard_codes = r->n_standard >= ARRAY_LEN(codes) && r->n_other == 0;
+    return marker == SOS;
+}
+
 int jpeg_read(const uint8_t *p, size_t n, struct jpeg *out)
 {
     struct reader r = {.out = out};
-    *out = (struct jpeg){0};
-    if (n < 2 || p[0] != 0xff || p[1] != SOI)
-        return ERR_PARSE;
     size_t at = 2;
-    while (n - at >= 4 && p[at] == 0xff) {
-        unsigned marker = p[at + 1];
-        if (marker == 0xff) { /* fill byte */
-            at++;
-            continue;
-        }
-        size_t size = get_be16(p + at + 2);
-        if (size < 2 || size > n - at - 2 || read_segment(&r, marker, p + at + 4, size - 2) < 0)
-            return ERR_PARSE;
-        at += 2 + size;
-        if (marker != SOS)
-            continue;
-        for (size_t i = 0; i < 2; i++)
-            out->tables[i] = r.tables[r.used[i]];
-        out->has_standard_codes = r.n_standard >= ARRAY_LEN(codes) && r.n_other == 0;
-        out->scan_at = at;
-        out->scan_end = find_end(p, n, at);
-        return out->width > 0 && out->height > 0 ? 0 : ERR_PARSE;
-    }
-    return ERR_PARSE;
+    *out = (struct jpeg){0};
+    if (n < 2 || p[0] != 0xff || p[1] != SOI || walk(&r, p, n, &at) != 1)
+        return ERR_PARSE;
+    out->scan_at = at;
+    out->scan_end = find_end(p, n, at);
+    return out->width > 0 && out->height > 0 ? 0 : ERR_PARSE;
+}
+
+int jpeg_read_segments(const uint8_t *p, size_t n, struct jpeg *out)
+{
+    struct reader r = {.out = out};
+    size_t at = 0;
+    *out = (struct jpeg){0};
+    return walk(&r, p, n, &at) < 0 ? ERR_PARSE : 0;
 }
 
 /* --- writing --- */

@@ -42,6 +42,10 @@ struct jpeg {
  * marker segment is cut off, or the size is not said. */
 int jpeg_read(const uint8_t *p, size_t n, struct jpeg *out);
 
+/* The same of marker segments that stand alone, as ONVIF has them in RTP header extensions; no
+ * scan, and the size is 0 when they do not say it. */
+int jpeg_read_segments(const uint8_t *p, size_t n, struct jpeg *out);
+
 /* SOI to SOS for a scan of three components; tables[1].p NULL = the first table serves for all.
  * Returns bytes written. */
 size_t jpeg_write_head(const struct jpeg *j, uint8_t dst[JPEG_HEAD_MAX_BYTES]);

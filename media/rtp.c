@@ -17,10 +17,14 @@ int rtp_parse(const uint8_t *p, size_t n, struct rtp *out)
     if (n < RTP_HEADER_BYTES || (p[0] & 0xc0) != 0x80)
         return ERR_PARSE;
     size_t at = RTP_HEADER_BYTES + 4 * (size_t)(p[0] & 0x0f);
+    out->extension_size = 0;
     if (p[0] & 0x10) {
         if (n < at + 4)
             return ERR_PARSE;
-        at += 4 + 4 * (size_t)get_be16(p + at + 2);
+        out->extension_profile = get_be16(p + at);
+        out->extension = p + at + 4;
+        out->extension_size = 4 * (size_t)get_be16(p + at + 2);
+        at += 4 + out->extension_size;
     }
     if (n < at)
         return ERR_PARSE;

@@ -14,6 +14,9 @@ struct rtp {
     uint32_t ssrc;
     const uint8_t *payload;
     size_t payload_size;
+    uint16_t extension_profile; /* what the header extension is; extension_size 0 = none */
+    const uint8_t *extension;
+    size_t extension_size;
 };
 
 /* Reads header, CSRC list, extension and padding. 0 or ERR_PARSE. */

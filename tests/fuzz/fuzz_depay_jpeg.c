@@ -41,13 +41,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         assert(j.scan_at <= j.scan_end && j.scan_end <= size);
     depay_create(&media, on_unit, NULL, &d);
     format_unref(&media.format);
-    for (size_t at = 0; at + 3 <= size; at += rtp.payload_size) {
+    for (size_t at = 0; at + 3 <= size;) {
         unsigned flags = data[at];
         rtp.marker = flags & 1;
         rtp.timestamp += flags >> 1 & 1;
         rtp.payload = data + at + 3;
         at += 3;
         rtp.payload_size = MIN((size_t)get_be16(data + at - 2), size - at);
+        at += rtp.payload_size;
+        rtp.extension_profile = flags & 0x10 ? 0xffd8 : 0;
+        rtp.extension = rtp.payload;
+        rtp.extension_size = rtp.payload_size / 2;
+        if (flags & 0x10) {
+            rtp.payload += rtp.extension_size;
+            rtp.payload_size -= rtp.extension_size;
+        }
         depay_input(d, &rtp, flags >> 2 & 3);
         if (flags & 0x80)
             depay_restart(d, rtp.timestamp);

@@ -251,6 +251,47 @@ static void takes_the_size_of_the_description_when_the_payload_has_none(void **s
     rig_close(&rig);
 }
 
+/* ONVIF: marker segments in a header extension, padded with 0xff. */
+static void takes_the_size_of_a_header_extension(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *extension;
+        uint16_t profile;
+        int n_units;
+    } cases[] = {
+        {"ffc0 0011 08 0870 0f00 03 01 21 00 02 11 01 03 11 01 ff", 0xffd8, 1},
+        {"ffc0 0011 08 0870 0f00 03 01 21 00 02 11 01 03 11 01 ff", 0xabac, 0},
+        {"ffc0 0011 08 0870 0f00 03 01 21 00 02 12 01 03 11 01 ff", 0xffd8, 0},
+        {"ffc0 0020 08 0870 0f00 03 01 21 00 02 11 01 03 11 01 ff", 0xffd8, 0},
+        {"ffdd 0004 0010 ffff", 0xffd8, 0},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct rig rig;
+        struct jpeg j;
+        struct bytes payload = unhex("00000000 01 32 00 00 aabb"), e = unhex(cases[i].extension);
+        uint8_t *copy = xmalloc(e.n);
+        memcpy(copy, e.p, e.n);
+        struct rtp rtp = {.marker = true,
+                          .timestamp = 1,
+                          .payload = payload.p,
+                          .payload_size = payload.n,
+                          .extension_profile = cases[i].profile,
+                          .extension = copy,
+                          .extension_size = e.n};
+        rig_open(&rig, 0, 0);
+        depay_input(rig.d, &rtp, 0);
+        free(copy);
+        assert_int_equal(rig.n_out, cases[i].n_units);
+        if (rig.n_out > 0) {
+            assert_int_equal(jpeg_read(rig.out[0]->data, rig.out[0]->size, &j), 0);
+            assert_true(j.width == 3840 && j.height == 2160 && j.sampling == 0x21);
+            assert_int_equal(rig.out[0]->format->width, 3840);
+        }
+        rig_close(&rig);
+    }
+}
+
 static void takes_whole_images_as_they_are(void **state)
 {
     (void)state;
@@ -374,6 +415,7 @@ int main(void)
         cmocka_unit_test(puts_fragments_together_by_offset),
         cmocka_unit_test(never_shows_a_picture_with_a_hole),
         cmocka_unit_test(takes_the_size_of_the_description_when_the_payload_has_none),
+        cmocka_unit_test(takes_the_size_of_a_header_extension),
         cmocka_unit_test(takes_whole_images_as_they_are),
         cmocka_unit_test(makes_a_new_format_when_the_size_changes),
         cmocka_unit_test(drops_what_was_begun_at_a_restart),

@@ -45,6 +45,20 @@ static void parses_headers_of_every_kind(void **state)
     }
 }
 
+static void tells_of_a_header_extension(void **state)
+{
+    (void)state;
+    struct bytes b = unhex("90e01234000056780000abcd ffd80002 ffdd0004 0010ffff 010203");
+    struct rtp r;
+    assert_int_equal(rtp_parse(b.p, b.n, &r), 0);
+    assert_int_equal(r.extension_profile, 0xffd8);
+    assert_ptr_equal(r.extension, b.p + 16);
+    assert_int_equal(r.extension_size, 8);
+    b = unhex(HEAD "010203");
+    assert_int_equal(rtp_parse(b.p, b.n, &r), 0);
+    assert_int_equal(r.extension_size, 0);
+}
+
 static void prints_what_it_parses(void **state)
 {
     (void)state;
@@ -202,6 +216,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parses_headers_of_every_kind),
+        cmocka_unit_test(tells_of_a_header_extension),
         cmocka_unit_test(prints_what_it_parses),
         cmocka_unit_test(R8_counts_losses_across_the_wrap),
         cmocka_unit_test(counts_every_wrap_once),
