@@ -13,8 +13,8 @@
 static const struct {
     const char *name;
     uint32_t next;
-    int64_t deadline_ms; /* 0 = none by the state itself */
-    bool keeps_turn;     /* at the gate; every other state gives it back */
+    int deadline_ms; /* 0 = none by the state itself */
+    bool keeps_turn; /* at the gate; every other state gives it back */
 } states[STREAM_STATES] = {
 #define TO(s) (1u << STREAM_##s)
 /* What ends a try, whatever it had come to. */

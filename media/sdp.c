@@ -39,13 +39,13 @@ static bool cut_u32(struct span *s, char sep, uint32_t *out)
 static void set_static_type(struct sdp_media *m)
 {
     static const struct {
-        int payload_type;
         const char *name;
+        int payload_type;
         uint32_t clock_rate;
-    } types[] = {{0, "PCMU", 8000},  {2, "G726-32", 8000}, {3, "GSM", 8000},   {4, "G723", 8000},
-                 {8, "PCMA", 8000},  {9, "G722", 8000},    {10, "L16", 44100}, {11, "L16", 44100},
-                 {14, "MPA", 90000}, {15, "G728", 8000},   {18, "G729", 8000}, {26, "JPEG", 90000},
-                 {33, "MP2T", 90000}};
+    } types[] = {{"PCMU", 0, 8000},  {"G726-32", 2, 8000}, {"GSM", 3, 8000},   {"G723", 4, 8000},
+                 {"PCMA", 8, 8000},  {"G722", 9, 8000},    {"L16", 10, 44100}, {"L16", 11, 44100},
+                 {"MPA", 14, 90000}, {"G728", 15, 8000},   {"G729", 18, 8000}, {"JPEG", 26, 90000},
+                 {"MP2T", 33, 90000}};
     for (size_t i = 0; i < ARRAY_LEN(types); i++) {
         if (types[i].payload_type != m->payload_type)
             continue;

@@ -69,8 +69,7 @@ size_t storage_open_spans(struct storage *s, const char *camera_id, const char *
     size_t n = 0;
     for (size_t i = 0; i < found.n; i++)
         n += found.list[i].row.holes.n + 1;
-    if (n > 0)
-        *out = xcalloc(n, sizeof **out);
+    *out = xcalloc(n + 1, sizeof **out);
     n = 0;
     for (size_t i = 0; i < found.n; i++) {
         for (size_t k = 0; k <= found.list[i].row.holes.n; k++) {

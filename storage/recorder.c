@@ -41,18 +41,18 @@ struct recorder {
     int64_t from_us;
     int64_t base_dts;
     int64_t bytes;
+    size_t n_holes; /* inside, each in the middle of a group of pictures */
     uint32_t sequence;
-    size_t n_holes;     /* inside, each in the middle of a group of pictures */
     bool has_audio;     /* the file has a track for it; known from the first fragment on */
     bool is_cut_wanted; /* at the next key frame, for another format */
 
     /* the newest picture of the segment; its duration is known when the next one comes */
     int64_t last_dts, last_wall_us, last_mono_us;
-    uint32_t last_duration;
     int64_t step_us;    /* by which the wall clock was set since the segment began */
-    bool is_hole;       /* in front of the picture that is looked at */
-    bool is_jump;       /* its wall clock does not follow from media time */
     int64_t sent_to_us; /* where the fragments sent so far end */
+    uint32_t last_duration;
+    bool is_hole; /* in front of the picture that is looked at */
+    bool is_jump; /* its wall clock does not follow from media time */
 
     /* sound of the segment */
     bool is_audio_placed;
