@@ -43,7 +43,7 @@ class Build:
             subprocess.run(["cmake", "--preset", "release", "-B", self.dir, "-DROOKERY_TESTS=ON"],
                            cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
         targets = ["rookery", "rookery-worker", "rookery-camsim", "pump", "check_frames", "follow_frames",
-                   "live_viewer", *more]
+                   "live_viewer", "tls_front", *more]
         subprocess.run(["cmake", "--build", self.dir, "--target", *targets], check=True,
                        stdout=subprocess.DEVNULL)
 
@@ -135,6 +135,7 @@ class Camsim:
         line = next(l for l in self.process.text().splitlines() if l.startswith("ready:"))
         self.port = int(line.split("rtsp://")[1].split("/")[0].rsplit(":", 1)[1])
         self.control = int(line.rsplit(":", 1)[1])
+        self.scheme, self.server_port = "rtsp", self.port  # of the addresses the server gets
 
     def call(self, method, path):
         conn = http.client.HTTPConnection("127.0.0.1", self.control, timeout=20)
@@ -166,6 +167,28 @@ class Camsim:
             return "127.0.0.1"
         k = (i - 1) * self.hosts // self.cameras
         return f"127.1.{k // 250}.{k % 250 + 1}"
+
+    def stop(self):
+        self.process.stop()
+
+
+class TlsFront:
+    """Makes the simulator's cameras rtsps:// for the server."""
+
+    def __init__(self, build, work, sim):
+        hosts = sorted({sim.host_of(i) for i in range(1, sim.cameras + 1)})
+        self.process = Process([build.path("tls_front"), work, sim.port, *hosts], work / "front.log")
+
+        def ready():
+            if not self.process.is_running():
+                raise SystemExit("bench: " + self.process.text().strip())
+            return "ready:" in self.process.text()
+
+        wait_until("tls_front", ready, 20)
+        sim.scheme, sim.server_port = "rtsps", int(self.process.text().split("ready:")[1])
+
+    def cpu_s(self):
+        return stat_cpu_s(self.process.pid)
 
     def stop(self):
         self.process.stop()
@@ -277,7 +300,7 @@ def import_csv(cameras, sim, record, sub):
     lines = ["township,institution_id,institution_name,institution_type,camera_id,camera_name,area,"
              "area_type,main_url,sub_url,username,password,record"]
     for i in range(1, cameras + 1):
-        url = f"rtsp://{sim.host_of(i)}:{sim.port}/cam-{i:03}"
+        url = f"{sim.scheme}://{sim.host_of(i)}:{sim.server_port}/cam-{i:03}"
         lines.append(f"Bench,bench-{(i - 1) // 20 + 1},Institution {(i - 1) // 20 + 1},,cam-{i:03},"
                      f"Camera {i},,other,{url},{url + '/sub' if sub else ''},,,{record}")
     return "\n".join(lines) + "\n"

@@ -18,9 +18,10 @@ static struct span path_of(struct span uri)
 {
     struct span rest = uri;
     struct span part;
-    if (span_istarts(rest, "rtsp://")) {
-        rest.p += 7;
-        rest.n -= 7;
+    if (span_istarts(rest, "rtsp://") || span_istarts(rest, "rtsps://")) { /* behind TLS */
+        size_t n = rest.p[4] == ':' ? 7 : 8;
+        rest.p += n;
+        rest.n -= n;
         span_cut(&rest, '/', &part);
     }
     span_cut(&rest, '?', &part);
