@@ -285,6 +285,8 @@ const struct receiver_stats *receiver_stats(struct receiver *r)
     r->stats.n_lost_packets = r->n_lost_before + video->seq.n_lost + audio->seq.n_lost;
     r->stats.n_damaged =
         r->n_damaged_before + (video->depay ? depay_stats(video->depay)->n_damaged : 0);
+    r->stats.is_endless =
+        video->depay && depay_stats(video->depay)->n_oversize != video->n_oversize;
     r->stats.n_oversize =
         r->n_oversize_before + (video->depay ? depay_stats(video->depay)->n_oversize : 0);
     return &r->stats;

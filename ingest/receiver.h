@@ -42,6 +42,7 @@ struct receiver_stats {
     /* of the newest pictures */
     int64_t frame_us;        /* smoothed distance of two pictures; 0 = unknown */
     double gop_s;            /* the last whole group; 0 = unknown */
+    bool is_endless;         /* the newest picture did not end within PACKET_MAX_BYTES */
     bool has_parameter_sets; /* seen in this connection, or described */
     bool has_clock_offset;
     double clock_offset_s; /* the camera's clock minus ours */

@@ -139,6 +139,9 @@ static bool is_alive(struct stream *s, int64_t now_us)
     if (s->session->parser.is_lost)
         stream__fail(s, CAUSE_PROTOCOL, "%s sends bytes that are neither RTSP nor RTP",
                      stream__peer(s));
+    else if (stats->is_endless) /* quirk H15 */
+        stream__fail(s, CAUSE_PROTOCOL, "a picture does not end within %u MiB",
+                     PACKET_MAX_BYTES >> 20);
     else if (stats->picture_mono_us > 0)
         stream__fail(s, CAUSE_TIMEOUT, "no picture for %d s", limit_s);
     else if (!s->session->tracks[RECEIVER_VIDEO].is_tcp)

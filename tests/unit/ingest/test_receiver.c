@@ -297,6 +297,7 @@ static void H15_waits_for_a_key_frame_after_an_endless_picture(void **state)
         receiver_input(rig->receiver, 0, bytes, n);
     }
     assert_int_equal(receiver_stats(rig->receiver)->n_oversize, 1);
+    assert_true(receiver_stats(rig->receiver)->is_endless);
     picture(rig, false);
     picture(rig, false);
     assert_int_equal(rig->n_got, 2);
@@ -305,6 +306,7 @@ static void H15_waits_for_a_key_frame_after_an_endless_picture(void **state)
     assert_int_equal(rig->n_got, 4);
     assert_true(rig->got[2]->is_key && rig->got[2]->is_discontinuity);
     assert_int_equal(receiver_stats(rig->receiver)->n_oversize, 1);
+    assert_false(receiver_stats(rig->receiver)->is_endless);
 }
 
 /* --- audio --- */
