@@ -448,7 +448,7 @@ static void goes_on_without_audio(void **state)
 }
 
 /* Video goes on, and what the sound is called is known (quirks M2, D8, D9). */
-static void names_sound_that_cannot_be_carried(void **state)
+static void M2_names_sound_that_cannot_be_carried(void **state)
 {
     struct rig *rig = *state;
     static const struct {
@@ -937,7 +937,7 @@ int main(void)
         T(judges_the_description),
         T(picks_what_is_meant_for_us),
         T(goes_on_without_audio),
-        T(names_sound_that_cannot_be_carried),
+        T(M2_names_sound_that_cannot_be_carried),
         T(asks_for_the_other_transport),
         T(follows_redirects),
         T(U8_leaves_options_out_where_it_was_not_answered),

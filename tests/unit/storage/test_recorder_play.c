@@ -242,22 +242,22 @@ static void size_changes(struct rig *rig, enum codec codec)
     run("cd %s && ffmpeg -v error -xerror -i clip.mp4 -f null - 2>&1 | (! grep .)", rig->dir);
 }
 
-static void h264_sets_change(void **state)
+static void H8_h264_sets_change(void **state)
 {
     sets_change(*state, CODEC_H264, ":qp=22:ref=1:cabac=1", ":qp=38:ref=3:cabac=1");
 }
 
-static void h265_sets_change(void **state)
+static void H8_h265_sets_change(void **state)
 {
     sets_change(*state, CODEC_H265, ":crf=24:sao=0:signhide=0", ":crf=36:sao=1:signhide=1");
 }
 
-static void h264_size_changes(void **state)
+static void H8_h264_size_changes(void **state)
 {
     size_changes(*state, CODEC_H264);
 }
 
-static void h265_size_changes(void **state)
+static void H8_h265_size_changes(void **state)
 {
     size_changes(*state, CODEC_H265);
 }
@@ -267,10 +267,10 @@ static void h265_size_changes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(h264_sets_change),
-        TEST(h265_sets_change),
-        TEST(h264_size_changes),
-        TEST(h265_size_changes),
+        TEST(H8_h264_sets_change),
+        TEST(H8_h265_sets_change),
+        TEST(H8_h264_size_changes),
+        TEST(H8_h265_size_changes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

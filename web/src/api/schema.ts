@@ -93,7 +93,7 @@ export type Camera = {
   township_id: Id;
   area: string;
   area_type: AreaType;
-  /** without a password; rtsp://, rtsps:// (TLS), rtsph:// or rtspsh:// (RTSP over HTTP or HTTPS, also written rtsp+http:// and rtsp+https://). `push:` = not pulled: the camera's encoder connects to us by RTSP (ANNOUNCE, RECORD) and pushes to rtsp://USER:KEY@SERVER:PORT/ID (sub stream: …/ID/sub) or …/ID?key=KEY; USER is `username`, or the camera's id when that is empty, KEY is `password`, which it needs */ main_url: string;
+  /** without a password; rtsp://, rtsps:// (TLS), rtsph:// or rtspsh:// (RTSP over HTTP or HTTPS, also written rtsp+http:// and rtsp+https://); rtmp://, rtmps://, http://, https:// (FLV, MPEG-TS, HLS, MP4), udp://[GROUP]:PORT and srt://HOST:PORT (MPEG-TS). `push:` = not pulled: the camera's encoder connects to us by RTSP (ANNOUNCE, RECORD) and pushes to rtsp://USER:KEY@SERVER:PORT/ID (sub stream: …/ID/sub) or …/ID?key=KEY; USER is `username`, or the camera's id when that is empty, KEY is `password`, which it needs */ main_url: string;
   /** as main_url; may be empty */ sub_url: string;
   username: string;
   has_password: boolean;
