@@ -7,7 +7,7 @@ const CSV = [
   'township,institution_id,institution_name,institution_type,camera_id,camera_name,area,area_type,main_url,sub_url,username,password,record',
   '城桥镇,e2e-house,试验园,托育园,e2e-1,大门,门厅,entrance,rtsp://127.0.0.1:1/e2e-1,,,,off',
   '城桥镇,e2e-house,试验园,托育园,e2e-2,卫生间,一楼,toilet,rtsp://127.0.0.1:1/e2e-2,,,,off',
-  '城桥镇,e2e-house,试验园,托育园,e2e-3,走廊,一楼,corridor,http://127.0.0.1/e2e-3,,,,off',
+  '城桥镇,e2e-house,试验园,托育园,e2e-3,走廊,一楼,corridor,ftp://127.0.0.1/e2e-3,,,,off',
 ].join('\n');
 
 async function report(page) {
@@ -103,6 +103,39 @@ async function district(page) {
     await page.locator('.el-dialog__footer .primary').click();
     await until('the new name', 10, async () => (await detail.innerText()).includes('E2E two'));
     await shoot(page, 'district');
+    await detail.locator('header .danger').click();
+    await page.locator('.el-message-box__btns .el-button--primary').click();
+    await until('no camera', 10, async () => {
+      const list = await call(page, '/cameras');
+      return !list.items.some((camera) => camera.id === id);
+    });
+  });
+  await check('a camera whose encoder pushes is entered, with a key and its address', async () => {
+    const id = 'e2e-push';
+    const { push_port: port } = await call(page, '/me');
+    const { items } = await call(page, '/institutions');
+    await page.click('[data-test=add-camera]');
+    await page.fill('.el-dialog [name=name]', 'E2E push');
+    await page.selectOption('[name=institution]', items[0].id);
+    await page.selectOption('[name=source]', 'push');
+    await page.fill('[name=id]', id);
+    await page.click('[name=make-key]');
+    const key = await page.inputValue('[name=camera-password]');
+    truth(/^[\w-]{24}$/.test(key), `the key is "${key}"`);
+    const told = page.locator('.el-dialog [data-test=push-address]');
+    truth((await told.innerText()).includes(`:${port}/${id}?key=${key}`), await told.innerText());
+    await told.scrollIntoViewIfNeeded();
+    await shoot(page, 'push');
+    await page.locator('.el-dialog__footer .primary').click();
+    const detail = page.locator('[data-test=camera-detail]');
+    await until('its address', 10, async () =>
+      (await detail.innerText()).includes(`:${port}/${id}`),
+    );
+    truth(!(await detail.innerText()).includes(key), 'the key is shown again');
+    await until('that it waits', 10, async () =>
+      (await detail.innerText()).includes(`waits for the encoder to push to /${id}`),
+    );
+    await shoot(page, 'push-detail');
     await detail.locator('header .danger').click();
     await page.locator('.el-message-box__btns .el-button--primary').click();
     await until('no camera', 10, async () => {
