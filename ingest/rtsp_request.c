@@ -99,6 +99,9 @@ void rtsp_client__ask_again(struct rtsp_client *c, int64_t mono_us)
 
 void rtsp_client__reply(struct rtsp_client *c, const struct rtsp_message *m, int status)
 {
+    /* Who asks faster than he reads is not answered every time. */
+    if (c->base.out.len > SESSION_OUT_BYTES / 2)
+        return;
     rtsp_response_begin(&c->base.out, status, NULL, m->cseq, NULL);
     if (c->session.id[0])
         rtsp_put(&c->base.out, "Session", "%s", c->session.id);

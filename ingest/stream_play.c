@@ -12,6 +12,7 @@
 #define STALL_US         (10 * US_PER_S) /* without pictures: connect anew */
 #define STALL_MAX_US     (60 * US_PER_S)
 #define NO_KEY_US        (10 * US_PER_S)
+#define SETTLED_US       (30 * US_PER_S) /* with pictures: may be connected anew at once again */
 #define UNREADABLE_TICKS 3 /* media that is no picture: something else than was described */
 #define LONG_GOP_S       20.0
 #define MAX_REPORT_BYTES 128
@@ -233,7 +234,8 @@ static void do_chores(struct stream *s, int64_t now_us)
     stream__flush(s);
     if (s->status.is_advancing) {
         backoff_good(&s->backoff, now_us, s->playing_mono_us);
-        s->n_again = 0;
+        if (now_us - s->playing_mono_us >= SETTLED_US)
+            s->n_again = 0;
     }
     stream__choose_batching(s);
     if (now_us - s->figures_mono_us >= FIGURES_US)

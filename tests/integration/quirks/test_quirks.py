@@ -91,7 +91,7 @@ class Case:
         self.camera = {"label": "loop", "main": PICTURES, "port": "any", "rtsp": [], "address": self.address, **case["camera"], "id": name}
         self.causes = self.expect.get("cause", "ok")
         self.causes = [self.causes] if isinstance(self.causes, str) else self.causes
-        self.is_ok = "ok" in self.causes
+        self.is_ok = self.causes == ["ok"]
         self.settled_at = None
         self.problem = "was never looked at"
         self.state = {}
