@@ -169,6 +169,12 @@ void av_failure(int code, const struct av_patience *patience, const char *doing,
     }
 }
 
+void av_cannot_send(struct remux_end *end)
+{
+    remux_end_set(end, CAUSE_UNSUPPORTED, "the video cannot be sent on%s%s",
+                  complaint[0] ? ": " : "", complaint);
+}
+
 /* --- opening --- */
 
 static const struct scheme *scheme_of(const char *address)

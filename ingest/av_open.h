@@ -36,4 +36,7 @@ int av_open(const char *address, struct av_patience *patience, struct AVFormatCo
 void av_failure(int code, const struct av_patience *patience, const char *doing,
                 struct remux_end *end);
 
+/* The video cannot be made into RTP: says what libav complained of last. */
+void av_cannot_send(struct remux_end *end);
+
 #endif

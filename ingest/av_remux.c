@@ -13,6 +13,7 @@
 #define AUDIO_WAIT_US     US_PER_S /* for the first sound, from the first picture on */
 #define LATE_US           US_PER_S /* the source ran dry: count anew */
 #define JUMP_US           (10 * US_PER_S)
+#define MAX_BAD           30
 #define SDP_BYTES         8192
 
 enum { VIDEO, AUDIO, KINDS };
@@ -30,6 +31,8 @@ struct av_remux {
     AVPacket *waiting[MAX_WAITING];
     int n_waiting, i_waiting;
     size_t n_waiting_bytes;
+
+    int n_bad; /* pictures in a row that could not be sent */
 
     /* pace */
     bool is_paced;
@@ -326,9 +329,25 @@ static AVPacket *next_packet(struct av_remux *r, struct remux_end *end)
     return pkt;
 }
 
+/* One bad picture is left out; when none is good, that is said instead of nothing. */
+static int write_packet(struct av_remux *r, int kind, struct av_track *track, AVPacket *pkt,
+                        struct buf *out, struct remux_end *end)
+{
+    size_t n_before = out->len;
+    bool is_bad = av_track_write(track, pkt, now_us(), out) < 0 || out->len == n_before;
+    if (kind != VIDEO)
+        return 0;
+    r->n_bad = is_bad ? r->n_bad + 1 : 0;
+    if (r->n_bad < MAX_BAD)
+        return 0;
+    av_cannot_send(end);
+    return -1;
+}
+
 int av_remux_next(struct av_remux *r, struct buf *out, int64_t *out_due_us, struct remux_end *end)
 {
     AVPacket *pkt = next_packet(r, end);
+    int rc = 0;
     *out_due_us = 0;
     if (!pkt)
         return -1;
@@ -336,12 +355,14 @@ int av_remux_next(struct av_remux *r, struct buf *out, int64_t *out_due_us, stru
         if (r->stream_of[kind] < 0)
             continue;
         if (pkt->stream_index == r->stream_of[kind]) {
+            if (has_jpeg(r->input)) /* it has no times; libavformat counts 25 pictures a second */
+                pkt->pts = pkt->dts = AV_NOPTS_VALUE;
             *out_due_us = due_us(r, pkt);
-            av_track_write(r->tracks[i], pkt, now_us(), out);
+            rc = write_packet(r, kind, r->tracks[i], pkt, out, end);
             break;
         }
         i++;
     }
     av_packet_free(&pkt);
-    return 0;
+    return rc;
 }

@@ -25,12 +25,21 @@ static bool take_ms(const struct rtsp_message *m, const char *name, int *out)
     return true;
 }
 
+static bool is_one_line(struct span s)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        if ((unsigned char)s.p[i] < ' ' || s.p[i] == 0x7f)
+            return false;
+    }
+    return true;
+}
+
 int remux_job_parse(const struct rtsp_message *m, struct remux_job *out)
 {
     struct span address;
     *out = (struct remux_job){0};
     if (m->method != RTSP_SET_PARAMETER || !rtsp_get(m, "Address", &address) || address.n == 0 ||
-        !span_copy(address, out->address, sizeof out->address) ||
+        !is_one_line(address) || !span_copy(address, out->address, sizeof out->address) ||
         !take_ms(m, "Open-Ms", &out->open_ms) || !take_ms(m, "Silence-Ms", &out->silence_ms))
         return ERR_PARSE;
     return 0;

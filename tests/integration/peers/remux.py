@@ -3,6 +3,7 @@
 import base64
 import os
 import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -122,7 +123,7 @@ class Sender:
 class HttpFilm:
     """An HTTP server that plays a file in real time (loops), asks for a login, or answers an error."""
 
-    def __init__(self, routes, login=None):
+    def __init__(self, routes, login=None, certificate=None):
         owner = self
         self.routes = routes
         self.login = login
@@ -139,6 +140,10 @@ class HttpFilm:
         self.port = free_port()
         self.is_over = False
         self.server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
         self.server.daemon_threads = True
         self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
         self.thread.start()
@@ -156,7 +161,7 @@ class HttpFilm:
             return
         try:
             route(handler, self)
-        except (BrokenPipeError, ConnectionResetError):
+        except (BrokenPipeError, ConnectionResetError, ssl.SSLError):
             pass
 
     def end(self):

@@ -67,6 +67,48 @@ class RemuxProgram(unittest.TestCase):
         remux = self.check(self.url("/a.flv"), "h264")
         self.assertRegex(remux.sdp, "MPEG4-GENERIC/16000")
 
+    def test_https(self):
+        pem = os.path.join(self.folder, "own.pem")
+        made = run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", pem + ".key", "-out", pem, "-days", "2",
+                   "-subj", "/CN=camera")
+        self.assertEqual(made.returncode, 0, made.stderr)
+        with open(pem, "a", encoding="ascii") as out, open(pem + ".key", encoding="ascii") as key:
+            out.write(key.read())
+        http = HttpFilm({"/a.flv": live(self.films["h264"], "flv", "video/x-flv")}, certificate=pem)
+        self.addCleanup(http.end)
+        self.check(f"https://127.0.0.1:{http.port}/a.flv", "h264")
+
+    def make(self, name, *args):
+        path = os.path.join(self.folder, name)
+        made = run("ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i", "testsrc2=size=320x240:rate=10", "-f", "lavfi", "-i",
+                   "sine=r=8000", "-t", "8", *args, path)
+        self.assertEqual(made.returncode, 0, made.stderr)
+        return path
+
+    def test_http_flv_with_g711(self):
+        film = self.make("g711.flv", "-c:v", "libx264", "-pix_fmt", "yuv420p", "-c:a", "pcm_mulaw", "-ac", "1")
+        self.http.routes["/g711.flv"] = live(film, "flv", "video/x-flv")
+        remux = Remux(self.url("/g711.flv"))
+        self.addCleanup(remux.end)
+        self.assertIsNone(remux.run(1))
+        self.assertIn("m=audio 0 RTP/AVP 0\r\n", remux.sdp)
+        self.assertGreater(len(remux.packets(2)), 3)
+
+    def test_http_mjpeg_is_stamped_by_arrival(self):
+        kind = "multipart/x-mixed-replace;boundary=ffmpeg"
+        for tables in ("default", "optimal"):
+            film = self.make(tables + ".mkv", "-c:v", "mjpeg", "-pix_fmt", "yuvj420p", "-huffman", tables, "-an")
+            self.http.routes["/" + tables] = live(film, "mpjpeg", kind)
+        remux = Remux(self.url("/default"))
+        self.addCleanup(remux.end)
+        self.assertIsNone(remux.run(4))
+        self.assertIn("m=video 0 RTP/AVP 26\r\n", remux.sdp)
+        stamps = [int.from_bytes(p[4:8], "big") for p in remux.marked(0)][-20:]
+        self.assertAlmostEqual(((stamps[-1] - stamps[0]) & 0xFFFFFFFF) / 19, 9000, delta=900)
+        remux = Remux(self.url("/optimal"))
+        self.assertEqual(remux.verdict()[0], "unsupported")
+        remux.end()
+
     def test_http_ts(self):
         self.check(self.url("/a.ts"), "h264")
 

@@ -52,6 +52,7 @@ static void a_job_without_address_or_times_is_refused(void **state)
         "SET_PARAMETER * RTSP/1.0\r\nCSeq: 1\r\nAddress: udp://:1\r\nSilence-Ms: 1\r\n\r\n",
         "SET_PARAMETER * RTSP/1.0\r\nAddress: udp://:1\r\nOpen-Ms: 0\r\nSilence-Ms: 1\r\n\r\n",
         "SET_PARAMETER * RTSP/1.0\r\nAddress: udp://:1\r\nOpen-Ms: 1\r\nSilence-Ms: -1\r\n\r\n",
+        "SET_PARAMETER * RTSP/1.0\r\nAddress: udp://a\rb:1\r\nOpen-Ms: 1\r\nSilence-Ms: 1\r\n\r\n",
         "PLAY * RTSP/1.0\r\nAddress: udp://:1\r\nOpen-Ms: 1\r\nSilence-Ms: 1\r\n\r\n",
     };
     struct buf b;
