@@ -43,7 +43,7 @@ static void take_adts_config(struct depay *d, const struct aac_config *c)
 /* RTP ticks of one frame; the clock of the description may not be the sample rate. */
 static uint32_t frame_ticks(const struct depay *d)
 {
-    if (!d->format || d->format->sample_rate <= 0 || d->clock_rate == 0)
+    if (d->is_config_clock || !d->format || d->format->sample_rate <= 0 || d->clock_rate == 0)
         return FRAME_SAMPLES;
     return (uint32_t)((uint64_t)FRAME_SAMPLES * d->clock_rate / (uint32_t)d->format->sample_rate);
 }
@@ -144,15 +144,30 @@ static void take_units(struct depay *d, const struct rtp *rtp)
     }
 }
 
+/* The description may state another rate than the configuration, and be wrong (quirk T8): packets
+ * that come as far apart as the configuration says prove it. */
+static void check_clock(struct depay *d, uint32_t timestamp, uint32_t lost)
+{
+    uint32_t step = timestamp - d->aac_timestamp;
+    d->aac_timestamp = timestamp;
+    if (lost > 0 || d->n_aac_frames == 0)
+        return;
+    if (step == d->n_aac_frames * FRAME_SAMPLES)
+        d->is_config_clock = true;
+}
+
 void depay__aac_input(struct depay *d, const struct rtp *rtp, uint32_t lost)
 {
     struct aac_adts adts;
+    uint64_t n_before = d->stats.n_units;
     if (lost > 0)
         drop_partial(d);
+    check_clock(d, rtp->timestamp, lost);
     if (rtp->payload_size < 2)
         d->stats.n_bad_payloads++;
     else if (aac_read_adts(rtp->payload, rtp->payload_size, &adts) >= 0)
         take_unit(d, rtp->payload, rtp->payload_size, rtp->timestamp);
     else
         take_units(d, rtp);
+    d->n_aac_frames = (uint32_t)(d->stats.n_units - n_before);
 }

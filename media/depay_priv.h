@@ -73,6 +73,9 @@ struct depay {
 
     /* AAC */
     uint32_t clock_rate;
+    bool is_config_clock;   /* stamps run at the configuration's rate, not at clock_rate */
+    uint32_t aac_timestamp; /* of the packet before */
+    uint32_t n_aac_frames;  /* and the frames in it */
     int size_length, index_length, index_delta_length;
     struct packet *partial;
     size_t partial_need;

@@ -67,6 +67,27 @@ static void believes_adts_about_rate_and_channels(void **state)
     format_unref(&media.format);
 }
 
+static void T8_follows_the_clock_of_the_configuration(void **state)
+{
+    (void)state;
+    struct depay_rig rig;
+    struct sdp_media media = aac_media("1408"); /* 16000 */
+    media.clock_rate = 8000;                    /* says the description */
+    rig_open(&rig, &media);
+    rig_feed(&rig, 10, true, 0, "0020 0008 0008 aa bb");
+    rig_expect(&rig, "10=aa 522=bb "); /* nothing is known yet */
+    rig_feed(&rig, 2058, true, 0, "0020 0008 0008 aa bb");
+    rig_expect(&rig, "2058=aa 3082=bb ");
+    rig_close(&rig);
+    media.clock_rate = 32000; /* which may be right as well */
+    rig_open(&rig, &media);
+    for (uint32_t i = 0; i < 3; i++)
+        rig_feed(&rig, 4096 * i, true, 0, "0020 0008 0008 aa bb");
+    rig_expect(&rig, "0=aa 2048=bb 4096=aa 6144=bb 8192=aa 10240=bb ");
+    rig_close(&rig);
+    format_unref(&media.format);
+}
+
 static void passes_g711_through(void **state)
 {
     (void)state;
@@ -89,6 +110,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_aac),
         cmocka_unit_test(believes_adts_about_rate_and_channels),
+        cmocka_unit_test(T8_follows_the_clock_of_the_configuration),
         cmocka_unit_test(passes_g711_through),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
