@@ -159,6 +159,18 @@ static void says_why_a_right_key_does_not_help(void **state)
     }
 }
 
+static void does_not_look_at_a_camera_that_is_not_known(void **state)
+{
+    struct push_login l;
+    struct push_camera cam = camera();
+    (void)state;
+    cam.is_known = false;
+    push_login_init(&l);
+    say(&l, "ANNOUNCE rtsp://h/cam-001?key=k/e%20y+1", "");
+    assert_int_equal(push_login_check(&l, &cam), PUSH_WRONG_KEY);
+    push_login_fini(&l);
+}
+
 static void hangs_up_after_three_wrong_keys(void **state)
 {
     struct push_login l;
@@ -269,6 +281,7 @@ int main(void)
         cmocka_unit_test(lets_in_by_a_key_in_the_address),
         cmocka_unit_test(tells_nobody_which_cameras_there_are),
         cmocka_unit_test(says_why_a_right_key_does_not_help),
+        cmocka_unit_test(does_not_look_at_a_camera_that_is_not_known),
         cmocka_unit_test(hangs_up_after_three_wrong_keys),
         cmocka_unit_test(asks_again_for_a_nonce_of_another_connection),
         cmocka_unit_test(refuses_what_is_no_push),
