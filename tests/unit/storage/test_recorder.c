@@ -166,6 +166,12 @@ static void a_pause_inside_a_group_is_a_gap(void **state)
     const int64_t from_us[] = {RIG_START_US + 60 * RIG_FRAME_US,
                                RIG_START_US + 120 * RIG_FRAME_US + 5 * US_PER_S};
     check_holes(rig, from_us, 2); /* while it is written */
+    struct uptime_span *open = NULL;
+    assert_int_equal(storage_open_spans(rig->storage, "cam", "main", &open), 3);
+    assert_int_equal(open[0].to_us, from_us[0]);
+    assert_int_equal(open[1].from_us, from_us[0] + 5 * US_PER_S);
+    assert_int_equal(open[2].from_us, from_us[1] + 5 * US_PER_S);
+    free(open);
     rig_pictures(rig, 50, 25);
     rig_stop(rig);
     check_holes(rig, from_us, 2);
