@@ -88,7 +88,8 @@ class Case:
         # A host of its own, because the server limits what it does to one host; the simulator's UDP has one address.
         needs_udp = "UDP" in self.expect.get("detail", "") or self.config.get("transport") == "udp"
         self.address = "127.0.0.1" if needs_udp else f"127.2.{number // 250}.{1 + number % 250}"
-        self.camera = {"label": "loop", "main": PICTURES, "port": "any", "rtsp": [], "address": self.address, **case["camera"], "id": name}
+        self.camera = {"label": "loop", "main": PICTURES, "port": "any", "rtsp": [], "address": self.address,
+                       **case["camera"], "id": name}
         self.causes = self.expect.get("cause", "ok")
         self.causes = [self.causes] if isinstance(self.causes, str) else self.causes
         self.is_ok = self.causes == ["ok"]
