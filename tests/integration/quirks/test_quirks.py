@@ -188,7 +188,11 @@ class Simulator:
             assert self.process.is_running(), self.process.output()
             return "ready" in self.process.output()
 
-        wait_for("the simulator", is_ready, 60)
+        try:
+            wait_for("the simulator", is_ready, 60)
+        except BaseException:
+            self.process.end()
+            raise
         self.ports = {c["id"]: c["port"] for c in json.loads(self.get("/cameras"))["items"]}
 
     def get(self, path):
