@@ -88,7 +88,7 @@ static bool split_uri(struct span uri, char *path, size_t cap, struct span *out_
 static bool read_path(const char *path, struct push_login *l)
 {
     struct span rest = span_of(path);
-    struct span id;
+    struct span id = {"", 0};
     if (rest.n == 0 || rest.p[0] != '/')
         return false;
     rest.p++;

@@ -11,7 +11,8 @@ void rtsp_client__learn_methods(struct rtsp_client *c, const struct rtsp_message
 
 static bool looks_like_sdp(struct span body)
 {
-    return (body.n > 2 && memcmp(body.p, "v=", 2) == 0) || memmem(body.p, body.n, "m=", 2);
+    return (body.n > 2 && memcmp(body.p, "v=", 2) == 0) ||
+           (body.n > 0 && memmem(body.p, body.n, "m=", 2));
 }
 
 /* Quirk D9: what is sendonly is a backchannel, unless all are. */

@@ -33,11 +33,13 @@
  * HANDSHAKE  session talks through the link.
  * PLAYING    PLAY was answered; ticks; the hub is up from the first published picture on.
  *            A foreign stream skips RESOLVE and passes through CONNECT: the process is started.
- * CLOSING    TEARDOWN was said; link and session end within a second, then `after_closing`.
- * Foreign: these are gone, the process ends. BACKOFF    no connection; `deadline` is armed for the
- * next try. STOPPED    everything of the loop is released; `gone` is on its way. In every state but
- * the ones named, link and session are NULL. A process of `feeder` is alive in HANDSHAKE, PLAYING
- * and CLOSING only. */
+ * CLOSING    TEARDOWN was said; link and session end within a second, then `after_closing`. Of a
+ *            foreign stream they are gone already, and its process ends.
+ * BACKOFF    no connection; `deadline` is armed for the next try.
+ * STOPPED    everything of the loop is released; `gone` is on its way.
+ *
+ * In every state but the ones named, link and session are NULL. A process of `feeder` is alive in
+ * HANDSHAKE, PLAYING and CLOSING only. */
 enum stream_state {
     STREAM_IDLE,
     STREAM_QUEUED,

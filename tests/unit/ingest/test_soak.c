@@ -51,6 +51,7 @@ struct figures {
 };
 
 struct soak {
+    uint64_t n_steps;
     struct clock_virtual clock;
     struct loop *loop;
     struct gate *gate;
@@ -230,7 +231,7 @@ static void pass(struct soak *s, int64_t ms)
 {
     for (; ms > 0; ms -= STEP_MS) {
         step(s);
-        if (ms / STEP_MS % 64 == 0)
+        if (++s->n_steps % 64 == 0)
             await(s, is_written(s));
     }
 }
