@@ -66,6 +66,8 @@ json_t *camera_state_json(const struct camera_state *st, int64_t now_us)
     json_put_int(o, "viewers", st->n_viewers);
     json_put_int(o, "reconnects", (int64_t)st->n_reconnects);
     json_put_int(o, "lost_packets", (int64_t)st->n_lost_packets);
+    json_put_int(o, "damaged_pictures", (int64_t)st->n_damaged);
+    json_put_int(o, "resyncs", (int64_t)st->n_resyncs);
     put_known(o, "clock_offset_s", st->has_clock_offset, st->clock_offset_s);
     json_put_bool(o, "has_audio", st->has_audio);
     put_sound(o, &st->sound);
@@ -87,12 +89,34 @@ int states_list(struct api_call *call, struct err *err)
     return 0;
 }
 
-int state_get(struct api_call *call, struct err *err)
+/* Of the camera, or of one of its streams. */
+static int read_state(const struct api_call *call, struct camera_state *out, struct err *err)
 {
-    (void)err;
-    size_t i = (size_t)(call->node.camera - call->district->rows.cameras);
-    call->json = camera_state_json(&call->states[i], clock_wall_us(clock_system()));
+    const struct fleet *fleet = call->server->fleet;
+    const char *stream = api_query(call, "stream");
+    if (stream == NULL) {
+        fleet_state(fleet, call->id, out);
+        return 0;
+    }
+    if (api_query_stream(call, err) == NULL)
+        return err->code;
+    if (!fleet_has_stream(fleet, call->id, stream))
+        return err_text(err, ERR_NOT_FOUND, "the camera has no %s stream", stream);
+    fleet_stream_state(fleet, call->id, stream, out);
     return 0;
+}
+
+void state_take(struct api_call *call)
+{
+    struct camera_state st;
+    struct err err;
+    err_clear(&err);
+    if (read_state(call, &st, &err) < 0) {
+        api_fail(call, &err);
+        return;
+    }
+    call->json = camera_state_json(&st, loop_wall_us(call->server->loop));
+    api_finish(call);
 }
 
 /* --- history --- */

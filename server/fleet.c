@@ -51,6 +51,8 @@ static void take_status(struct camera_state *st, const struct stream_status *s)
     st->height = s->height;
     st->n_reconnects = s->n_reconnects;
     st->n_lost_packets = s->n_lost_packets;
+    st->n_resyncs = s->n_resyncs;
+    st->n_damaged = s->n_damaged;
     st->clock_offset_s = s->clock_offset_s;
     st->has_clock_offset = s->has_clock_offset;
     st->has_audio = s->has_audio;

@@ -43,7 +43,7 @@ const struct route api_routes[] = {
     {HTTP_DELETE, "/walls/{id}", PERM_VIEW_LIVE, SCOPE_ANY, 0, wall_delete, NULL},
 
     {HTTP_GET, "/states", PERM_NONE, SCOPE_QUERY, ROUTE_STATES, states_list, NULL},
-    {HTTP_GET, "/cameras/{id}/state", PERM_NONE, SCOPE_CAMERA, ROUTE_STATES, state_get, NULL},
+    {HTTP_GET, "/cameras/{id}/state", PERM_NONE, SCOPE_CAMERA, 0, NULL, state_take},
     {HTTP_GET, "/cameras/{id}/states", PERM_NONE, SCOPE_CAMERA, 0, state_history, NULL},
     {HTTP_GET, "/events/stream", PERM_NONE, SCOPE_ANY, 0, NULL, events_stream},
     {HTTP_GET, "/wall", PERM_NONE, SCOPE_ANY, 0, NULL, wall_open},

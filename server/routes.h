@@ -50,7 +50,7 @@ int wall_delete(struct api_call *call, struct err *err);
 
 /* api_states.c */
 int states_list(struct api_call *call, struct err *err);
-int state_get(struct api_call *call, struct err *err);
+void state_take(struct api_call *call);
 int state_history(struct api_call *call, struct err *err);
 json_t *camera_state_json(const struct camera_state *st, int64_t now_us);
 json_t *camera_state_short_json(const struct camera_state *st);

@@ -91,6 +91,8 @@ class Camera {
       viewers: 1,
       reconnects: 3,
       lost_packets: 41,
+      damaged_pictures: 3,
+      resyncs: 0,
       clock_offset_s: 0.31,
       has_audio: false,
       audio: { codec: null, state: 'absent', detail: 'the camera offers no sound' },

@@ -239,6 +239,11 @@ class WithCameras(Fixture):
         self.assertEqual((state["codec"], state["width"], state["height"]), ("h264", 320, 240))
         self.assertAlmostEqual(state["fps"], 10, delta=2)
         self.assertTrue(state["has_sub"])
+        self.assertEqual((state["lost_packets"], state["damaged_pictures"], state["resyncs"]), (0, 0, 0))
+        sub = wait_for("the sub stream", lambda: (s := self.rookery.get("/cameras/cam-1/state", stream="sub"))["width"] and s)
+        self.assertEqual((sub["stream"], sub["cause"], sub["width"]), ("sub", "ok", 160))
+        self.assertEqual(self.api("GET", "/cameras/cam-2/state?stream=sub").status, 404)
+        self.assertEqual(self.api("GET", "/cameras/cam-2/state?stream=third").status, 422)
         self.assertLess((parse_time(now()) - parse_time(state["recorded_at"])).total_seconds(), 5)
         self.assertFalse(self.rookery.state("cam-3")["recording"])
 

@@ -179,6 +179,8 @@ export type CameraState = {
   viewers: number;
   reconnects: number;
   lost_packets: number;
+  /** left out because something inside was missing */ damaged_pictures: number;
+  /** how often the framing of the connection was lost and found again */ resyncs: number;
   /** the camera's clock minus ours */ clock_offset_s: number | null;
   has_audio: boolean;
   /** what becomes of the sound; null until the stream has played */ audio: {

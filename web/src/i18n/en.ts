@@ -437,6 +437,8 @@ const en: Same<typeof zhCN> = {
       gop: 'Key frame interval',
       reconnects: 'Reconnects',
       lost: 'Lost packets',
+      damaged: 'Damaged pictures left out',
+      resyncs: 'Framing lost and found',
       clock: 'Clock offset',
       viewers: 'Viewers',
       stream: 'Figures of',

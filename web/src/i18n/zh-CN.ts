@@ -433,6 +433,8 @@ export default {
       gop: '关键帧间隔',
       reconnects: '重连次数',
       lost: '丢包',
+      damaged: '弃用的残损画面',
+      resyncs: '数据流失步次数',
       clock: '时钟偏差',
       viewers: '观看人数',
       stream: '统计码流',
