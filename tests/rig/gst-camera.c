@@ -2,13 +2,13 @@
  * product. Serves rtsp://127.0.0.1:PORT/test: a live x264 picture with a clock, moving JPEG images,
  * or an MP4 file.
  * With --tls it is rtsps:// only; RTSP over HTTP works on the same port, as that server has it.
- * usage: gst-camera PORT [--file F.mp4 h264|h265] [--images WIDTH HEIGHT] [--auth USER PASSWORD]
- *                        [--tls CERT KEY] */
+ * usage: gst-camera PORT [--file F.mp4 h264|h265] [--images WIDTH HEIGHT] [--sound aac|pcma RATE]
+ *                        [--auth USER PASSWORD] [--tls CERT KEY] */
 #include <gst/rtsp-server/rtsp-server.h>
 #include <string.h>
 
 static const char live[] =
-    "( videotestsrc is-live=true pattern=ball ! video/x-raw,width=640,height=360,framerate=15/1 ! "
+    "( %s videotestsrc is-live=true pattern=ball ! video/x-raw,width=640,height=360,framerate=15/1 ! "
     "%s x264enc tune=zerolatency speed-preset=ultrafast bitrate=500 key-int-max=30 ! "
     "rtph264pay name=pay0 pt=96 config-interval=-1 )";
 
@@ -21,14 +21,26 @@ static char *images_text(const char *width, const char *height)
                            width, height);
 }
 
-static char *launch_text(const char *file, const char *codec)
+/* A tone beside the live picture; "" when codec is NULL. */
+static char *sound_text(const char *codec, const char *rate)
+{
+    if (!codec)
+        return g_strdup("");
+    const char *encoder = strcmp(codec, "aac") == 0 ? "avenc_aac bitrate=64000 ! rtpmp4gpay pt=97"
+                                                    : "alawenc ! rtppcmapay pt=8";
+    return g_strdup_printf("audiotestsrc is-live=true freq=440 ! audio/x-raw,rate=%s,channels=1 ! "
+                           "audioconvert ! %s name=pay1",
+                           rate, encoder);
+}
+
+static char *launch_text(const char *file, const char *codec, const char *sound)
 {
     if (file)
         return g_strdup_printf("( filesrc location=\"%s\" ! qtdemux ! %sparse ! rtp%spay name=pay0 "
                                "pt=96 config-interval=-1 )",
                                file, codec, codec);
     GstElementFactory *clock = gst_element_factory_find("clockoverlay");
-    char *text = g_strdup_printf(live, clock ? "clockoverlay font-desc=\"Sans 24\" !" : "");
+    char *text = g_strdup_printf(live, sound, clock ? "clockoverlay font-desc=\"Sans 24\" !" : "");
     if (clock)
         gst_object_unref(clock);
     return text;
@@ -73,6 +85,8 @@ int main(int argc, char **argv)
     const char *file = NULL;
     const char *codec = NULL;
     char *images = NULL;
+    const char *sound = NULL;
+    const char *rate = NULL;
     GstRTSPServer *server = gst_rtsp_server_new();
     GstRTSPMediaFactory *factory = gst_rtsp_media_factory_new();
     GstRTSPAuth *auth = gst_rtsp_auth_new();
@@ -84,6 +98,9 @@ int main(int argc, char **argv)
             codec = argv[i + 2];
         } else if (strcmp(argv[i], "--images") == 0) {
             images = images_text(argv[i + 1], argv[i + 2]);
+        } else if (strcmp(argv[i], "--sound") == 0) {
+            sound = argv[i + 1];
+            rate = argv[i + 2];
         } else if (strcmp(argv[i], "--auth") == 0) {
             require_password(auth, argv[i + 1], argv[i + 2]);
             has_user = TRUE;
@@ -95,7 +112,7 @@ int main(int argc, char **argv)
     }
     if (argc < 2 || (argc - 2) % 3 != 0) {
         g_printerr("usage: gst-camera PORT [--file F.mp4 h264|h265] [--images WIDTH HEIGHT] "
-                   "[--auth USER PASSWORD] [--tls CERT KEY]\n");
+                   "[--sound aac|pcma RATE] [--auth USER PASSWORD] [--tls CERT KEY]\n");
         return 2;
     }
     if (!has_user)
@@ -107,7 +124,9 @@ int main(int argc, char **argv)
         gst_rtsp_server_set_auth(server, auth);
     }
     g_object_unref(auth);
-    char *launch = images ? images : launch_text(file, codec);
+    char *tone = sound_text(sound, rate);
+    char *launch = images ? images : launch_text(file, codec, tone);
+    g_free(tone);
     gst_rtsp_media_factory_set_launch(factory, launch);
     gst_rtsp_media_factory_set_shared(factory, file == NULL);
     g_free(launch);

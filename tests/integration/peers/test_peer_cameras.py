@@ -2,6 +2,7 @@
 Chromium as players. What is recorded, cut and shown must be what the camera sent, byte for byte."""
 
 import os
+import re
 import subprocess
 import tempfile
 import unittest
@@ -23,6 +24,9 @@ class PeerCameras(unittest.TestCase):
         cls.films = {c: make_film(os.path.join(cls.folder, c + ".mp4"), c, FILM_S) for c in ("h264", "h265")}
         cls.cameras = {
             "live": GstCamera(cls.folder, "live"),
+            "aac-tcp": GstCamera(cls.folder, "aac-tcp", "--sound", "aac", "16000"),
+            "aac-udp": GstCamera(cls.folder, "aac-udp", "--sound", "aac", "48000"),
+            "pcma-tcp": GstCamera(cls.folder, "pcma-tcp", "--sound", "pcma", "8000"),
             "locked": GstCamera(cls.folder, "locked", "--auth", "user", "pass word"),
             "h264-tcp": GstCamera(cls.folder, "h264-tcp", "--file", cls.films["h264"], "h264"),
             "h265-tcp": GstCamera(cls.folder, "h265-tcp", "--file", cls.films["h265"], "h265"),
@@ -94,6 +98,23 @@ class PeerCameras(unittest.TestCase):
             self.assertGreater(len(shown), 25)
             wait_for("what was shown in the files",
                      lambda n=name, s=shown[:-1]: index_of(s, self.recorded(n, "h264")) >= 0, 10)
+
+    def test_sound_is_recorded_beside_the_picture(self):
+        for name, codec, told, rate in (("aac-tcp", "aac", "aac", 16000), ("aac-udp", "aac", "aac", 48000),
+                                        ("pcma-tcp", "pcm_alaw", "pcma", 8000)):
+            with self.subTest(camera=name):
+                self.wait_frames(name, 130)  # more than one segment of 5 s
+                audio = self.rookery.state(name)["audio"]
+                self.assertEqual((audio["codec"], audio["state"]), (told, "recorded"))
+                path = segments(self.rookery, name)[0]
+                self.assertEqual(decode_errors(path), "")
+                found, _ = ffprobe(path, "-show_entries", "stream=codec_type,codec_name,sample_rate,duration")
+                streams = {s["codec_type"]: s for s in found["streams"]}
+                self.assertEqual((streams["audio"]["codec_name"], int(streams["audio"]["sample_rate"])), (codec, rate))
+                self.assertAlmostEqual(float(streams["audio"]["duration"]), float(streams["video"]["duration"]), delta=0.4)
+                loud = run("ffmpeg", "-hide_banner", "-i", path, "-map", "0:a", "-af", "volumedetect", "-f", "null", "-")
+                mean = float(re.search(r"mean_volume: (-?[0-9.]+) dB", loud.stderr.decode())[1])
+                self.assertGreater(mean, -12)  # the tone of 0.8 lies at about -5; silence would be -91
 
     def test_clip_of_a_film_is_part_of_the_film(self):
         for name in ("h264-tcp", "h265-tcp"):
