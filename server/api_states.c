@@ -108,7 +108,7 @@ static int read_state(const struct api_call *call, struct camera_state *out, str
 
 void state_take(struct api_call *call)
 {
-    struct camera_state st;
+    struct camera_state st = {0};
     struct err err;
     err_clear(&err);
     if (read_state(call, &st, &err) < 0) {
