@@ -148,7 +148,7 @@ async function around(page) {
     );
     truth((await pixels(page, 'cam-002')) !== 0, 'no picture');
     await tile.hover();
-    await tile.locator('.actions button').nth(2).click();
+    await tile.locator('[data-test=to-playback]').click();
     await page.waitForURL('**/playback?camera=cam-002*');
     await until('pictures', 25, async () => (await only(page))?.frames > 3);
   });
