@@ -460,6 +460,7 @@ const en: Same<typeof zhCN> = {
       title: 'The last 24 hours',
       none: 'Nothing is known yet.',
       waiting: 'No new picture',
+      notRecording: 'OK, not recording',
       stopped: 'The server was stopped',
       crashed: 'The server was down',
       more: '{n} earlier ones',

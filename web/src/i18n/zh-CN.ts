@@ -456,6 +456,7 @@ export default {
       title: '最近 24 小时',
       none: '暂无记录。',
       waiting: '没有新画面',
+      notRecording: '正常，未录像',
       stopped: '服务器已停止',
       crashed: '服务器中断',
       more: '更早的 {n} 条',
