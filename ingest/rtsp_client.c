@@ -49,8 +49,12 @@ void rtsp_client__finish(struct rtsp_client *c, int64_t mono_us, enum session_ve
     rtsp_client__ask(c, mono_us, RTSP_TEARDOWN);
 }
 
+/* A recorder may take long to describe a channel (quirk L6); who has said nothing at all is silent.
+ */
 int rtsp_client__answer_s(const struct rtsp_client *c)
 {
+    if (c->state == RTSP_CLIENT_DESCRIBE && !c->base.has_answered)
+        return states[RTSP_CLIENT_OPTIONS].answer_s;
     return states[c->state].answer_s;
 }
 
@@ -211,7 +215,7 @@ static void keep_alive(struct rtsp_client *c, int64_t mono_us)
 
 static void no_answer(struct rtsp_client *c, int64_t mono_us)
 {
-    int waited_s = states[c->state].answer_s;
+    int waited_s = rtsp_client__answer_s(c);
     if (!c->has_taken_partial && c->state == RTSP_CLIENT_DESCRIBE) {
         /* Quirk F4: the body may be shorter than announced. */
         c->has_taken_partial = true;
