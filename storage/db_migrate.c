@@ -207,6 +207,27 @@ static const char *const migrations[] = {
 
     /* 6: when what a state rests on was seen; 0 = never */
     "ALTER TABLE states ADD COLUMN evidence_us INTEGER NOT NULL DEFAULT 0;",
+
+    /* 7: recordings that can be trusted: holds that were released stay listed, segments of which
+     * only key frames are left say so, and the hash chain of every stream has its ends here, apart
+     * from the files. */
+    "ALTER TABLE holds ADD COLUMN released_us INTEGER NOT NULL DEFAULT 0;" /* 0 = in force */
+    "ALTER TABLE holds ADD COLUMN released_by TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE holds ADD COLUMN released_reason TEXT NOT NULL DEFAULT '';"
+    "DROP INDEX holds_camera;"
+    "CREATE INDEX holds_camera ON holds(camera) WHERE released_us = 0;"
+    "ALTER TABLE segments ADD COLUMN thinned INTEGER NOT NULL DEFAULT 0;"
+    "CREATE INDEX deletions_at ON deletions(at_us);"
+    "CREATE TABLE chains("
+    " camera INTEGER NOT NULL,"
+    " stream INTEGER NOT NULL,"
+    " first_us INTEGER NOT NULL," /* of the first segment; its number makes it unique */
+    " first_n INTEGER NOT NULL,"
+    " day INTEGER NOT NULL," /* days since 1970, UTC */
+    " last_us INTEGER NOT NULL,"
+    " segments INTEGER NOT NULL,"
+    " link BLOB NOT NULL," /* of the last segment */
+    " PRIMARY KEY(camera, stream, first_us, first_n)) WITHOUT ROWID;",
 };
 
 size_t db_schema_version(void)

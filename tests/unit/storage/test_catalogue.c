@@ -279,6 +279,9 @@ static const char *const relics[] = {
     [5] = "INSERT INTO segments VALUES(1, 0, 8000, 3, 9000, 2, 70, 5, 0, 0, 1, '8100-8200 ');",
     [6] = "INSERT INTO states(camera, stream, from_us, cause, reachable, advancing, recording,"
           " evidence_us) VALUES(1, 1, 2000, 'timeout', 0, 0, 0, 1999);",
+    [7] = "INSERT INTO holds(id, camera, from_us, to_us, user, created_us, released_us)"
+          " VALUES('h1', 1, 1000, 2000, 'admin', 3000, 4000);"
+          "INSERT INTO chains VALUES(1, 0, 1000, 1, 0, 1000, 1, x'00');",
 };
 static const char *const relic_counts[] = {
     [1] = "SELECT count(*) FROM cameras",
@@ -287,6 +290,7 @@ static const char *const relic_counts[] = {
     [4] = "SELECT bytes >= 70 AND segments >= 1 FROM volumes WHERE key = 2",
     [5] = "SELECT holes = '8100-8200 ' FROM segments WHERE n = 3",
     [6] = "SELECT evidence_us = 1999 FROM states WHERE stream = 1",
+    [7] = "SELECT (SELECT released_us FROM holds) = 4000 AND (SELECT segments FROM chains) = 1",
 };
 
 static int64_t ask(struct db *db, const char *sql)
