@@ -70,6 +70,7 @@ struct fmp4_read_fragment {
     int64_t wall_us; /* from prft; 0 when absent */
     uint32_t sequence;
     uint64_t size;                    /* bytes of prft + moof + mdat */
+    uint64_t moof_at;                 /* from the start of the fragment */
     struct fmp4_read_sample *samples; /* owned */
     size_t n_samples;
     size_t cap_samples;

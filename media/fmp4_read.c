@@ -202,6 +202,7 @@ int fmp4_read_fragment(const uint8_t *p, size_t n, struct fmp4_read_fragment *ou
 {
     uint64_t at = 0, moof_at = UINT64_MAX;
     out->n_samples = 0;
+    out->moof_at = 0;
     out->wall_us = 0;
     out->sequence = 0;
     out->size = 0;
@@ -239,7 +240,7 @@ int fmp4_read_fragment(const uint8_t *p, size_t n, struct fmp4_read_fragment *ou
         } else if (box.type == FMP4_TYPE('m', 'o', 'o', 'f')) {
             if (moof_at != UINT64_MAX || !read_moof(body, out))
                 return err_set(err, ERR_PARSE, "moof at %llu", (unsigned long long)at);
-            moof_at = at;
+            moof_at = out->moof_at = at;
         }
         at += box.size;
         if (at > MOOF_MAX_BYTES * 2)

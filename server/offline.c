@@ -60,7 +60,8 @@ int offline_open_storage(struct offline *o, struct err *err)
                                                  .volumes = volumes,
                                                  .n_volumes = n,
                                                  .retention_days = c->retention_days,
-                                                 .is_reader = o->is_beside_server},
+                                                 .is_reader = o->is_beside_server,
+                                                 .secret = secrets_recordings_key(o->secrets)},
                         &o->storage, err);
 }
 

@@ -9,32 +9,35 @@
 #include "base/mem.h"
 #include "base/str.h"
 
+_Static_assert(crypto_secretbox_KEYBYTES == SECRET_KEY_BYTES, "every key is as long");
+
 struct secrets {
-    uint8_t key[crypto_secretbox_KEYBYTES];
+    uint8_t camera[SECRET_KEY_BYTES];
+    uint8_t recordings[SECRET_KEY_BYTES];
 };
 
-static int read_key(const char *path, struct secrets *s, struct err *err)
+static int read_key(const char *path, uint8_t key[SECRET_KEY_BYTES], const char *loss,
+                    struct err *err)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return -errno;
-    ssize_t n = read(fd, s->key, sizeof s->key);
+    ssize_t n = read(fd, key, SECRET_KEY_BYTES);
     close(fd);
-    if (n != (ssize_t)sizeof s->key)
+    if (n != SECRET_KEY_BYTES)
         return err_text(err, ERR_PARSE,
-                        "%s is damaged: restore it from a backup, or delete it and enter the "
-                        "cameras' passwords again",
-                        path);
+                        "%s is damaged: restore it from a backup, or delete it and %s", path, loss);
     return 0;
 }
 
 /* Complete or not at all: written aside, synced, then linked into place without replacing. */
-static int make_key(const char *path, struct secrets *s, struct err *err)
+static int make_key(const char *path, uint8_t key[SECRET_KEY_BYTES], const char *loss,
+                    struct err *err)
 {
     char *aside = xasprintf("%s.%ld", path, (long)getpid());
-    randombytes_buf(s->key, sizeof s->key);
+    randombytes_buf(key, SECRET_KEY_BYTES);
     int rc = 0, fd = open(aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0 || write(fd, s->key, sizeof s->key) != (ssize_t)sizeof s->key || fsync(fd) < 0)
+    if (fd < 0 || write(fd, key, SECRET_KEY_BYTES) != SECRET_KEY_BYTES || fsync(fd) < 0)
         rc = err_set(err, errno ? -errno : -EIO, "write %s", aside);
     if (fd >= 0)
         close(fd);
@@ -42,7 +45,22 @@ static int make_key(const char *path, struct secrets *s, struct err *err)
         rc = err_set(err, -errno, "create %s", path);
     unlink(aside);
     free(aside);
-    return rc < 0 ? rc : read_key(path, s, err);
+    return rc < 0 ? rc : read_key(path, key, loss, err);
+}
+
+/* loss: what a person does who goes on without the key. */
+static int open_key(const char *dir, const char *name, uint8_t key[SECRET_KEY_BYTES],
+                    const char *loss, struct err *err)
+{
+    char *path = xasprintf("%s/%s", dir, name);
+    err_clear(err);
+    int rc = read_key(path, key, loss, err);
+    if (rc == -ENOENT)
+        rc = make_key(path, key, loss, err);
+    else if (rc < 0 && rc != ERR_PARSE)
+        err_set(err, rc, "read %s", path);
+    free(path);
+    return rc;
 }
 
 int secrets_open(const char *data_dir, struct secrets **out, struct err *err)
@@ -51,19 +69,15 @@ int secrets_open(const char *data_dir, struct secrets **out, struct err *err)
         return err_text(err, -EIO, "libsodium cannot start: no source of randomness");
     struct secrets *s = xcalloc(1, sizeof *s);
     char *dir = xasprintf("%s/keys", data_dir);
-    char *path = xasprintf("%s/camera.key", dir);
     int rc = 0;
     if (mkdir(dir, 0700) < 0 && errno != EEXIST)
         rc = err_set(err, -errno, "create %s", dir);
-    if (rc == 0) {
-        err_clear(err);
-        rc = read_key(path, s, err);
-        if (rc == -ENOENT)
-            rc = make_key(path, s, err);
-        else if (rc < 0 && rc != ERR_PARSE)
-            err_set(err, rc, "read %s", path);
-    }
-    free(path);
+    if (rc == 0)
+        rc = open_key(dir, "camera.key", s->camera, "enter the cameras' passwords again", err);
+    if (rc == 0)
+        rc = open_key(dir, "recordings.key", s->recordings,
+                      "accept that recordings made so far cannot be checked for changes any more",
+                      err);
     free(dir);
     if (rc < 0)
         secrets_close(&s);
@@ -78,6 +92,11 @@ void secrets_close(struct secrets **s)
     FREE(s);
 }
 
+const uint8_t *secrets_recordings_key(const struct secrets *s)
+{
+    return s->recordings;
+}
+
 uint8_t *secrets_seal(const struct secrets *s, const char *plain, size_t *out_n)
 {
     size_t n = strlen(plain);
@@ -85,7 +104,7 @@ uint8_t *secrets_seal(const struct secrets *s, const char *plain, size_t *out_n)
     uint8_t *sealed = xmalloc(*out_n);
     randombytes_buf(sealed, crypto_secretbox_NONCEBYTES);
     crypto_secretbox_easy(sealed + crypto_secretbox_NONCEBYTES, (const uint8_t *)plain, n, sealed,
-                          s->key);
+                          s->camera);
     return sealed;
 }
 
@@ -98,7 +117,7 @@ int secrets_unseal(const struct secrets *s, const uint8_t *sealed, size_t n, cha
     if (n - extra >= cap)
         return ERR_TOO_BIG;
     if (crypto_secretbox_open_easy((uint8_t *)dst, sealed + crypto_secretbox_NONCEBYTES,
-                                   n - crypto_secretbox_NONCEBYTES, sealed, s->key) != 0) {
+                                   n - crypto_secretbox_NONCEBYTES, sealed, s->camera) != 0) {
         dst[0] = '\0';
         return ERR_AUTH;
     }

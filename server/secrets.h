@@ -1,6 +1,6 @@
-/* Keys and secrets: the key that encrypts camera passwords at rest (libsodium secretbox), random
- * tokens and their hashes, ids.
- * Thread: any; opening blocks. */
+/* Keys and secrets: the key that encrypts camera passwords at rest (libsodium secretbox), the one
+ * of the recordings' hash chain, random tokens and their hashes, ids. Thread: any; opening blocks.
+ */
 #ifndef SERVER_SECRETS_H
 #define SERVER_SECRETS_H
 
@@ -13,10 +13,14 @@ struct secrets;
 
 #define SECRET_TEXT_BYTES 65 /* 256 random bits in hexadecimal, with NUL */
 #define SECRET_HASH_BYTES 32
+#define SECRET_KEY_BYTES  32
 
-/* Reads data_dir/keys/camera.key (mode 0600), or makes it when there is none. */
+/* Reads data_dir/keys/camera.key and recordings.key (mode 0600), or makes what is not there. */
 int secrets_open(const char *data_dir, struct secrets **out, struct err *err);
 void secrets_close(struct secrets **s);
+
+/* SECRET_KEY_BYTES of the hash chain of recordings; lives as long as the secrets. */
+const uint8_t *secrets_recordings_key(const struct secrets *s);
 
 /* Encrypts; the caller frees. */
 uint8_t *secrets_seal(const struct secrets *s, const char *plain, size_t *out_n);

@@ -263,7 +263,8 @@ static int open_stores(struct serve *v, struct err *err)
                                                  .volumes = volumes,
                                                  .n_volumes = n,
                                                  .retention_days = c->retention_days,
-                                                 .segment_us = c->segment_s * US_PER_S},
+                                                 .segment_us = c->segment_s * US_PER_S,
+                                                 .secret = secrets_recordings_key(s->secrets)},
                         &s->storage, err);
 }
 

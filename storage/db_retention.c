@@ -10,7 +10,7 @@
 
 /* Evidence is never a candidate. */
 #define NOT_HELD                                                                                   \
-    " AND NOT EXISTS(SELECT 1 FROM holds h WHERE h.camera = s.camera AND h.released_us = 0"         \
+    " AND NOT EXISTS(SELECT 1 FROM holds h WHERE h.camera = s.camera AND h.released_us = 0"        \
     " AND h.from_us < s.to_us AND h.to_us > s.from_us)"
 
 struct candidates {

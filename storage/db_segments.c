@@ -7,6 +7,7 @@
 
 #include "base/str.h"
 #include "storage/db.h"
+#include "storage/db_chains.h"
 
 int db_camera_key(struct db *db, const char *camera_id, bool is_created, int64_t *out,
                   struct err *err)
@@ -126,7 +127,10 @@ int db_segment_open(struct db *db, struct segment_row *row, struct err *err)
     stmt_bind_i64(s, 4, row->id.n);
     stmt_bind_i64(s, 5, row->volume);
     stmt_bind_i64(s, 6, row->began);
-    return stmt_run(s, err);
+    rc = stmt_run(s, err);
+    if (rc >= 0)
+        rc = db_chain_newest(db, row->camera, row->id.stream, &row->chain.before, err);
+    return rc < 0 ? rc : 0;
 }
 
 int db_segment_forget(struct db *db, const struct segment_row *row, struct err *err)
@@ -151,20 +155,22 @@ int db_segment_finish(struct db *db, struct segment_row *row, struct err *err)
         return rc;
     struct stmt *s = db_stmt(db,
                              "INSERT OR REPLACE INTO segments(camera, stream, from_us, n, to_us,"
-                             " volume, bytes, frames, lost_packets, began, ended, holes)"
-                             " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+                             " volume, bytes, frames, lost_packets, began, ended, thinned, holes)"
+                             " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
                              err);
     if (s == NULL)
         return -EIO;
     const int64_t values[] = {row->camera,       row->id.stream, row->id.from_us, row->id.n,
                               row->to_us,        row->volume,    row->bytes,      row->frames,
-                              row->lost_packets, row->began,     row->ended};
+                              row->lost_packets, row->began,     row->ended,      row->is_thinned};
     for (int i = 0; i < (int)ARRAY_LEN(values); i++)
         stmt_bind_i64(s, i + 1, values[i]);
     char holes[HOLES_TEXT_BYTES];
     if (row->holes.n > 0)
         stmt_bind_text(s, (int)ARRAY_LEN(values) + 1, print_holes(&row->holes, holes));
     rc = stmt_run(s, err);
+    if (rc >= 0)
+        rc = db_chain_add(db, row, err);
     return rc < 0 ? rc : db_segment_forget(db, row, err);
 }
 
@@ -218,7 +224,7 @@ int db_segments_unsettled(struct db *db, segment_row_fn *fn, void *ctx, struct e
 /* Columns of every query that gives rows, in this order. */
 #define COLUMNS                                                                                    \
     "s.camera, s.stream, s.from_us, s.n, s.to_us, s.volume, s.bytes, s.frames, s.lost_packets,"    \
-    " s.began, s.ended, s.holes"
+    " s.began, s.ended, s.thinned, s.holes"
 
 static void read_row(struct stmt *s, const char *camera_id, struct segment_row *row)
 {
@@ -233,8 +239,9 @@ static void read_row(struct stmt *s, const char *camera_id, struct segment_row *
                                 .lost_packets = stmt_i64(s, 8),
                                 .began = (enum segment_edge)stmt_i64(s, 9),
                                 .ended = (enum segment_edge)stmt_i64(s, 10),
+                                .is_thinned = stmt_i64(s, 11) != 0,
                                 .is_recorded = true};
-    parse_holes(stmt_text(s, 11), &row->holes);
+    parse_holes(stmt_text(s, 12), &row->holes);
     str_copy(row->id.camera_id, sizeof row->id.camera_id, camera_id);
 }
 
@@ -245,7 +252,7 @@ static int each_row(struct stmt *s, const char *camera_id, segment_row_fn *fn, v
     int rc, n = 0;
     while ((rc = stmt_step(s, err)) == 1) {
         struct segment_row row;
-        read_row(s, camera_id != NULL ? camera_id : stmt_text(s, 12), &row);
+        read_row(s, camera_id != NULL ? camera_id : stmt_text(s, 13), &row);
         rc = fn(ctx, &row);
         if (rc < 0)
             break;
@@ -325,7 +332,7 @@ int db_segments_page(struct db *db, struct segment_row *after, size_t limit, seg
     stmt_bind_i64(s, 5, (int64_t)limit);
     int rc, n = 0;
     while ((rc = stmt_step(s, err)) == 1) {
-        read_row(s, stmt_text(s, 12), after);
+        read_row(s, stmt_text(s, 13), after);
         rc = fn(ctx, after);
         if (rc < 0)
             break;
@@ -337,7 +344,7 @@ int db_segments_page(struct db *db, struct segment_row *after, size_t limit, seg
 
 int db_segments_clear(struct db *db, struct err *err)
 {
-    return db_exec(db, "DELETE FROM segments; DELETE FROM open_segments;", err);
+    return db_exec(db, "DELETE FROM segments; DELETE FROM open_segments; DELETE FROM chains;", err);
 }
 
 int db_segment_totals(struct db *db, struct segment_totals *out, struct err *err)

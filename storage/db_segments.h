@@ -11,6 +11,12 @@
 
 struct db;
 
+/* Its place in the hash chain, as the file says. */
+struct segment_chain {
+    bool has_before, has_link;
+    struct chain_value before, link;
+};
+
 struct segment_row {
     struct segment_id id;
     int64_t camera; /* key; filled by db_segment_open, and when read */
@@ -19,8 +25,10 @@ struct segment_row {
     int64_t bytes, frames, lost_packets;
     enum segment_edge began, ended;
     struct segment_holes holes;
-    bool is_doomed;   /* of unsettled files */
-    bool is_recorded; /* of what a search finds: has a row in segments */
+    struct segment_chain chain; /* never read from the catalogue */
+    bool is_thinned;            /* only key frames are left */
+    bool is_doomed;             /* of unsettled files */
+    bool is_recorded;           /* of what a search finds: has a row in segments */
 };
 
 /* What is recorded without a hole: piece i of holes.n + 1. */
@@ -39,9 +47,11 @@ int db_volume_put(struct db *db, const char *uuid, const char *path, int64_t *ou
 /* ERR_NOT_FOUND when no volume was ever at this path. */
 int db_volume_find(struct db *db, const char *path, int64_t *out_key, struct err *err);
 
-/* An unsettled file: about to be written. Fills row->camera. */
+/* An unsettled file: about to be written. Fills row->camera, and chain.before with the newest link
+ * of its stream that is known. */
 int db_segment_open(struct db *db, struct segment_row *row, struct err *err);
-/* Settles it: the finished segment takes its place. Replaces a row of the same name. */
+/* Settles it: the finished segment takes its place, and its link the end of a chain. Replaces a row
+ * of the same name. */
 int db_segment_finish(struct db *db, struct segment_row *row, struct err *err);
 /* Settles it: there is no such file (any more). */
 int db_segment_forget(struct db *db, const struct segment_row *row, struct err *err);

@@ -66,7 +66,9 @@ static int adopt(struct walk *w, const char *path, struct segment_row *row, stru
     row->id.from_us = 0; /* the file knows the microseconds */
     int rc = inspect_segment(w->volume->dirfd, path, w->is_deep, row, &problem);
     if (rc < 0)
-        rc = repair_segment(w->volume->dirfd, path, row, &problem);
+        rc = repair_segment(w->volume->dirfd, path, w->volume->chain, row, &problem);
+    else
+        inspect_chain(w->volume->dirfd, path, row);
     if (rc < 0) {
         w->report->n_bad_files++;
         tell(w, path, rc == ERR_NOT_FOUND ? "no whole fragment: removed" : problem.msg);

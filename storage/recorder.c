@@ -37,7 +37,8 @@ struct recorder {
 
     /* the open segment; writer NULL = waiting for a key frame */
     struct writer *writer;
-    struct inband sets; /* of the pictures; its entry is that of the file */
+    struct writer *last; /* the one before, for its link; NULL = none yet */
+    struct inband sets;  /* of the pictures; its entry is that of the file */
     int64_t from_us;
     int64_t base_dts;
     int64_t bytes;
@@ -83,7 +84,10 @@ static void lose_fragment(struct recorder *r)
 
 static void close_segment(struct recorder *r, int64_t to_us, enum segment_edge ended)
 {
-    writer_close(&r->writer, MAX(to_us, r->from_us + 1000), ended);
+    writer_close(r->writer, MAX(to_us, r->from_us + 1000), ended);
+    writer_unref(&r->last);
+    r->last = r->writer;
+    r->writer = NULL;
     r->is_cut_wanted = false;
     r->began = ended == SEGMENT_DOWN ? SEGMENT_START : ended;
 }
@@ -207,7 +211,7 @@ static bool open_segment(struct recorder *r, const struct packet *key)
     atomic_store(&r->link->volume, volume);
     str_copy(id.camera_id, sizeof id.camera_id, r->link->camera_id);
     id.n = atomic_fetch_add(&r->storage->next_n, 1);
-    r->writer = writer_create(volume, r->link, &id, r->began);
+    r->writer = writer_create(volume, r->link, &id, r->began, &r->last);
     inband_begin(&r->sets, key->format);
     r->from_us = r->sent_to_us = key->wall_us;
     r->base_dts = key->dts;
@@ -417,6 +421,7 @@ static void on_source_changed(struct sink *sink, bool is_up)
 static void release(struct recorder *r)
 {
     registry_stopped(r->storage->registry, r->link);
+    writer_unref(&r->last);
     recorder_link_unref(&r->link);
     format_unref(&r->audio);
     inband_fini(&r->sets);

@@ -58,7 +58,7 @@ static bool recover_one(struct storage *s, struct segment_row *row)
     if (row->is_doomed)
         remove_file(v, path);
     else
-        rc = repair_segment(v->dirfd, path, row, &err);
+        rc = repair_segment(v->dirfd, path, v->chain, row, &err);
     if (rc < 0 && rc != ERR_NOT_FOUND) {
         log_error(path, "cannot be recovered: %s", err.msg);
         return false;

@@ -4,7 +4,13 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "storage/chain_read.h"
 #include "storage/list.h"
+
+struct mark {
+    uint64_t at; /* of a fragment */
+    int64_t wall_us;
+};
 
 /* What a walk over the fragments finds. */
 struct walk {
@@ -13,7 +19,19 @@ struct walk {
     size_t n_seeks;
     uint64_t whole_bytes; /* up to the end of the last whole fragment */
     int64_t end_dts;      /* of its pictures */
+    struct mark *marks;   /* one per fragment */
+    size_t n_marks;
+    struct segment_chain chain;
+    bool has_hash;
+    struct chain_value value; /* in front of the last fragment */
 };
+
+static void walk_fini(struct walk *w)
+{
+    free(w->seeks);
+    free(w->marks);
+    *w = (struct walk){0};
+}
 
 static int64_t ticks_to_us(int64_t ticks, uint32_t timescale)
 {
@@ -42,6 +60,10 @@ static void note_fragment(struct walk *w, const struct segment_reader *r)
     }
     w->facts.lost_packets += r->lost_packets;
     w->whole_bytes = r->next_at;
+    w->has_hash = r->has_hash;
+    w->value = r->hash;
+    w->marks = list_room(w->marks, w->n_marks, sizeof *w->marks);
+    w->marks[w->n_marks++] = (struct mark){r->fragment_at, f->wall_us};
     if (first == NULL)
         return;
     if (w->facts.from_us == 0)
@@ -54,10 +76,8 @@ static void note_fragment(struct walk *w, const struct segment_reader *r)
     if (!first->is_key)
         return;
     w->seeks = list_room(w->seeks, w->n_seeks, sizeof *w->seeks);
-    /* the moof stands right behind what precedes the fragment: mdat offsets count from it */
-    w->seeks[w->n_seeks++] = (struct fmp4_seek_entry){
-        .time = (uint64_t)first->dts,
-        .offset = r->fragment_at + (r->lost_packets > 0 ? 28 : 0) + (f->wall_us != 0 ? 32 : 0)};
+    w->seeks[w->n_seeks++] = (struct fmp4_seek_entry){.time = (uint64_t)first->dts,
+                                                      .offset = r->fragment_at + f->moof_at};
 }
 
 static int walk_file(int fd, uint64_t bytes, struct walk *w, struct err *err)
@@ -65,6 +85,8 @@ static int walk_file(int fd, uint64_t bytes, struct walk *w, struct err *err)
     struct segment_reader r;
     *w = (struct walk){0};
     int rc = segment_reader_init(&r, fd, bytes, err);
+    w->chain.has_before = r.has_chain;
+    w->chain.before = r.before;
     while (rc >= 0 && (rc = segment_reader_next(&r, err)) == 1)
         note_fragment(w, &r);
     segment_reader_fini(&r);
@@ -81,20 +103,78 @@ static void fill_row(struct segment_row *row, const struct segment_end *facts, u
     row->began = facts->began;
     row->ended = facts->ended;
     row->holes = facts->holes;
+    row->chain.has_link = facts->has_link;
+    row->chain.link = facts->link;
 }
 
-static int put_end(int fd, struct walk *w, uint64_t *bytes, struct err *err)
+/* --- the newest fragments: are they there, or only their length? --- */
+
+/* Where the fragments whose hashes are to be compared begin, as an index into marks. */
+static size_t first_to_verify(const struct walk *w)
+{
+    size_t i = w->n_marks;
+    int64_t from_us = i > 0 ? w->marks[i - 1].wall_us - REPAIR_VERIFY_US : 0;
+    while (i > 0 && w->marks[i - 1].wall_us >= from_us)
+        i--;
+    return i;
+}
+
+/* The first fragment from marks[i] on that does not fit its hash; n_marks when all do. */
+static size_t find_torn(int fd, uint64_t bytes, const struct chain_key *key,
+                        const struct segment_id *id, const struct walk *w)
+{
+    struct segment_reader r;
+    struct chain_value value = {0};
+    size_t i = first_to_verify(w);
+    int rc = segment_reader_init(&r, fd, bytes, NULL);
+    if (rc >= 0 && i == 0)
+        rc = chain_read_begin(&r, key, id, &value, NULL);
+    if (rc >= 0 && i > 0) { /* the one in front is trusted, and tells the value */
+        r.next_at = w->marks[i - 1].at;
+        rc = segment_reader_next(&r, NULL);
+        value = r.hash;
+    }
+    for (; rc >= 0 && i < w->n_marks && segment_reader_next(&r, NULL) == 1; i++)
+        if (chain_read_fragment(&r, key, &value, &value, NULL) < 0 || !r.has_hash ||
+            !chain_is_equal(&value, &r.hash))
+            break;
+    segment_reader_fini(&r);
+    return i;
+}
+
+/* Walks again, up to the fragment that is torn. */
+static int leave_out_torn(int fd, uint64_t *bytes, const struct chain_key *key,
+                          const struct segment_id *id, struct walk *w, struct err *err)
+{
+    if (!w->chain.has_before || !w->has_hash)
+        return 0;
+    size_t i = find_torn(fd, *bytes, key, id, w);
+    if (i == w->n_marks)
+        return 0;
+    *bytes = w->marks[i].at;
+    walk_fini(w);
+    int rc = walk_file(fd, *bytes, w, err);
+    return rc == ERR_PARSE ? 0 : rc;
+}
+
+static int put_end(int fd, struct walk *w, const struct chain_key *key, uint64_t *bytes,
+                   struct err *err)
 {
     struct buf buf;
     buf_init(&buf, 0);
-    int rc = segment_write_end(&w->facts, w->seeks, w->n_seeks, &buf);
+    w->facts.has_link = w->chain.has_before && w->has_hash;
+    int rc = segment_write_end(&w->facts, w->seeks, w->n_seeks, key,
+                               w->facts.has_link ? &w->value : NULL, &w->facts.link, &buf);
     if (rc == 0 && ftruncate(fd, (off_t)w->whole_bytes) < 0)
         rc = -errno;
     if (rc == 0 && pwrite(fd, buf.data, buf.len, (off_t)w->whole_bytes) != (ssize_t)buf.len)
         rc = -EIO;
     /* A disk that is full keeps the segment without its end: still readable. */
-    if (rc < 0 && ftruncate(fd, (off_t)w->whole_bytes) == 0)
-        rc = 0, buf.len = 0;
+    if (rc < 0 && ftruncate(fd, (off_t)w->whole_bytes) == 0) {
+        rc = 0;
+        buf.len = 0;
+        w->facts.has_link = false;
+    }
     if (rc == 0 && fdatasync(fd) < 0)
         rc = -errno;
     *bytes = w->whole_bytes + buf.len;
@@ -102,7 +182,8 @@ static int put_end(int fd, struct walk *w, uint64_t *bytes, struct err *err)
     return rc < 0 ? err_set(err, rc, "close recovered segment") : 0;
 }
 
-static int repair_open_file(int fd, struct segment_row *row, struct err *err)
+static int repair_open_file(int fd, const struct chain_key *key, const struct segment_id *id,
+                            struct segment_row *row, struct err *err)
 {
     struct stat st;
     struct walk w = {0};
@@ -116,27 +197,34 @@ static int repair_open_file(int fd, struct segment_row *row, struct err *err)
         return fdatasync(fd) < 0 ? err_set(err, -errno, "sync segment") : 0;
     }
     rc = walk_file(fd, bytes, &w, err);
-    if (rc == 0 || rc == ERR_PARSE) {
+    if (rc == 0 || rc == ERR_PARSE)
+        rc = leave_out_torn(fd, &bytes, key, id, &w, err);
+    if (rc == 0) {
         w.facts.began = row->began;
         w.facts.ended = SEGMENT_CRASH;
         rc = ERR_NOT_FOUND;
         if (w.facts.frames > 0)
-            rc = put_end(fd, &w, &bytes, err);
+            rc = put_end(fd, &w, key, &bytes, err);
         if (rc == 0)
             fill_row(row, &w.facts, bytes);
     }
-    free(w.seeks);
+    walk_fini(&w);
     return rc;
 }
 
-int repair_segment(int dirfd, const char *path, struct segment_row *row, struct err *err)
+int repair_segment(int dirfd, const char *path, const struct chain_key *key,
+                   struct segment_row *row, struct err *err)
 {
+    struct segment_id id = row->id;
     int fd = openat(dirfd, path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0)
         return errno == ENOENT ? ERR_NOT_FOUND : err_set(err, -errno, "open %s", path);
     int64_t from_us = row->id.from_us;
-    int rc = repair_open_file(fd, row, err);
+    if (from_us == 0) /* the name says what the hashes say */
+        segment_path_parse(path, &id);
+    int rc = repair_open_file(fd, key, &id, row, err);
     close(fd);
+    inspect_chain(dirfd, path, row);
     if (rc == ERR_NOT_FOUND && unlinkat(dirfd, path, 0) < 0)
         rc = err_set(err, -errno, "remove %s", path);
     if (from_us != 0) /* the row leads; the file tells the same but for rounding */
@@ -171,7 +259,22 @@ int inspect_segment(int dirfd, const char *path, bool is_deep, struct segment_ro
     }
     if (rc >= 0)
         fill_row(row, &end, bytes);
-    free(w.seeks);
+    walk_fini(&w);
     close(fd);
     return rc < 0 ? rc : 0;
+}
+
+void inspect_chain(int dirfd, const char *path, struct segment_row *row)
+{
+    struct segment_reader r;
+    int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    row->chain.has_before = false;
+    if (fd < 0)
+        return;
+    if (segment_reader_init(&r, fd, (uint64_t)row->bytes, NULL) >= 0 && r.has_chain) {
+        row->chain.has_before = true;
+        row->chain.before = r.before;
+    }
+    segment_reader_fini(&r);
+    close(fd);
 }

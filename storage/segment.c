@@ -58,8 +58,16 @@ static const uint8_t end_uuid[16] = {'r', 'o', 'o', 'k', 'e', 'r', 'y', '.',
                                      'e', 'n', 'd', '.', 'v', '1', 0,   0};
 static const uint8_t holes_uuid[16] = {'r', 'o', 'o', 'k', 'e', 'r', 'y', '.',
                                        'h', 'o', 'l', 'e', 's', '.', 'v', '1'};
+static const uint8_t chain_uuid[16] = {'r', 'o', 'o', 'k', 'e', 'r', 'y', '.',
+                                       'c', 'h', 'a', 'i', 'n', '.', 'v', '1'};
+static const uint8_t hash_uuid[16] = {'r', 'o', 'o', 'k', 'e', 'r', 'y', '.',
+                                      'h', 'a', 's', 'h', '.', 'v', '1', 0};
+static const uint8_t link_uuid[16] = {'r', 'o', 'o', 'k', 'e', 'r', 'y', '.',
+                                      'l', 'i', 'n', 'k', '.', 'v', '1', 0};
 enum { UUID_HEADER_BYTES = 24, LOSS_BYTES = UUID_HEADER_BYTES + 4 };
 enum { END_BYTES = UUID_HEADER_BYTES + 4 + 4 * 8 };
+enum { CHAIN_BOX_BYTES = UUID_HEADER_BYTES + CHAIN_KEY_ID_BYTES + CHAIN_BYTES };
+enum { LINK_BYTES = UUID_HEADER_BYTES + CHAIN_BYTES };
 enum { HOLE_BYTES = 2 * 8 };
 enum { HOLES_MAX_BYTES = UUID_HEADER_BYTES + SEGMENT_HOLES_MAX * HOLE_BYTES };
 
@@ -82,8 +90,38 @@ void segment_write_loss(uint32_t lost_packets, struct buf *out)
     buf_put_be32(out, lost_packets);
 }
 
-int segment_write_end(const struct segment_end *end, const struct fmp4_seek_entry *seeks,
-                      size_t n_seeks, struct buf *out)
+void segment_write_chain(const struct chain_key *key, const struct chain_value *before,
+                         struct buf *out)
+{
+    put_uuid(out, CHAIN_BOX_BYTES, chain_uuid);
+    buf_append(out, key->id, sizeof key->id);
+    buf_append(out, before->bytes, CHAIN_BYTES);
+}
+
+void segment_write_hash(struct buf *out)
+{
+    static const uint8_t none[CHAIN_BYTES];
+    put_uuid(out, SEGMENT_HASH_BYTES, hash_uuid);
+    buf_append(out, none, sizeof none);
+}
+
+void segment_set_hash(struct buf *out, size_t at, const struct chain_value *value)
+{
+    memcpy(out->data + at + UUID_HEADER_BYTES, value->bytes, CHAIN_BYTES);
+}
+
+void segment_chain_begin(const struct chain_key *key, const struct segment_id *id,
+                         const struct chain_value *before, const void *init, size_t n,
+                         struct chain_value *out)
+{
+    char name[SEGMENT_PATH_BYTES];
+    segment_path(id, name);
+    const struct iovec pieces[] = {{name, strlen(name)}, {(void *)init, n}};
+    chain_extend(key, before, pieces, ARRAY_LEN(pieces), out);
+}
+
+static int write_end(const struct segment_end *end, const struct fmp4_seek_entry *seeks,
+                     size_t n_seeks, struct buf *out)
 {
     uint16_t n_holes = (uint16_t)end->holes.n;
     if (n_holes > 0)
@@ -103,17 +141,37 @@ int segment_write_end(const struct segment_end *end, const struct fmp4_seek_entr
     return fmp4_write_mfra(seeks, n_seeks, out);
 }
 
-/* n bytes stand in front of the end box. */
-static void read_holes(const uint8_t *p, size_t n, size_t n_holes, struct segment_holes *out)
+int segment_write_end(const struct segment_end *end, const struct fmp4_seek_entry *seeks,
+                      size_t n_seeks, const struct chain_key *key, const struct chain_value *value,
+                      struct chain_value *out_link, struct buf *out)
+{
+    if (value == NULL)
+        return write_end(end, seeks, n_seeks, out);
+    static const uint8_t none[CHAIN_BYTES];
+    size_t link_at = out->len + UUID_HEADER_BYTES, rest_at = out->len + LINK_BYTES;
+    put_uuid(out, LINK_BYTES, link_uuid);
+    buf_append(out, none, sizeof none);
+    int rc = write_end(end, seeks, n_seeks, out);
+    if (rc < 0)
+        return rc;
+    const struct iovec rest = {out->data + rest_at, out->len - rest_at};
+    chain_extend(key, value, &rest, 1, out_link);
+    memcpy(out->data + link_at, out_link->bytes, CHAIN_BYTES);
+    return 0;
+}
+
+/* n bytes stand in front of the end box; returns how many of them are the holes'. */
+static size_t read_holes(const uint8_t *p, size_t n, size_t n_holes, struct segment_holes *out)
 {
     size_t size = UUID_HEADER_BYTES + n_holes * HOLE_BYTES;
     if (n_holes == 0 || n_holes > SEGMENT_HOLES_MAX || n < size ||
         !is_uuid(p + n - size, size, (uint32_t)size, holes_uuid))
-        return;
+        return 0;
     p += n - size + UUID_HEADER_BYTES;
     for (size_t i = 0; i < n_holes; i++, p += HOLE_BYTES)
         out->list[i] = (struct segment_hole){(int64_t)get_be64(p), (int64_t)get_be64(p + 8)};
     out->n = n_holes;
+    return size;
 }
 
 static void read_end_box(const uint8_t *tail, size_t at, struct segment_end *out)
@@ -125,7 +183,11 @@ static void read_end_box(const uint8_t *tail, size_t at, struct segment_end *out
                                 .to_us = (int64_t)get_be64(p + 12),
                                 .frames = get_be64(p + 20),
                                 .lost_packets = get_be64(p + 28)};
-    read_holes(tail, at, get_be16(p + 2), &out->holes);
+    at -= read_holes(tail, at, get_be16(p + 2), &out->holes);
+    if (at >= LINK_BYTES && is_uuid(tail + at - LINK_BYTES, LINK_BYTES, LINK_BYTES, link_uuid)) {
+        out->has_link = true;
+        memcpy(out->link.bytes, tail + at - CHAIN_BYTES, CHAIN_BYTES);
+    }
 }
 
 int segment_read_end(int fd, uint64_t file_bytes, struct segment_end *out,
@@ -146,7 +208,7 @@ int segment_read_end(int fd, uint64_t file_bytes, struct segment_end *out,
         need += END_BYTES;
         if (rc != 0 || need <= n || need > file_bytes)
             break;
-        n = (size_t)MIN(need + HOLES_MAX_BYTES, file_bytes);
+        n = (size_t)MIN(need + HOLES_MAX_BYTES + LINK_BYTES, file_bytes);
     }
     bool has_end = rc == 1 && n >= mfra_bytes + END_BYTES &&
                    is_uuid(tail + n - mfra_bytes - END_BYTES, END_BYTES, END_BYTES, end_uuid);
@@ -194,6 +256,13 @@ int segment_reader_init(struct segment_reader *r, int fd, uint64_t limit, struct
         rc = err_set(err, ERR_PARSE, "segment without video");
     }
     r->init_size = r->next_at = size;
+    const uint8_t *p = r->window + size;
+    if (rc == 0 && is_uuid(p, (size_t)n - size, CHAIN_BOX_BYTES, chain_uuid)) {
+        r->has_chain = true;
+        memcpy(r->key_id, p + UUID_HEADER_BYTES, sizeof r->key_id);
+        memcpy(r->before.bytes, p + CHAIN_BOX_BYTES - CHAIN_BYTES, CHAIN_BYTES);
+        r->next_at += CHAIN_BOX_BYTES;
+    }
     return rc;
 }
 
@@ -216,6 +285,19 @@ void segment_reader_seek(struct segment_reader *r, uint64_t moof_offset)
         r->next_at = at;
 }
 
+/* What stands in front of prft. */
+static void read_front(struct segment_reader *r, size_t n)
+{
+    const uint8_t *p = r->window;
+    r->has_hash = is_uuid(p, n, SEGMENT_HASH_BYTES, hash_uuid);
+    r->hash_bytes = r->has_hash ? SEGMENT_HASH_BYTES : 0;
+    if (r->has_hash)
+        memcpy(r->hash.bytes, p + UUID_HEADER_BYTES, CHAIN_BYTES);
+    p += r->hash_bytes;
+    bool has_loss = is_uuid(p, n - r->hash_bytes, LOSS_BYTES, loss_uuid);
+    r->lost_packets = has_loss ? get_be32(p + UUID_HEADER_BYTES) : 0;
+}
+
 int segment_reader_next(struct segment_reader *r, struct err *err)
 {
     size_t need = WINDOW_BYTES;
@@ -228,9 +310,7 @@ int segment_reader_next(struct segment_reader *r, struct err *err)
             continue;
         if (rc != 1 || r->fragment.size > r->limit - r->next_at)
             return 0; /* end, or a tail that was never finished */
-        r->lost_packets = is_uuid(r->window, (size_t)n, LOSS_BYTES, loss_uuid)
-                              ? get_be32(r->window + UUID_HEADER_BYTES)
-                              : 0;
+        read_front(r, (size_t)n);
         r->fragment_at = r->next_at;
         r->next_at += r->fragment.size;
         return 1;

@@ -1,16 +1,17 @@
 /* A segment: one fragmented MP4 file of one stream of one camera. What it is called, what closes
- * it, and how it is read back. Writing is volume.c's.
+ * it, and how it is read back. Writing is writer.c's.
  *
- * Layout: init (ftyp, moov), fragments ([uuid loss] prft moof mdat)…, and when it was closed in
- * good order [uuid holes] uuid end, mfra. Thread: pure functions, or blocking reads for pool and
- * volume threads.
- */
+ * Layout: init (ftyp, moov), [uuid chain], fragments ([uuid hash] [uuid loss] prft moof mdat)…, and
+ * when it was closed in good order [uuid link] [uuid holes] uuid end, mfra. What chain, hash and
+ * link hold: chain.h. Files of before have none of these three.
+ * Thread: pure functions, or blocking reads for pool and volume threads. */
 #ifndef STORAGE_SEGMENT_H
 #define STORAGE_SEGMENT_H
 
 #include "base/buf.h"
 #include "base/err.h"
 #include "media/fmp4.h"
+#include "storage/chain.h"
 
 #define SEGMENT_PATH_BYTES 160
 
@@ -69,10 +70,28 @@ struct segment_end {
     uint64_t frames, lost_packets;
     enum segment_edge began, ended;
     struct segment_holes holes;
+    bool has_link; /* read only */
+    struct chain_value link;
 };
 void segment_write_loss(uint32_t lost_packets, struct buf *out);
+
+/* Behind the init. */
+void segment_write_chain(const struct chain_key *key, const struct chain_value *before,
+                         struct buf *out);
+/* Behind the last fragment, whose value is given; NULL: none of them has one. */
 int segment_write_end(const struct segment_end *end, const struct fmp4_seek_entry *seeks,
-                      size_t n_seeks, struct buf *out);
+                      size_t n_seeks, const struct chain_key *key, const struct chain_value *value,
+                      struct chain_value *out_link, struct buf *out);
+
+/* In front of a fragment, before its value is known, and then. */
+#define SEGMENT_HASH_BYTES (24 + CHAIN_BYTES)
+void segment_write_hash(struct buf *out);
+void segment_set_hash(struct buf *out, size_t at, const struct chain_value *value);
+
+/* value(0): of the name and the init (ftyp and moov). */
+void segment_chain_begin(const struct chain_key *key, const struct segment_id *id,
+                         const struct chain_value *before, const void *init, size_t n,
+                         struct chain_value *out);
 
 /* --- reading --- */
 
@@ -81,8 +100,14 @@ struct segment_reader {
     struct fmp4_read_fragment fragment; /* of the latest segment_reader_next */
     uint64_t fragment_at;
     uint32_t lost_packets; /* before this fragment */
+    bool has_hash;
+    struct chain_value hash; /* in front of this fragment */
+    uint32_t hash_bytes;     /* from fragment_at on, that the hash does not cover */
     uint64_t init_size;
     uint64_t next_at;
+    bool has_chain;
+    struct chain_value before; /* the link of the segment before */
+    uint8_t key_id[CHAIN_KEY_ID_BYTES];
 
     /* private */
     int fd; /* borrowed */

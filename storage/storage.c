@@ -137,6 +137,7 @@ static void open_volumes(struct storage *s, const struct storage_params *params)
             .config = params->volumes[i],
             .catalogue = params->catalogue,
             .io = params->io != NULL ? params->io : volume_io_system(),
+            .chain = &s->chain,
             .sync_interval_us =
                 params->sync_interval_us > 0 ? params->sync_interval_us : 5 * US_PER_S,
             .is_reader = params->is_reader,
@@ -147,6 +148,7 @@ static void open_volumes(struct storage *s, const struct storage_params *params)
 
 int storage_open(const struct storage_params *params, struct storage **out, struct err *err)
 {
+    static const uint8_t no_secret[CHAIN_KEY_BYTES];
     if (params->n_volumes == 0 || params->n_volumes > STORAGE_MAX_VOLUMES)
         return err_text(err, ERR_INVALID, "between 1 and %d volumes are needed, not %zu",
                         STORAGE_MAX_VOLUMES, params->n_volumes);
@@ -159,6 +161,7 @@ int storage_open(const struct storage_params *params, struct storage **out, stru
     s->segment_max_bytes =
         params->segment_max_bytes > 0 ? params->segment_max_bytes : INT64_C(512) << 20;
     s->is_reader = params->is_reader;
+    chain_key_init(&s->chain, params->secret != NULL ? params->secret : no_secret);
     s->source.map = storage__map;
     atomic_init(&s->next_n, 1);
     open_volumes(s, params);

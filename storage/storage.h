@@ -32,6 +32,7 @@ struct storage_params {
     int64_t segment_us;        /* 0 = 10 minutes */
     int64_t segment_max_bytes; /* 0 = 512 MiB */
     int64_t sync_interval_us;  /* fdatasync at least so often; 0 = 5 s */
+    const uint8_t *secret;     /* CHAIN_KEY_BYTES, of the hash chain; copied; NULL = zeros */
     bool is_reader; /* for the command line beside a server: nothing is written or repaired */
     const struct volume_io *io; /* NULL = the system's; tests fill and break disks with it */
 };

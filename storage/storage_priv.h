@@ -4,6 +4,7 @@
 
 #include <stdatomic.h>
 
+#include "storage/chain.h"
 #include "storage/registry.h"
 #include "storage/storage.h"
 #include "storage/volume.h"
@@ -12,6 +13,7 @@ struct storage {
     /* set at open, then const */
     struct catalogue *catalogue;
     const struct clock *clock;
+    struct chain_key chain;
     struct volume *volumes[STORAGE_MAX_VOLUMES];
     size_t n_volumes;
     int retention_days;

@@ -204,6 +204,7 @@ struct volume *volume_create(const struct volume_params *params)
     v->config.path = v->path;
     v->catalogue = params->catalogue;
     v->io = params->io;
+    v->chain = params->chain;
     v->sync_interval_us = params->sync_interval_us;
     v->is_reader = params->is_reader;
     v->dirfd = v->marker_fd = -1;

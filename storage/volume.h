@@ -32,6 +32,7 @@ struct volume {
     char path[512];
     struct catalogue *catalogue;
     const struct volume_io *io;
+    const struct chain_key *chain;
     struct volume_config config;
     int64_t sync_interval_us;
     bool is_reader;         /* never written to by this process */
@@ -67,6 +68,7 @@ struct volume_params {
     struct volume_config config;
     struct catalogue *catalogue;
     const struct volume_io *io;
+    const struct chain_key *chain;
     int64_t sync_interval_us;
     bool is_reader;
 };

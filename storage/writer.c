@@ -51,6 +51,7 @@ void writer_unref(struct writer **wp)
     if (w == NULL || !refcount_dec(&w->refs))
         return;
     assert(w->fd < 0 && w->first_waiting == NULL);
+    writer_unref(&w->before);
     recorder_link_unref(&w->link);
     free(w->seeks);
     free(w);
@@ -155,10 +156,12 @@ static void write_end(struct writer *w)
                               .ended = w->row.ended,
                               .holes = w->row.holes};
     buf_init(&buf, 0);
-    int rc = segment_write_end(&end, w->seeks, w->n_seeks, &buf);
+    int rc = segment_write_end(&end, w->seeks, w->n_seeks, w->volume->chain, &w->value,
+                               &w->row.chain.link, &buf);
     struct iovec iov = {.iov_base = buf.data, .iov_len = buf.len};
     if (rc == 0)
         rc = w->volume->io->write(w->volume->io, w->fd, &iov, 1, (uint64_t)w->row.bytes);
+    w->row.chain.has_link = rc == 0;
     if (rc == 0)
         w->row.bytes += (int64_t)buf.len;
     else if (ftruncate(w->fd, (off_t)w->row.bytes) < 0) /* readable without it */
@@ -231,8 +234,22 @@ static void add_seek(struct writer *w, const struct fragment *f, uint64_t moof_a
         .time = (uint64_t)(f->video[0].pkt->dts - f->video_base_dts), .offset = moof_at};
 }
 
-/* Everything in front of the payloads; *moof_at counts from the start of the buffer. */
-static int build_head(const struct fragment *f, struct buf *head, uint64_t *moof_at)
+/* Init and the link of the segment before; *value: of both. */
+static int build_start(const struct writer *w, const struct fragment *f, struct buf *head,
+                       struct chain_value *value)
+{
+    int rc = fmp4_write_init(f->video_format, f->audio_format, false, head);
+    if (rc < 0)
+        return rc;
+    const struct chain_key *key = w->volume->chain;
+    segment_chain_begin(key, &w->id, &w->row.chain.before, head->data, head->len, value);
+    segment_write_chain(key, &w->row.chain.before, head);
+    return 0;
+}
+
+/* Everything in front of the payloads; *hash_at and *moof_at count from the start of the buffer. */
+static int build_head(const struct writer *w, const struct fragment *f, struct buf *head,
+                      size_t *hash_at, uint64_t *moof_at, struct chain_value *value)
 {
     struct fmp4_fragment box = {.sequence = f->sequence,
                                 .video = f->video,
@@ -241,42 +258,61 @@ static int build_head(const struct fragment *f, struct buf *head, uint64_t *moof
                                 .audio = f->audio,
                                 .n_audio = f->n_audio,
                                 .audio_base_dts = f->audio_base_dts};
-    int rc = 0;
-    if (f->video_format != NULL)
-        rc = fmp4_write_init(f->video_format, f->audio_format, false, head);
-    if (rc == 0 && f->lost_packets > 0)
+    int rc = f->video_format != NULL ? build_start(w, f, head, value) : 0;
+    *hash_at = head->len;
+    segment_write_hash(head);
+    if (f->lost_packets > 0)
         segment_write_loss(f->lost_packets, head);
     const size_t prft_bytes = 32;
     *moof_at = head->len + prft_bytes;
     return rc < 0 ? rc : fmp4_write_fragment(&box, head);
 }
 
+/* The hash of boxes and payloads, of which the first piece is all of the head, goes into the head.
+ */
+static void seal(const struct writer *w, struct buf *head, size_t hash_at, struct iovec *iov,
+                 size_t n, struct chain_value *value)
+{
+    size_t covered_at = hash_at + SEGMENT_HASH_BYTES;
+    iov[0] = (struct iovec){head->data + covered_at, head->len - covered_at};
+    chain_extend(w->volume->chain, value, iov, n, value);
+    segment_set_hash(head, hash_at, value);
+    iov[0] = (struct iovec){head->data, head->len};
+}
+
+static void note_written(struct writer *w, const struct fragment *f, size_t head_bytes,
+                         uint64_t moof_at, const struct chain_value *value)
+{
+    add_seek(w, f, (uint64_t)w->row.bytes + moof_at);
+    w->value = *value;
+    w->row.bytes += (int64_t)(head_bytes + f->bytes);
+    w->row.frames += (int64_t)f->n_video;
+    w->row.lost_packets += f->lost_packets;
+    w->row.to_us = f->to_us;
+    if (f->hole.to_us != 0 && w->row.holes.n < SEGMENT_HOLES_MAX)
+        w->row.holes.list[w->row.holes.n++] = f->hole;
+}
+
 static int write_fragment(struct writer *w, const struct fragment *f)
 {
     struct buf head;
+    size_t hash_at;
     uint64_t moof_at;
-    size_t n = 1 + f->n_video + f->n_audio;
-    struct iovec *iov = xmalloc(n * sizeof *iov);
+    struct chain_value value = w->value;
+    size_t n = 1;
+    struct iovec *iov = xmalloc((1 + f->n_video + f->n_audio) * sizeof *iov);
     buf_init(&head, 0);
-    int rc = build_head(f, &head, &moof_at);
+    int rc = build_head(w, f, &head, &hash_at, &moof_at, &value);
     if (rc == 0) {
-        iov[0] = (struct iovec){head.data, head.len};
         for (size_t i = 0; i < f->n_video; i++)
-            iov[1 + i] = (struct iovec){(void *)f->video[i].pkt->data, f->video[i].pkt->size};
+            iov[n++] = (struct iovec){(void *)f->video[i].pkt->data, f->video[i].pkt->size};
         for (size_t i = 0; i < f->n_audio; i++)
-            iov[1 + f->n_video + i] =
-                (struct iovec){(void *)f->audio[i].pkt->data, f->audio[i].pkt->size};
+            iov[n++] = (struct iovec){(void *)f->audio[i].pkt->data, f->audio[i].pkt->size};
+        seal(w, &head, hash_at, iov, n, &value);
         rc = w->volume->io->write(w->volume->io, w->fd, iov, n, (uint64_t)w->row.bytes);
     }
-    if (rc == 0) {
-        add_seek(w, f, (uint64_t)w->row.bytes + moof_at);
-        w->row.bytes += (int64_t)(head.len + f->bytes);
-        w->row.frames += (int64_t)f->n_video;
-        w->row.lost_packets += f->lost_packets;
-        w->row.to_us = f->to_us;
-        if (f->hole.to_us != 0 && w->row.holes.n < SEGMENT_HOLES_MAX)
-            w->row.holes.list[w->row.holes.n++] = f->hole;
-    }
+    if (rc == 0)
+        note_written(w, f, head.len, moof_at, &value);
     buf_fini(&head);
     free(iov);
     return rc;
@@ -351,6 +387,19 @@ static void on_close(void *ctx)
     free(m);
 }
 
+/* The chain goes on with the recorder's last segment when it was written by this loop: it has its
+ * end then, since messages arrive in order. Else with what the catalogue knew when the row went in.
+ */
+static void join_chain(struct writer *w)
+{
+    const struct writer *before = w->before;
+    w->row.chain.has_before = true;
+    if (before != NULL && before->volume == w->volume)
+        w->row.chain.before =
+            before->row.chain.has_link ? before->row.chain.link : before->row.chain.before;
+    writer_unref(&w->before);
+}
+
 /* The row is durable: now the file may exist. When the catalogue fails, recording goes on; the
  * file is then found by the next check of the index. */
 static void on_registered(void *ctx, const struct err *err)
@@ -358,6 +407,7 @@ static void on_registered(void *ctx, const struct err *err)
     struct writer *w = ctx;
     w->is_waiting = false;
     w->is_registered = err == NULL;
+    join_chain(w);
     if (err != NULL)
         log_error(w->path, "is recorded without being registered: %s", err->msg);
     w->state = WRITER_WRITE;
@@ -401,7 +451,8 @@ static void on_open(void *ctx)
 /* --- the recorder's side --- */
 
 struct writer *writer_create(struct volume *volume, struct recorder_link *link,
-                             const struct segment_id *id, enum segment_edge began)
+                             const struct segment_id *id, enum segment_edge began,
+                             struct writer **before)
 {
     struct writer *w = xcalloc(1, sizeof *w);
     refcount_init(&w->refs);
@@ -412,6 +463,8 @@ struct writer *writer_create(struct volume *volume, struct recorder_link *link,
     segment_path(id, w->path);
     w->last_waiting = &w->first_waiting;
     w->fd = -1;
+    w->before = *before;
+    *before = NULL;
     registry_opened(link->registry, w);
     loop_post(volume->loop, on_open, writer_ref(w));
     return w;
@@ -431,10 +484,9 @@ bool writer_send(struct writer *w, struct fragment *f)
     return true;
 }
 
-void writer_close(struct writer **w, int64_t to_us, enum segment_edge ended)
+void writer_close(struct writer *w, int64_t to_us, enum segment_edge ended)
 {
     struct close_message *m = xmalloc(sizeof *m);
-    *m = (struct close_message){.writer = *w, .to_us = to_us, .ended = ended};
-    loop_post((*w)->volume->loop, on_close, m);
-    *w = NULL;
+    *m = (struct close_message){.writer = writer_ref(w), .to_us = to_us, .ended = ended};
+    loop_post(w->volume->loop, on_close, m);
 }

@@ -52,7 +52,9 @@ struct writer {
     int fd;
     struct fmp4_seek_entry *seeks;
     size_t n_seeks, cap_seeks;
-    uint64_t sync_epoch; /* of the sync to wait for; 0 = not started yet */
+    uint64_t sync_epoch;      /* of the sync to wait for; 0 = not started yet */
+    struct writer *before;    /* the recorder's last one, a reference until the file is begun */
+    struct chain_value value; /* of what the file holds */
 
     /* any thread, atomic: how far the file may be read */
     _Atomic uint64_t readable_bytes;
@@ -83,9 +85,11 @@ struct fragment {
 struct fragment *fragment__create(size_t cap_video, size_t cap_audio);
 void fragment__destroy(struct fragment **f);
 
-/* [hub's loop] A new segment of a recorder; the caller has one reference. */
+/* [hub's loop] A new segment of a recorder; the caller has one reference. *before: the recorder's
+ * last one, whose hash chain goes on (NULL = the newest in the catalogue); takes that reference. */
 struct writer *writer_create(struct volume *volume, struct recorder_link *link,
-                             const struct segment_id *id, enum segment_edge began);
+                             const struct segment_id *id, enum segment_edge began,
+                             struct writer **before);
 struct writer *writer_ref(struct writer *w); /* [any] */
 void writer_unref(struct writer **w);        /* [any] */
 
@@ -93,8 +97,8 @@ void writer_unref(struct writer **w);        /* [any] */
  */
 bool writer_send(struct writer *w, struct fragment *f);
 
-/* [hub's loop] No more fragments; takes the caller's reference. to_us: where the segment ends, in
+/* [hub's loop] No more fragments; the caller keeps its reference. to_us: where the segment ends, in
  * wall clock (the first picture of the next one when nothing is missing between). */
-void writer_close(struct writer **w, int64_t to_us, enum segment_edge ended);
+void writer_close(struct writer *w, int64_t to_us, enum segment_edge ended);
 
 #endif
