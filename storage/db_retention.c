@@ -7,6 +7,7 @@
 
 #include "base/str.h"
 #include "storage/db.h"
+#include "storage/db_ledger.h"
 
 /* Evidence is never a candidate. */
 #define NOT_HELD                                                                                   \
@@ -123,61 +124,14 @@ int db_segments_oldest(struct db *db, int64_t volume, size_t limit, segment_row_
     return give(&c, limit, fn, ctx);
 }
 
-/* --- the ledger --- */
-
-/* Deletion goes from old to new, so a stream's newest entry grows instead of becoming many. */
-static int extend_ledger(struct db *db, const struct segment_row *row, const char *why,
-                         int64_t now_us, struct err *err)
-{
-    struct stmt *s = db_stmt(db,
-                             "UPDATE deletions SET to_us = ?4, at_us = ?5, segments = segments + 1,"
-                             " bytes = bytes + ?6 WHERE camera = ?1 AND stream = ?2 AND why = ?7"
-                             " AND from_us = (SELECT max(from_us) FROM deletions WHERE camera = ?1"
-                             " AND stream = ?2 AND from_us <= ?3) AND to_us = ?3",
-                             err);
-    if (s == NULL)
-        return -EIO;
-    stmt_bind_i64(s, 1, row->camera);
-    stmt_bind_i64(s, 2, row->id.stream);
-    stmt_bind_i64(s, 3, row->id.from_us);
-    stmt_bind_i64(s, 4, row->to_us);
-    stmt_bind_i64(s, 5, now_us);
-    stmt_bind_i64(s, 6, row->bytes);
-    stmt_bind_text(s, 7, why);
-    int rc = stmt_run(s, err);
-    return rc < 0 ? rc : db_changes(db) > 0;
-}
-
-static int add_to_ledger(struct db *db, const struct segment_row *row, const char *why,
-                         int64_t now_us, struct err *err)
-{
-    int rc = extend_ledger(db, row, why, now_us, err);
-    if (rc != 0)
-        return rc < 0 ? rc : 0;
-    struct stmt *s = db_stmt(db,
-                             "INSERT OR REPLACE INTO deletions(camera, stream, from_us, to_us,"
-                             " at_us, segments, bytes, why) VALUES(?1, ?2, ?3, ?4, ?5, 1, ?6, ?7)",
-                             err);
-    if (s == NULL)
-        return -EIO;
-    stmt_bind_i64(s, 1, row->camera);
-    stmt_bind_i64(s, 2, row->id.stream);
-    stmt_bind_i64(s, 3, row->id.from_us);
-    stmt_bind_i64(s, 4, row->to_us);
-    stmt_bind_i64(s, 5, now_us);
-    stmt_bind_i64(s, 6, row->bytes);
-    stmt_bind_text(s, 7, why);
-    return stmt_run(s, err);
-}
-
 int db_segment_doom(struct db *db, const struct segment_row *row, const char *why, int64_t now_us,
                     struct err *err)
 {
     struct stmt *s = db_stmt(db,
                              "INSERT OR REPLACE INTO open_segments(camera, stream, from_us, n,"
                              " volume, began, doomed) SELECT camera, stream, from_us, n, volume,"
-                             " began, 1 FROM segments WHERE camera = ?1 AND stream = ?2"
-                             " AND from_us = ?3 AND n = ?4",
+                             " began, 1 FROM segments s WHERE camera = ?1 AND stream = ?2"
+                             " AND from_us = ?3 AND n = ?4" NOT_HELD,
                              err);
     if (s == NULL)
         return -EIO;
@@ -185,7 +139,7 @@ int db_segment_doom(struct db *db, const struct segment_row *row, const char *wh
     for (int i = 0; i < (int)ARRAY_LEN(key); i++)
         stmt_bind_i64(s, i + 1, key[i]);
     int rc = stmt_run(s, err);
-    if (rc < 0)
+    if (rc < 0 || db_changes(db) == 0)
         return rc;
     s = db_stmt(db,
                 "DELETE FROM segments WHERE camera = ?1 AND stream = ?2 AND from_us = ?3"
@@ -196,31 +150,7 @@ int db_segment_doom(struct db *db, const struct segment_row *row, const char *wh
     for (int i = 0; i < (int)ARRAY_LEN(key); i++)
         stmt_bind_i64(s, i + 1, key[i]);
     rc = stmt_run(s, err);
-    return rc < 0 ? rc : add_to_ledger(db, row, why, now_us, err);
-}
-
-int db_deletions_in(struct db *db, const char *camera_id, enum stream_kind stream, int64_t from_us,
-                    int64_t to_us, deletion_fn *fn, void *ctx, struct err *err)
-{
-    int64_t camera;
-    int rc = db_camera_key(db, camera_id, false, &camera, err);
-    if (rc < 0)
-        return rc;
-    struct stmt *s = db_stmt(db,
-                             "SELECT from_us, to_us, why FROM deletions WHERE camera = ?1"
-                             " AND stream = ?2 AND from_us < ?4 AND to_us > ?3 ORDER BY from_us",
-                             err);
-    if (s == NULL)
-        return -EIO;
-    stmt_bind_i64(s, 1, camera);
-    stmt_bind_i64(s, 2, stream);
-    stmt_bind_i64(s, 3, from_us);
-    stmt_bind_i64(s, 4, to_us);
-    while ((rc = stmt_step(s, err)) == 1) {
-        rc = fn(ctx, stmt_i64(s, 0), stmt_i64(s, 1), stmt_text(s, 2));
-        if (rc < 0)
-            break;
-    }
-    stmt_done(s);
-    return rc;
+    if (rc == 0)
+        rc = db_ledger_add(db, row, why, now_us, err);
+    return rc < 0 ? rc : 1;
 }

@@ -71,7 +71,8 @@ int db_segments_page(struct db *db, struct segment_row *after, size_t limit, seg
 int db_segments_clear(struct db *db, struct err *err);
 
 /* Removes a row: its file is doomed (stays unsettled until db_segment_forget) and the ledger says
- * why, joined with what was deleted right before it. */
+ * why, joined with what was deleted right before it. 1, or 0 when nothing was done: a hold was
+ * placed since it was chosen, or it is gone. */
 int db_segment_doom(struct db *db, const struct segment_row *row, const char *why, int64_t now_us,
                     struct err *err);
 

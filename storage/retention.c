@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "storage/db_events.h"
+#include "storage/db_holds.h"
 #include "storage/db_segments.h"
 
 enum { ROUND_MAX = 256, EVENTS_MAX = 5000 };
@@ -43,16 +44,29 @@ static int job_choose(struct db *db, void *ctx, struct err *err)
     int64_t now_us = clock_wall_us(s->clock);
     if (r->volume == NULL)
         return db_segments_expired(db, now_us, s->retention_days, ROUND_MAX, choose, r, err);
-    return db_segments_oldest(db, atomic_load(&r->volume->key), ROUND_MAX, choose, r, err);
+    int64_t key = atomic_load(&r->volume->key), held_bytes = 0;
+    int rc = db_segments_oldest(db, key, ROUND_MAX, choose, r, err);
+    if (rc == 0)
+        rc = db_holds_bytes(db, key, &held_bytes, err);
+    atomic_store(&r->volume->held_bytes, held_bytes);
+    return rc;
 }
 
+/* What was held since it was chosen drops out of the round. */
 static int job_doom(struct db *db, void *ctx, struct err *err)
 {
     struct round *r = ctx;
+    int64_t now_us = clock_wall_us(r->storage->clock);
+    size_t n = 0;
     int rc = 0;
-    for (size_t i = 0; i < r->n && rc == 0; i++)
-        rc = db_segment_doom(db, &r->rows[i], r->why, clock_wall_us(r->storage->clock), err);
-    return rc;
+    for (size_t i = 0; i < r->n && rc >= 0; i++) {
+        rc = db_segment_doom(db, &r->rows[i], r->why, now_us, err);
+        if (rc > 0)
+            r->rows[n++] = r->rows[i];
+    }
+    if (rc >= 0)
+        r->n = n;
+    return rc < 0 ? rc : 0;
 }
 
 static int job_forget(struct db *db, void *ctx, struct err *err)

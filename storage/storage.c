@@ -68,6 +68,11 @@ size_t storage_volumes(struct storage *s, struct volume_status *out, size_t cap)
     return n;
 }
 
+struct storage_policy storage_policy(const struct storage *s)
+{
+    return (struct storage_policy){.retention_days = s->retention_days};
+}
+
 struct source *storage_source(struct storage *s)
 {
     return &s->source;
@@ -164,6 +169,7 @@ int storage_open(const struct storage_params *params, struct storage **out, stru
     chain_key_init(&s->chain, params->secret != NULL ? params->secret : no_secret);
     s->source.map = storage__map;
     atomic_init(&s->next_n, 1);
+    stock__open(s);
     open_volumes(s, params);
     if (!s->is_reader) {
         s->registry = registry_create();
@@ -192,5 +198,6 @@ void storage_close(struct storage **sp)
     for (size_t i = 0; i < s->n_volumes; i++)
         volume_destroy(&s->volumes[i]);
     registry_destroy(&s->registry);
+    stock__close(s);
     FREE(sp);
 }

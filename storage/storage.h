@@ -13,6 +13,7 @@
 #include "storage/uptime.h"
 
 struct storage;
+struct stock;
 struct volume_io;
 
 #define STORAGE_MAX_VOLUMES 64
@@ -107,6 +108,18 @@ struct volume_status {
     char detail[160];
 };
 size_t storage_volumes(struct storage *s, struct volume_status *out, size_t cap); /* [any] */
+
+/* [pool, blocks] What is kept of every camera and how long the volumes last, at most a minute old;
+ * the caller's reference, NULL when the catalogue cannot be read. */
+struct stock *storage_stock(struct storage *s, struct err *err);
+/* [any] A hold was placed or released: numbers that depend on it are made anew. */
+void storage_holds_changed(struct storage *s);
+
+/* What is kept how long: as configured. */
+struct storage_policy {
+    int retention_days;
+};
+struct storage_policy storage_policy(const struct storage *s); /* [any] */
 
 /* --- index maintenance; nothing may be recording; [main, blocks] --- */
 

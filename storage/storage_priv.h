@@ -29,6 +29,8 @@ struct storage {
 
     /* any thread, atomic */
     _Atomic int64_t next_n; /* number of the next file */
+    atomic_bool is_stock_old;
+    struct queue *stock_cell; /* its one entry is the newest struct stock; taken while it is used */
     atomic_bool is_closing;
 };
 
@@ -45,6 +47,10 @@ void storage__recover(struct storage *s);
 /* retention.c [keeper]: one round, of what is too old if is_by_age, and of volumes without space;
  * returns whether more is to be done at once. */
 bool storage__retain(struct storage *s, bool is_by_age);
+
+/* stock.c */
+void stock__open(struct storage *s);
+void stock__close(struct storage *s);
 
 /* source.c */
 int storage__map(struct source *source, const struct sample_query *q, struct sample_map **out,

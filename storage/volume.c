@@ -37,6 +37,18 @@ int64_t volume_reserve_bytes(const struct volume *v)
     return v->config.reserve_bytes;
 }
 
+static void describe_full(const struct volume *v, char *dst, size_t cap)
+{
+    int64_t held_bytes = atomic_load(&v->held_bytes);
+    if (!atomic_load(&v->is_exhausted))
+        snprintf(dst, cap, "volume %s is full: old recordings are being deleted", v->path);
+    else if (held_bytes > 0)
+        snprintf(dst, cap, "volume %s is full: %lld bytes are held, nothing else may be deleted",
+                 v->path, (long long)held_bytes);
+    else
+        snprintf(dst, cap, "volume %s is full: nothing may be deleted", v->path);
+}
+
 void volume_describe(const struct volume *v, char *dst, size_t cap)
 {
     switch ((enum volume_fault)atomic_load(&v->fault)) {
@@ -53,9 +65,7 @@ void volume_describe(const struct volume *v, char *dst, size_t cap)
         snprintf(dst, cap, "volume %s is used by another server", v->path);
         return;
     case VOLUME_FULL:
-        snprintf(dst, cap, "volume %s is full: %s", v->path,
-                 atomic_load(&v->is_exhausted) ? "nothing may be deleted"
-                                               : "old recordings are being deleted");
+        describe_full(v, dst, cap);
         return;
     case VOLUME_FAILED:
         snprintf(dst, cap, "volume %s: %s", v->path, err_name(atomic_load(&v->fault_code)));

@@ -61,7 +61,8 @@ struct volume {
     _Atomic int64_t key;   /* in the catalogue; 0 = not mounted yet */
     _Atomic int64_t queued_bytes;
     _Atomic int64_t total_bytes, free_bytes;
-    atomic_bool is_exhausted; /* retention found nothing to delete */
+    atomic_bool is_exhausted;   /* retention found nothing to delete */
+    _Atomic int64_t held_bytes; /* then: what holds keep on it */
 };
 
 struct volume_params {

@@ -1,0 +1,177 @@
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/str.h"
+#include "storage/db.h"
+#include "storage/db_holds.h"
+#include "storage/list.h"
+#include "storage/segment.h"
+#include "storage/stock.h"
+
+#define DAY_US (INT64_C(86400) * US_PER_S)
+
+/* A stream that began less than this ago has no pace yet. */
+#define PACE_MIN_US (10 * US_PER_S)
+
+/* --- numbers of one stream --- */
+
+struct stream {
+    int64_t camera;
+    int stream;
+};
+
+/* Runs a query of (camera, stream, a, b), of which it may leave some unused, that gives one row or
+ * none; what is missing is 0. */
+static int ask(struct db *db, const char *sql, const struct stream *st, const int64_t args[2],
+               int64_t out[2], struct err *err)
+{
+    struct stmt *s = db_stmt(db, sql, err);
+    if (s == NULL)
+        return -EIO;
+    stmt_bind_i64(s, 1, st->camera);
+    stmt_bind_i64(s, 2, st->stream);
+    stmt_bind_i64(s, 3, args[0]);
+    stmt_bind_i64(s, 4, args[1]);
+    int rc = stmt_step(s, err);
+    out[0] = rc == 1 ? stmt_i64(s, 0) : 0;
+    out[1] = rc == 1 ? stmt_i64(s, 1) : 0;
+    stmt_done(s);
+    return rc < 0 ? rc : 0;
+}
+
+#define OF_STREAM " FROM segments s WHERE s.camera = ?1 AND s.stream = ?2 "
+static const char newest_sql[] =
+    "SELECT s.from_us, s.to_us" OF_STREAM "ORDER BY s.from_us DESC, s.n DESC LIMIT 1";
+static const char oldest_sql[] = "SELECT s.from_us, s.to_us" OF_STREAM "ORDER BY s.from_us LIMIT 1";
+static const char oldest_free_sql[] =
+    "SELECT s.from_us, s.to_us" OF_STREAM
+    "AND NOT EXISTS(SELECT 1 FROM holds h WHERE h.camera = s.camera AND h.released_us = 0"
+    " AND h.from_us < s.to_us AND h.to_us > s.from_us) ORDER BY s.from_us LIMIT 1";
+/* What lies in [?3, ?4), of the segment at its edge the part inside. */
+static const char bytes_sql[] =
+    "SELECT coalesce(sum(CASE WHEN s.from_us >= ?3 THEN s.bytes"
+    " ELSE s.bytes * (s.to_us - ?3) / (s.to_us - s.from_us) END), 0), 0" OF_STREAM
+    "AND s.from_us > ?3 - 3600000000 AND s.from_us < ?4 AND s.to_us > ?3";
+static const char cut_sql[] = "SELECT to_us, 0 FROM deletions WHERE camera = ?1 AND stream = ?2"
+                              " AND from_us < ?3 AND why <> 'thinned'"
+                              " ORDER BY from_us DESC LIMIT 1";
+
+/* The pace of the last day of a stream that records; of one that stopped, what it adds now. */
+static int add_pace(struct db *db, const struct stream *st, int64_t oldest_us, int64_t now_us,
+                    struct stock_row *row, struct err *err)
+{
+    int64_t newest[2], bytes[2];
+    int rc = ask(db, newest_sql, st, (int64_t[2]){0}, newest, err);
+    if (rc < 0)
+        return rc;
+    int64_t to_us = now_us - newest[1] < SEGMENT_LIMIT_US ? newest[1] : now_us;
+    int64_t from_us = to_us - DAY_US;
+    rc = ask(db, bytes_sql, st, (int64_t[2]){from_us, to_us}, bytes, err);
+    if (rc < 0 || bytes[0] == 0)
+        return rc;
+    int64_t range_us = to_us - MAX(from_us, oldest_us);
+    if (range_us < DAY_US && range_us >= PACE_MIN_US)
+        bytes[0] = (int64_t)((double)bytes[0] * (double)DAY_US / (double)range_us);
+    row->bytes_per_day += bytes[0];
+    return 0;
+}
+
+static int add_stream(struct db *db, const struct stream *st, int64_t now_us, struct stock_row *row,
+                      struct err *err)
+{
+    int64_t first[2], kept[2], cut[2];
+    int rc = ask(db, oldest_sql, st, (int64_t[2]){0}, first, err);
+    if (rc == 0)
+        rc = ask(db, oldest_free_sql, st, (int64_t[2]){0}, kept, err);
+    if (rc < 0)
+        return rc;
+    int64_t oldest_us = kept[0] != 0 ? kept[0] : first[0];
+    if (oldest_us != 0 && (row->oldest_us == 0 || oldest_us < row->oldest_us))
+        row->oldest_us = oldest_us;
+    rc = ask(db, cut_sql, st, (int64_t[2]){oldest_us != 0 ? oldest_us : INT64_MAX}, cut, err);
+    row->cut_us = MAX(row->cut_us, cut[0]);
+    return rc < 0 || first[0] == 0 ? rc : add_pace(db, st, first[0], now_us, row, err);
+}
+
+/* --- all of them --- */
+
+static int add_camera(struct db *db, struct stock *stock, int64_t camera, const char *camera_id,
+                      int64_t n_holds, int64_t now_us, struct err *err)
+{
+    stock->rows = list_room(stock->rows, stock->n, sizeof *stock->rows);
+    struct stock_row *row = &stock->rows[stock->n++];
+    *row = (struct stock_row){.n_holds = (int)n_holds};
+    str_copy(row->camera_id, sizeof row->camera_id, camera_id);
+    int rc = 0;
+    for (int i = 0; i < 2 && rc == 0; i++)
+        rc = add_stream(db, &(struct stream){camera, i}, now_us, row, err);
+    stock->bytes_per_day += row->bytes_per_day;
+    return rc;
+}
+
+int db_stock_of_volume(struct db *db, int64_t volume, int64_t *out_bytes, struct err *err)
+{
+    struct stmt *s = db_stmt(db, "SELECT bytes FROM volumes WHERE key = ?1", err);
+    if (s == NULL)
+        return -EIO;
+    stmt_bind_i64(s, 1, volume);
+    int rc = stmt_step(s, err);
+    *out_bytes = rc == 1 ? stmt_i64(s, 0) : 0;
+    stmt_done(s);
+    return rc < 0 ? rc : 0;
+}
+
+int db_stock_load(struct db *db, int64_t now_us, struct stock **out, struct err *err)
+{
+    struct stmt *s = db_stmt(db,
+                             "SELECT k.key, k.camera_id, (SELECT count(*) FROM holds h"
+                             " WHERE h.camera = k.key AND h.released_us = 0)"
+                             " FROM camera_keys k ORDER BY k.camera_id",
+                             err);
+    if (s == NULL)
+        return -EIO;
+    struct stock *stock = xcalloc(1, sizeof *stock);
+    refcount_init(&stock->refs);
+    stock->as_of_us = now_us;
+    int rc;
+    while ((rc = stmt_step(s, err)) == 1) {
+        rc = add_camera(db, stock, stmt_i64(s, 0), stmt_text(s, 1), stmt_i64(s, 2), now_us, err);
+        if (rc < 0)
+            break;
+    }
+    stmt_done(s);
+    if (rc >= 0)
+        rc = db_holds_bytes(db, 0, &stock->held_bytes, err);
+    if (rc < 0)
+        stock_unref(&stock);
+    *out = stock;
+    return rc < 0 ? rc : 0;
+}
+
+static int by_id(const void *key, const void *row)
+{
+    return strcmp(key, ((const struct stock_row *)row)->camera_id);
+}
+
+const struct stock_row *stock_find(const struct stock *s, const char *camera_id)
+{
+    return s->n > 0 ? bsearch(camera_id, s->rows, s->n, sizeof *s->rows, by_id) : NULL;
+}
+
+struct stock *stock_ref(struct stock *s)
+{
+    refcount_inc(&s->refs);
+    return s;
+}
+
+void stock_unref(struct stock **sp)
+{
+    struct stock *s = *sp;
+    *sp = NULL;
+    if (s == NULL || !refcount_dec(&s->refs))
+        return;
+    free(s->rows);
+    free(s);
+}

@@ -1,0 +1,97 @@
+/* The newest stock, made when it is asked for and older than a minute. Whoever finds it old makes
+ * the next one; others wait for that. */
+#include "storage/stock.h"
+
+#include <sys/stat.h>
+
+#include "base/queue.h"
+#include "storage/storage_priv.h"
+
+#define STOCK_FRESH_US (60 * US_PER_S)
+
+struct making {
+    struct storage *storage;
+    struct stock *stock;
+};
+
+/* Whether an earlier volume lies in the same file system, whose free space counts once. */
+static bool is_shared(const struct storage *s, size_t i, dev_t dev)
+{
+    struct stat st;
+    for (size_t k = 0; k < i; k++)
+        if (s->volumes[k]->dirfd >= 0 && fstat(s->volumes[k]->dirfd, &st) == 0 && st.st_dev == dev)
+            return true;
+    return false;
+}
+
+/* A volume that cannot be written to holds nothing more. */
+static bool counts(const struct volume *v)
+{
+    int fault = atomic_load(&v->fault);
+    return atomic_load(&v->key) != 0 && (fault == VOLUME_OK || fault == VOLUME_FULL);
+}
+
+static int add_volume(struct db *db, struct making *m, size_t i, struct err *err)
+{
+    struct volume *v = m->storage->volumes[i];
+    struct stat st;
+    int64_t bytes, free_bytes = 0;
+    int rc = counts(v) ? db_stock_of_volume(db, atomic_load(&v->key), &bytes, err) : 0;
+    if (rc < 0 || !counts(v))
+        return rc;
+    if (fstat(v->dirfd, &st) == 0 && !is_shared(m->storage, i, st.st_dev))
+        free_bytes = atomic_load(&v->free_bytes) - volume_reserve_bytes(v);
+    m->stock->capacity_bytes += MAX(bytes + free_bytes, 0);
+    return 0;
+}
+
+static int job_make(struct db *db, void *ctx, struct err *err)
+{
+    struct making *m = ctx;
+    int rc = db_stock_load(db, clock_wall_us(m->storage->clock), &m->stock, err);
+    for (size_t i = 0; i < m->storage->n_volumes && rc == 0; i++)
+        rc = add_volume(db, m, i, err);
+    return rc;
+}
+
+void stock__open(struct storage *s)
+{
+    s->stock_cell = queue_create(&(struct queue_params){.max_entries = 1});
+    struct stock *none = xcalloc(1, sizeof *none);
+    refcount_init(&none->refs);
+    atomic_store(&s->is_stock_old, true);
+    queue_push(s->stock_cell, none, 0, NULL);
+}
+
+void stock__close(struct storage *s)
+{
+    struct stock *stock = s->stock_cell != NULL ? queue_pop(s->stock_cell) : NULL;
+    stock_unref(&stock);
+    queue_destroy(&s->stock_cell);
+}
+
+struct stock *storage_stock(struct storage *s, struct err *err)
+{
+    struct making m = {.storage = s};
+    struct stock *stock = queue_wait(s->stock_cell);
+    int64_t now_us = clock_mono_us(s->clock);
+    bool is_old =
+        atomic_exchange(&s->is_stock_old, false) || now_us - stock->as_of_mono_us > STOCK_FRESH_US;
+    int rc = is_old ? catalogue_read(s->catalogue, job_make, &m, err) : 0;
+    if (is_old && rc >= 0) {
+        m.stock->as_of_mono_us = now_us;
+        stock_unref(&stock);
+        stock = m.stock;
+    } else if (rc < 0) {
+        stock_unref(&m.stock);
+        atomic_store(&s->is_stock_old, true);
+    }
+    struct stock *mine = rc < 0 ? NULL : stock_ref(stock);
+    queue_push(s->stock_cell, stock, 0, NULL);
+    return mine;
+}
+
+void storage_holds_changed(struct storage *s)
+{
+    atomic_store(&s->is_stock_old, true);
+}

@@ -1,0 +1,44 @@
+/* What is kept of every camera, and how long the volumes last: the answer to "are ninety days
+ * kept?".
+ *
+ * Thread: immutable once made; references from any thread. Lifetime: refcounted. */
+#ifndef STORAGE_STOCK_H
+#define STORAGE_STOCK_H
+
+#include "base/err.h"
+#include "base/mem.h"
+
+struct db;
+
+struct stock_row {
+    char camera_id[65];
+    int64_t oldest_us; /* of what no hold keeps, of either stream; 0 = nothing is recorded */
+    int64_t cut_us;    /* up to where something older was deleted, thinning aside; 0 = nothing */
+    int64_t bytes_per_day; /* of both streams, at the pace of the last 24 hours it recorded in */
+    int n_holds;           /* in force */
+};
+
+struct stock {
+    struct refcount refs;
+    int64_t as_of_us, as_of_mono_us;
+    struct stock_row *rows; /* by camera_id: cameras that ever recorded */
+    size_t n;
+    int64_t bytes_per_day; /* of all of them */
+    int64_t held_bytes;
+    int64_t
+        capacity_bytes; /* recordings, and what is free beside the reserves; filled by storage */
+};
+
+/* Inside a catalogue job. A handful of look-ups per stream and the rows of one day. */
+int db_stock_load(struct db *db, int64_t now_us, struct stock **out, struct err *err);
+
+/* Bytes of all segments on it. */
+int db_stock_of_volume(struct db *db, int64_t volume, int64_t *out_bytes, struct err *err);
+
+/* NULL when the camera never recorded. */
+const struct stock_row *stock_find(const struct stock *s, const char *camera_id);
+
+struct stock *stock_ref(struct stock *s);
+void stock_unref(struct stock **s);
+
+#endif

@@ -1,0 +1,304 @@
+/* What is kept of every camera, and the ledger. */
+#include "rig.h"
+
+#include "base/str.h"
+#include "storage/db.h"
+#include "storage/db_ledger.h"
+#include "storage/stock.h"
+
+#define DAY    (86400 * US_PER_S)
+#define MINUTE (60 * US_PER_S)
+#define NOW    (RIG_START_US + 40 * DAY)
+
+struct batch {
+    const char *camera;
+    int64_t from_us, to_us; /* segments of ten minutes without a gap */
+    enum stream_kind stream;
+    int64_t bytes; /* of each */
+    int64_t volume;
+};
+
+static int job_batch(struct db *db, void *ctx, struct err *err)
+{
+    const struct batch *b = ctx;
+    int rc = 0;
+    for (int64_t us = b->from_us; us < b->to_us && rc >= 0; us += 10 * MINUTE) {
+        struct segment_row row = {.id = {.stream = b->stream, .from_us = us, .n = 1},
+                                  .to_us = MIN(us + 10 * MINUTE, b->to_us),
+                                  .volume = b->volume,
+                                  .bytes = b->bytes};
+        str_copy(row.id.camera_id, sizeof row.id.camera_id, b->camera);
+        rc = db_segment_finish(db, &row, err);
+    }
+    return rc;
+}
+
+static void put(struct rig *rig, struct batch b)
+{
+    if (b.volume == 0)
+        b.volume = 1;
+    assert_int_equal(catalogue_write(rig->catalogue, job_batch, &b, NULL), 0);
+}
+
+static const struct stock_row *row_of(struct stock *s, const char *camera)
+{
+    const struct stock_row *row = stock_find(s, camera);
+    assert_non_null(row);
+    return row;
+}
+
+static struct stock *stock_of(struct rig *rig)
+{
+    struct err err = {0};
+    storage_holds_changed(rig->storage);
+    struct stock *s = storage_stock(rig->storage, &err);
+    if (s == NULL)
+        fail_msg("%s", err.msg);
+    return s;
+}
+
+static void start(struct rig *rig)
+{
+    atomic_store(&rig->clock.now_wall_us, NOW);
+    rig_open(rig);
+}
+
+static void the_pace_is_that_of_the_last_day(void **state)
+{
+    struct rig *rig = *state;
+    start(rig);
+    put(rig, (struct batch){"long", NOW - 30 * DAY, NOW, STREAM_MAIN, 1000, 0});
+    put(rig, (struct batch){"long", NOW - 2 * DAY, NOW, STREAM_SUB, 100, 0});
+    put(rig, (struct batch){"young", NOW - 60 * MINUTE, NOW, STREAM_MAIN, 1000, 0});
+    put(rig, (struct batch){"off", NOW - 20 * DAY, NOW - 10 * DAY, STREAM_MAIN, 1000, 0});
+    put(rig, (struct batch){"half", NOW - 20 * DAY, NOW - 10 * DAY, STREAM_MAIN, 1000, 0});
+    put(rig,
+        (struct batch){"half", NOW - DAY / 2 - 5 * MINUTE, NOW - DAY / 2, STREAM_MAIN, 1000, 0});
+    struct stock *s = stock_of(rig);
+    assert_int_equal(row_of(s, "long")->bytes_per_day, 144 * 1100);
+    assert_int_equal(row_of(s, "young")->bytes_per_day, 144 * 1000);
+    assert_int_equal(row_of(s, "off")->bytes_per_day, 0);
+    assert_int_equal(row_of(s, "half")->bytes_per_day, 1000);
+    assert_int_equal(s->bytes_per_day, 144 * 2100 + 1000);
+    assert_int_equal(row_of(s, "long")->oldest_us, NOW - 30 * DAY);
+    assert_null(stock_find(s, "none"));
+    stock_unref(&s);
+}
+
+/* A segment that began before the day counts with the part inside. */
+static void a_segment_at_the_edge_counts_in_part(void **state)
+{
+    struct rig *rig = *state;
+    start(rig);
+    put(rig, (struct batch){"cam", NOW - 30 * DAY - 5 * MINUTE, NOW - DAY + 5 * MINUTE, STREAM_MAIN,
+                            1000, 0});
+    put(rig, (struct batch){"cam", NOW - 30 * MINUTE, NOW, STREAM_MAIN, 1000, 0});
+    struct stock *s = stock_of(rig);
+    assert_int_equal(row_of(s, "cam")->bytes_per_day, 500 + 3000);
+    stock_unref(&s);
+}
+
+static int job_hold(struct db *db, void *ctx, struct err *err)
+{
+    (void)ctx;
+    return db_exec(db,
+                   "INSERT INTO holds(id, camera, from_us, to_us, user, created_us)"
+                   " SELECT 'h', key, 0, 1790000000000000 + 20 * 86400000000, 'u', 1"
+                   " FROM camera_keys WHERE camera_id = 'cam'",
+                   err);
+}
+
+/* Old evidence does not make a camera look well kept. */
+static void what_is_held_is_not_the_oldest(void **state)
+{
+    struct rig *rig = *state;
+    start(rig);
+    put(rig,
+        (struct batch){"cam", RIG_START_US + 19 * DAY, RIG_START_US + 20 * DAY, STREAM_MAIN, 7, 0});
+    assert_int_equal(catalogue_write(rig->catalogue, job_hold, NULL, NULL), 0);
+    struct stock *s = stock_of(rig);
+    assert_int_equal(row_of(s, "cam")->oldest_us, RIG_START_US + 19 * DAY); /* there is no other */
+    stock_unref(&s);
+    put(rig, (struct batch){"cam", RIG_START_US + 30 * DAY, NOW, STREAM_MAIN, 7, 0});
+    s = stock_of(rig);
+    assert_int_equal(row_of(s, "cam")->oldest_us, RIG_START_US + 30 * DAY);
+    assert_int_equal(row_of(s, "cam")->n_holds, 1);
+    assert_int_equal(s->held_bytes, 144 * 7);
+    stock_unref(&s);
+}
+
+/* --- the ledger --- */
+
+struct deletion {
+    const char *why;
+    int64_t from_us, to_us, at_us;
+};
+
+static int job_delete(struct db *db, void *ctx, struct err *err)
+{
+    const struct deletion *d = ctx;
+    int64_t camera;
+    int rc = db_camera_key(db, "cam", true, &camera, err);
+    for (int64_t us = d->from_us; us < d->to_us && rc == 0; us += 10 * MINUTE) {
+        struct segment_row row = {
+            .camera = camera, .id.from_us = us, .to_us = us + 10 * MINUTE, .bytes = 5};
+        rc = db_ledger_add(db, &row, d->why, d->at_us, err);
+    }
+    return rc;
+}
+
+static void drop(struct rig *rig, const char *why, int64_t from_min, int64_t to_min, int64_t at)
+{
+    struct deletion d = {why, RIG_START_US + from_min * MINUTE, RIG_START_US + to_min * MINUTE, at};
+    assert_int_equal(catalogue_write(rig->catalogue, job_delete, &d, NULL), 0);
+}
+
+struct listed {
+    struct ledger_query query;
+    char text[400];
+    int n;
+};
+
+static int list(void *ctx, const struct ledger_row *row)
+{
+    struct listed *l = ctx;
+    size_t at = strlen(l->text);
+    snprintf(l->text + at, sizeof l->text - at, "%s %lld-%lld %lldx%lld; ", row->why,
+             (long long)((row->from_us - RIG_START_US) / MINUTE),
+             (long long)((row->to_us - RIG_START_US) / MINUTE), (long long)row->segments,
+             (long long)row->bytes);
+    assert_string_equal(row->camera_id, "cam");
+    l->query.after = *row;
+    return 0;
+}
+
+static int job_list(struct db *db, void *ctx, struct err *err)
+{
+    struct listed *l = ctx;
+    l->text[0] = '\0';
+    l->n = db_ledger_find(db, &l->query, list, l, err);
+    return l->n;
+}
+
+static const char *listed(struct rig *rig, struct listed *l)
+{
+    if (l->query.limit == 0)
+        l->query.limit = 100;
+    assert_true(catalogue_read(rig->catalogue, job_list, l, NULL) >= 0);
+    return l->text;
+}
+
+static void the_ledger_joins_what_follows(void **state)
+{
+    struct rig *rig = *state;
+    static const char *const other[] = {"none"}, *const ours[] = {"cam"};
+    start(rig);
+    drop(rig, "expired", 0, 60, 1000);
+    drop(rig, "expired", 60, 90, 2000);
+    drop(rig, "space", 90, 100, 3000);
+    drop(rig, "expired", 200, 230, 2500);
+    struct listed l = {.n = 0};
+    assert_string_equal(listed(rig, &l), "space 90-100 1x5; expired 200-230 3x15; "
+                                         "expired 0-90 9x45; ");
+    l = (struct listed){.query.why = "space"};
+    assert_string_equal(listed(rig, &l), "space 90-100 1x5; ");
+    l = (struct listed){
+        .query = {.from_us = RIG_START_US + 90 * MINUTE, .to_us = RIG_START_US + 200 * MINUTE}};
+    assert_string_equal(listed(rig, &l), "space 90-100 1x5; ");
+    l = (struct listed){.query.limit = 2};
+    assert_string_equal(listed(rig, &l), "space 90-100 1x5; expired 200-230 3x15; ");
+    assert_string_equal(listed(rig, &l), "expired 0-90 9x45; ");
+    assert_string_equal(listed(rig, &l), "");
+    l = (struct listed){.query = {.camera_ids = other, .n_cameras = 1}};
+    assert_string_equal(listed(rig, &l), "");
+    l = (struct listed){.query = {.camera_ids = ours, .n_cameras = 1, .limit = 1}};
+    assert_string_equal(listed(rig, &l), "space 90-100 1x5; ");
+    assert_string_equal(listed(rig, &l), "expired 200-230 3x15; ");
+}
+
+/* First thinned here and there, then expired all through: one entry of expiry. */
+static void an_entry_grows_over_those_of_another_reason(void **state)
+{
+    struct rig *rig = *state;
+    start(rig);
+    drop(rig, "thinned", 0, 30, 1000);
+    drop(rig, "thinned", 40, 50, 1000);
+    drop(rig, "expired", 0, 30, 2000);
+    drop(rig, "expired", 30, 60, 2000);
+    struct listed l = {.query.why = "expired"};
+    assert_string_equal(listed(rig, &l), "expired 0-60 6x30; ");
+}
+
+static void something_older_that_was_deleted_is_a_cut(void **state)
+{
+    struct rig *rig = *state;
+    start(rig);
+    put(rig, (struct batch){"cam", RIG_START_US + 90 * MINUTE, RIG_START_US + 120 * MINUTE,
+                            STREAM_MAIN, 7, 0});
+    struct stock *s = stock_of(rig);
+    assert_int_equal(row_of(s, "cam")->cut_us, 0);
+    stock_unref(&s);
+    drop(rig, "thinned", 80, 90, 1);
+    drop(rig, "missing", 100, 110, 1); /* not older */
+    s = stock_of(rig);
+    assert_int_equal(row_of(s, "cam")->cut_us, 0);
+    stock_unref(&s);
+    drop(rig, "space", 0, 60, 1);
+    s = stock_of(rig);
+    assert_int_equal(row_of(s, "cam")->cut_us, RIG_START_US + 60 * MINUTE);
+    stock_unref(&s);
+}
+
+/* Our bytes, and what is free beside the reserve; a file system that two volumes share once. */
+static void capacity_is_what_fits_within_the_reserves(void **state)
+{
+    struct rig *rig = *state;
+    rig->volumes[0].reserve_bytes = rig->volumes[1].reserve_bytes = 100;
+    rig->volumes[1].path = xasprintf("%s/rec2", rig->dir);
+    rig->params.n_volumes = 2;
+    atomic_store(&rig->disk.capacity, 100000);
+    start(rig);
+    put(rig, (struct batch){"cam", NOW - 30 * MINUTE, NOW, STREAM_MAIN, 20000, 1});
+    put(rig, (struct batch){"cam", NOW - 60 * MINUTE, NOW - 30 * MINUTE, STREAM_MAIN, 30000, 2});
+    int64_t free_bytes = atomic_load(&rig->storage->volumes[0]->free_bytes);
+    struct stock *s = stock_of(rig);
+    assert_int_equal(s->capacity_bytes, 60000 + free_bytes - 100 + 90000);
+    stock_unref(&s);
+}
+
+static void a_stock_serves_for_a_minute(void **state)
+{
+    struct rig *rig = *state;
+    start(rig);
+    put(rig, (struct batch){"cam", NOW - 30 * MINUTE, NOW, STREAM_MAIN, 20000, 1});
+    struct stock *first = storage_stock(rig->storage, NULL);
+    struct stock *second = storage_stock(rig->storage, NULL);
+    assert_ptr_equal(first, second);
+    stock_unref(&second);
+    atomic_fetch_add(&rig->clock.now_mono_us, 61 * US_PER_S);
+    second = storage_stock(rig->storage, NULL);
+    assert_ptr_not_equal(first, second);
+    storage_holds_changed(rig->storage);
+    struct stock *third = storage_stock(rig->storage, NULL);
+    assert_ptr_not_equal(third, second);
+    stock_unref(&first);
+    stock_unref(&second);
+    stock_unref(&third);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(the_pace_is_that_of_the_last_day),
+        TEST(a_segment_at_the_edge_counts_in_part),
+        TEST(what_is_held_is_not_the_oldest),
+        TEST(the_ledger_joins_what_follows),
+        TEST(an_entry_grows_over_those_of_another_reason),
+        TEST(something_older_that_was_deleted_is_a_cut),
+        TEST(capacity_is_what_fits_within_the_reserves),
+        TEST(a_stock_serves_for_a_minute),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
