@@ -19,6 +19,7 @@ const char *permission_name(enum permission p)
         [PERM_VIEW_LIVE] = "view_live",
         [PERM_VIEW_RECORDED] = "view_recorded",
         [PERM_EXPORT] = "export",
+        [PERM_HOLD] = "hold",
         [PERM_VIEW_REPORTS] = "view_reports",
         [PERM_EDIT_DISTRICT] = "edit_district",
         [PERM_MANAGE_USERS] = "manage_users",

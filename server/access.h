@@ -10,6 +10,7 @@ enum permission {
     PERM_VIEW_LIVE,
     PERM_VIEW_RECORDED,
     PERM_EXPORT,
+    PERM_HOLD, /* keep recordings from deletion */
     PERM_VIEW_REPORTS,
     PERM_EDIT_DISTRICT,
     PERM_MANAGE_USERS,

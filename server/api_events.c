@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "server/api_page.h"
 #include "server/events.h"
 #include "server/json.h"
 #include "server/routes.h"
@@ -29,20 +30,6 @@ json_t *event_json(const struct event *ev, int64_t id, const struct district *d)
     json_put_real(region, "h", ev->h);
     json_put(o, "region", region);
     return o;
-}
-
-/* Ids of the cameras that are asked for and seen. */
-static const char **seen_cameras(const struct api_call *call, size_t *out_n)
-{
-    const struct district *d = call->district;
-    const char **ids = xcalloc(d->rows.n_cameras + 1, sizeof *ids);
-    *out_n = 0;
-    for (size_t i = 0; i < d->rows.n_cameras; i++) {
-        struct node n = district_node_of_camera(d, &d->rows.cameras[i]);
-        if (node_contains(&call->node, &n) && access_sees(&call->user, d, &n))
-            ids[(*out_n)++] = d->rows.cameras[i].id;
-    }
-    return ids;
 }
 
 static int read_query(const struct api_call *call, struct event_query *q, struct err *err)
@@ -78,7 +65,7 @@ int events_list(struct api_call *call, struct err *err)
     int rc = read_query(call, &q, err);
     if (rc < 0)
         return rc;
-    const char **ids = seen_cameras(call, &q.n_cameras);
+    const char **ids = page_cameras(call, &q.n_cameras);
     q.camera_ids = ids;
     rc = events_find(call->server->catalogue, &q, &list, err);
     free(ids);

@@ -33,3 +33,16 @@ json_t *page_end(struct page *p)
         json_put_text(o, "next", p->last);
     return o;
 }
+
+const char **page_cameras(const struct api_call *call, size_t *out_n)
+{
+    const struct district *d = call->district;
+    const char **ids = xcalloc(d->rows.n_cameras + 1, sizeof *ids);
+    *out_n = 0;
+    for (size_t i = 0; i < d->rows.n_cameras; i++) {
+        struct node n = district_node_of_camera(d, &d->rows.cameras[i]);
+        if (node_contains(&call->node, &n) && access_sees(&call->user, d, &n))
+            ids[(*out_n)++] = d->rows.cameras[i].id;
+    }
+    return ids;
+}

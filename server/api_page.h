@@ -19,4 +19,8 @@ bool page_takes(struct page *p, const char *id);
 /* {"items", "next"} */
 json_t *page_end(struct page *p);
 
+/* Ids of the cameras below the route's node that the user sees, borrowed from call->district; the
+ * list is the caller's to free. */
+const char **page_cameras(const struct api_call *call, size_t *out_n);
+
 #endif

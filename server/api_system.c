@@ -1,4 +1,4 @@
-/* The machine: volumes, load, and the description of this API. */
+/* The machine: load, and the description of this API. */
 #include <string.h>
 #include <sys/resource.h>
 
@@ -7,41 +7,6 @@
 #include "server/json.h"
 #include "server/process.h"
 #include "server/routes.h"
-#include "storage/db_segments.h"
-
-static int load_totals(struct db *db, void *ctx, struct err *err)
-{
-    return db_segment_totals(db, ctx, err);
-}
-
-int storage_get(struct api_call *call, struct err *err)
-{
-    struct segment_totals totals = {0};
-    int rc = catalogue_read(call->server->catalogue, load_totals, &totals, err);
-    if (rc < 0)
-        return rc;
-    struct volume_status *volumes = xcalloc(STORAGE_MAX_VOLUMES, sizeof *volumes);
-    size_t n = storage_volumes(call->server->storage, volumes, STORAGE_MAX_VOLUMES);
-    json_t *list = json_array();
-    for (size_t i = 0; i < n; i++) {
-        json_t *o = json_object();
-        json_put_text(o, "path", volumes[i].path);
-        json_put_int(o, "total_bytes", volumes[i].total_bytes);
-        json_put_int(o, "free_bytes", volumes[i].free_bytes);
-        json_put_int(o, "reserve_bytes", volumes[i].reserve_bytes);
-        json_put_int(o, "used_bytes", volumes[i].used_bytes);
-        json_put_bool(o, "is_ok", volumes[i].is_ok);
-        json_put_text(o, "detail", volumes[i].detail);
-        json_array_append_new(list, o);
-    }
-    free(volumes);
-    call->json = json_object();
-    json_put(call->json, "volumes", list);
-    json_put_int(call->json, "segments", totals.n);
-    json_put_int(call->json, "bytes", totals.bytes);
-    json_put_time(call->json, "oldest", totals.oldest_us);
-    return 0;
-}
 
 void system_get(struct api_call *call)
 {

@@ -60,7 +60,14 @@ const struct route api_routes[] = {
     {HTTP_GET, "/reports", PERM_VIEW_REPORTS, SCOPE_ANY, 0, reports_list, NULL},
     {HTTP_GET, "/reports/uptime", PERM_VIEW_REPORTS, SCOPE_QUERY, 0, uptime_get, NULL},
 
+    {HTTP_GET, "/holds", PERM_VIEW_RECORDED, SCOPE_ANY, 0, holds_list, NULL},
+    {HTTP_POST, "/holds", PERM_HOLD, SCOPE_ANY, 0, hold_add, NULL},
+    {HTTP_DELETE, "/holds/{id}", PERM_HOLD, SCOPE_ANY, 0, hold_release, NULL},
+
     {HTTP_GET, "/storage", PERM_MANAGE_SYSTEM, SCOPE_DISTRICT, 0, storage_get, NULL},
+    {HTTP_GET, "/storage/cameras", PERM_VIEW_REPORTS, SCOPE_QUERY, 0, storage_cameras_list, NULL},
+    {HTTP_GET, "/storage/deletions", PERM_VIEW_REPORTS, SCOPE_QUERY, 0, storage_deletions_list,
+     NULL},
     {HTTP_GET, "/system", PERM_MANAGE_SYSTEM, SCOPE_DISTRICT, 0, NULL, system_get},
     {HTTP_GET, "/openapi.yaml", PERM_NONE, SCOPE_ANY, ROUTE_PUBLIC, NULL, openapi_get},
     {.pattern = NULL},

@@ -77,8 +77,17 @@ json_t *event_json(const struct event *ev, int64_t id, const struct district *d)
 int reports_list(struct api_call *call, struct err *err);
 int uptime_get(struct api_call *call, struct err *err);
 
-/* api_system.c */
+/* api_holds.c */
+int holds_list(struct api_call *call, struct err *err);
+int hold_add(struct api_call *call, struct err *err);
+int hold_release(struct api_call *call, struct err *err);
+
+/* api_storage.c */
 int storage_get(struct api_call *call, struct err *err);
+int storage_cameras_list(struct api_call *call, struct err *err);
+int storage_deletions_list(struct api_call *call, struct err *err);
+
+/* api_system.c */
 void system_get(struct api_call *call);
 void openapi_get(struct api_call *call);
 

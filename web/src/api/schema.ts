@@ -19,7 +19,7 @@ export type User = {
   permissions?: Permission[];
 };
 
-export type Permission = 'view_live' | 'view_recorded' | 'export' | 'view_reports' | 'edit_district' | 'manage_users' | 'manage_system';
+export type Permission = 'view_live' | 'view_recorded' | 'export' | 'hold' | 'view_reports' | 'edit_district' | 'manage_users' | 'manage_system';
 
 export type Session = {
   user: {
@@ -348,6 +348,66 @@ export type Storage = {
   segments: number;
   bytes: number;
   oldest: string | null;
+  /** What the cameras recorded in the last 24 hours, or would at the pace of the shorter time they record */ bytes_per_day: number;
+  /** What working volumes hold within their reserves */ capacity_bytes: number;
+  /** `retention.days`; cameras may have other days of their own */ required_days: number;
+  /** How many days of all cameras fit at that pace beside what is held; null = nothing is recorded */ forecast_days: number | null;
+  /** To keep every camera for its days; 0 = enough */ missing_bytes: number;
+  /** What holds in force keep */ held_bytes: number;
+  /** null = off */ thinning: null | Thinning;
+  /** Of these numbers; at most a minute old */ as_of: string;
+};
+
+export type Thinning = {
+  after_days: number;
+  keep: 'keyframes' | 'motion';
+};
+
+export type Kept = {
+  camera_id: Id;
+  name: string;
+  institution_id: Id;
+  institution_name: string;
+  days_required: number;
+  /** Of what is there beside holds; null = nothing */ oldest: string | null;
+  days_kept: number;
+  bytes_per_day: number;
+  /** In force */ holds: number;
+  /** Something of the days required was deleted */ is_short: boolean;
+};
+
+export type Deletion = {
+  camera_id: Id;
+  /** Empty = the camera is no more */ camera_name: string;
+  stream: 'main' | 'sub';
+  from: Time;
+  to: Time;
+  at: Time;
+  segments: number;
+  bytes: number;
+  /** expired, space, thinned, missing, or who deleted it */ why: string;
+};
+
+export type HoldInput = {
+  camera_id: Id;
+  from: Time;
+  to: Time;
+  reason: string;
+};
+
+export type Hold = {
+  id: Id;
+  camera_id: Id;
+  /** Empty = the camera is no more */ camera_name: string;
+  from: Time;
+  to: Time;
+  reason: string;
+  /** Who placed it */ user: string;
+  created_at: Time;
+  /** null = in force */ released_at: string | null;
+  released_by: string | null;
+  released_reason: string | null;
+  /** What is recorded there now */ bytes: number;
 };
 
 export type System = {
@@ -478,6 +538,25 @@ export type ListReportsAnswer = {
 
 export type GetUptimeAnswer = UptimeReport;
 
+export type ListHoldsAnswer = {
+  items: Hold[];
+  next: string | null;
+};
+
+export type AddHoldAnswer = Hold;
+
+export type ReleaseHoldAnswer = Hold;
+
 export type GetStorageAnswer = Storage;
+
+export type ListKeptAnswer = {
+  items: Kept[];
+  next: string | null;
+};
+
+export type ListDeletionsAnswer = {
+  items: Deletion[];
+  next: string | null;
+};
 
 export type GetSystemAnswer = System;
