@@ -123,6 +123,18 @@ static void on_item(struct rtsp_client *c, int64_t mono_us, const struct rtsp_it
     }
 }
 
+static void on_frame(struct rtsp_client *c, const struct rtsp_item *item)
+{
+    int track = c->track_of_channel[item->channel];
+    if (track == CHANNEL_NONE) {
+        c->base.n_unrequested++;
+        return;
+    }
+    c->n_frames++;
+    if (track >= 0)
+        c->base.host->frame(c->base.ctx, track, item->payload, item->payload_len);
+}
+
 static size_t input(struct session *s, int64_t mono_us, const uint8_t *p, size_t n)
 {
     struct rtsp_client *c = client_of(s);
@@ -137,13 +149,10 @@ static size_t input(struct session *s, int64_t mono_us, const uint8_t *p, size_t
             after_step(c);
             continue;
         }
-        int track = c->track_of_channel[item.channel];
-        if (track < 0 || !c->accepts_frames) {
+        if (c->accepts_frames)
+            on_frame(c, &item);
+        else
             c->base.n_early += c->state < RTSP_CLIENT_PLAY;
-            continue;
-        }
-        c->n_frames++;
-        c->base.host->frame(c->base.ctx, track, item.payload, item.payload_len);
     }
     return c->state == RTSP_CLIENT_ENDED ? n : at;
 }
@@ -318,7 +327,7 @@ struct rtsp_client *rtsp_client_create(const struct rtsp_client_params *params)
     str_copy(c->password, sizeof c->password, params->password);
     c->is_udp = params->is_udp;
     c->memory = params->memory;
-    memset(c->track_of_channel, -1, sizeof c->track_of_channel);
+    memset(c->track_of_channel, CHANNEL_NONE, sizeof c->track_of_channel);
     if (c->memory->has_auth) {
         c->auth = c->memory->auth;
         c->has_auth = true;

@@ -40,7 +40,7 @@ struct rtsp_client {
     int i_track;                   /* in SETUP and in PLAY per track */
     enum control_form form;        /* in SETUP */
     int udp_port[SESSION_MAX_TRACKS];
-    int8_t track_of_channel[256]; /* -1 = not ours */
+    int8_t track_of_channel[256]; /* or CHANNEL_… */
     bool is_play_per_track;       /* quirk K8 */
     bool is_play_without_range;
     struct rtsp_session session;

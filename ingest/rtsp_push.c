@@ -163,7 +163,10 @@ static void on_item(struct rtsp_push *p, int64_t mono_us, const struct rtsp_item
 static void on_frame(struct rtsp_push *p, int64_t mono_us, const struct rtsp_item *item)
 {
     int track = p->track_of_channel[item->channel];
-    if (p->state != RTSP_PUSH_RECORDING || track < 0)
+    if (p->state != RTSP_PUSH_RECORDING)
+        return;
+    p->base.n_unrequested += track == CHANNEL_NONE;
+    if (track < 0)
         return;
     p->life_us = mono_us;
     p->base.host->frame(p->base.ctx, track, item->payload, item->payload_len);
@@ -274,6 +277,6 @@ struct session *rtsp_push_create(const struct rtsp_push_params *params)
     p->opening_due_us = params->mono_us + opening_s * US_PER_S;
     p->life_us = params->mono_us;
     auth_make_nonce(p->id, sizeof p->id);
-    memset(p->track_of_channel, -1, sizeof p->track_of_channel);
+    memset(p->track_of_channel, CHANNEL_NONE, sizeof p->track_of_channel);
     return &p->base;
 }

@@ -36,7 +36,7 @@ struct rtsp_push {
     int media_of_track[SESSION_MAX_TRACKS];   /* -1 = none; [0] is the video */
     struct push_setup setups[SDP_MAX_MEDIAS]; /* of the medias of sdp */
     int udp_port[SESSION_MAX_TRACKS];         /* 0 = not asked for yet */
-    int8_t track_of_channel[256];             /* -1 = not ours */
+    int8_t track_of_channel[256];             /* or CHANNEL_… */
 };
 
 /* rtsp_push.c */

@@ -204,8 +204,19 @@ void rtsp_push__set_up(struct rtsp_push *p, const struct rtsp_message *m)
 
 /* --- RECORD --- */
 
+/* Whatever was set up was asked for, also what no track is made of. */
+static void note_channels(struct rtsp_push *p)
+{
+    for (int i = 0; i < SDP_MAX_MEDIAS; i++) {
+        const struct push_setup *s = &p->setups[i];
+        for (int k = 0; k < 2 && s->is_done && s->is_tcp; k++)
+            p->track_of_channel[s->channel[k]] = CHANNEL_UNHEARD;
+    }
+}
+
 bool rtsp_push__settle(struct rtsp_push *p)
 {
+    note_channels(p);
     for (int t = 0; t < SESSION_MAX_TRACKS; t++) {
         int media = p->media_of_track[t];
         if (media < 0 || !p->setups[media].is_done)

@@ -71,6 +71,12 @@ struct session_host {
     int (*open_udp)(void *ctx, int track);
 };
 
+/* In a table of channels, in place of a track. */
+enum {
+    CHANNEL_NONE = -1,    /* nobody set it up */
+    CHANNEL_UNHEARD = -2, /* set up, but of no track: what comes on it is dropped */
+};
+
 struct session;
 
 struct session_ops {
@@ -97,6 +103,7 @@ struct session {
     char other_audio[32]; /* sound that is offered but cannot be carried: its name; "" = none */
     bool has_answered;    /* the peer spoke RTSP */
     uint64_t n_early;     /* frames before SETTLED: of a session the peer should have ended (K6) */
+    uint64_t n_unrequested;    /* later ones, on channels that nobody set up (P5) */
     struct rtsp_parser parser; /* n_losses of framing so far, and whether it is lost now (I1) */
 
     /* losses of framing within the current minute */

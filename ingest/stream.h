@@ -71,6 +71,7 @@ struct stream_status {
     struct sound_status sound; /* of the newest connection that played */
     int n_viewers;
     uint64_t n_reconnects, n_lost_packets, n_resyncs, n_damaged;
+    uint64_t n_unrequested; /* packets on channels that nobody set up (quirk P5) */
 };
 
 struct stream_params {

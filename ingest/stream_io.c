@@ -243,8 +243,10 @@ void stream__close_connection(struct stream *s)
     resolve_cancel(&s->resolve);
     timer_disarm(&s->tick);
     link_close(&s->link); /* it may hold on to the session's output */
-    if (s->session)
+    if (s->session) {
         s->n_resyncs_before += s->session->parser.n_losses;
+        s->n_unrequested_before += s->session->n_unrequested;
+    }
     if (s->is_receiving)
         receiver_close(s->receiver);
     s->is_receiving = false;

@@ -97,6 +97,7 @@ static void fill(struct stream *s)
     st->n_lost_packets = stats->n_lost_packets;
     st->n_damaged = stats->n_damaged;
     st->n_resyncs = s->n_resyncs_before + (s->session ? s->session->parser.n_losses : 0);
+    st->n_unrequested = s->n_unrequested_before + (s->session ? s->session->n_unrequested : 0);
     st->gop_s = stats->gop_s;
     st->has_clock_offset = stats->has_clock_offset;
     st->clock_offset_s = stats->clock_offset_s;

@@ -68,6 +68,7 @@ json_t *camera_state_json(const struct camera_state *st, int64_t now_us)
     json_put_int(o, "lost_packets", (int64_t)st->n_lost_packets);
     json_put_int(o, "damaged_pictures", (int64_t)st->n_damaged);
     json_put_int(o, "resyncs", (int64_t)st->n_resyncs);
+    json_put_int(o, "unrequested_packets", (int64_t)st->n_unrequested);
     put_known(o, "clock_offset_s", st->has_clock_offset, st->clock_offset_s);
     json_put_bool(o, "has_audio", st->has_audio);
     put_sound(o, &st->sound);

@@ -53,6 +53,7 @@ static void take_status(struct camera_state *st, const struct stream_status *s)
     st->n_lost_packets = s->n_lost_packets;
     st->n_resyncs = s->n_resyncs;
     st->n_damaged = s->n_damaged;
+    st->n_unrequested = s->n_unrequested;
     st->clock_offset_s = s->clock_offset_s;
     st->has_clock_offset = s->has_clock_offset;
     st->has_audio = s->has_audio;

@@ -33,7 +33,7 @@ struct camera_state {
     enum codec codec;
     int width, height;
     int n_viewers;
-    uint64_t n_reconnects, n_lost_packets, n_resyncs, n_damaged;
+    uint64_t n_reconnects, n_lost_packets, n_resyncs, n_damaged, n_unrequested;
     double clock_offset_s;
     bool has_clock_offset, has_audio, has_sub;
     struct sound_status sound;

@@ -93,6 +93,7 @@ class Camera {
       lost_packets: 41,
       damaged_pictures: 3,
       resyncs: 0,
+      unrequested_packets: 0,
       clock_offset_s: 0.31,
       has_audio: false,
       audio: { codec: null, state: 'absent', detail: 'the camera offers no sound' },

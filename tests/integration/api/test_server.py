@@ -240,6 +240,7 @@ class WithCameras(Fixture):
         self.assertAlmostEqual(state["fps"], 10, delta=2)
         self.assertTrue(state["has_sub"])
         self.assertEqual((state["lost_packets"], state["damaged_pictures"], state["resyncs"]), (0, 0, 0))
+        self.assertEqual(state["unrequested_packets"], 0)
         sub = wait_for("the sub stream", lambda: (s := self.rookery.get("/cameras/cam-1/state", stream="sub"))["width"] and s)
         self.assertEqual((sub["stream"], sub["cause"], sub["width"]), ("sub", "ok", 160))
         self.assertEqual(self.api("GET", "/cameras/cam-2/state?stream=sub").status, 404)

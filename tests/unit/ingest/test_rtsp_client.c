@@ -300,6 +300,23 @@ static void P1_P2_uses_the_channels_of_the_answer(void **state)
     }
 }
 
+static void P5_counts_what_nobody_set_up(void **state)
+{
+    struct rig *rig = *state;
+    to_playing(rig);
+    send_frame(rig, 4, 96);
+    send_frame(rig, 0, 96);
+    send_frame(rig, 15, 200);
+    send_frame(rig, 3, 200);
+    assert_int_equal(rig->session->n_unrequested, 2);
+    assert_int_equal(rig->session->n_early, 0);
+    assert_int_equal(rig->n_frames[0], 1);
+    assert_int_equal(rig->n_frames[1], 1);
+    session_stop(rig->session, rig->now_us);
+    send_frame(rig, 4, 96); /* nothing is taken any more */
+    assert_int_equal(rig->session->n_unrequested, 2);
+}
+
 static void U1_U3_joins_the_control_as_cameras_mean_it(void **state)
 {
     static const struct {
@@ -930,6 +947,7 @@ int main(void)
         T(plays_over_udp),
         T(P6_takes_tcp_when_udp_is_answered_so),
         T(P1_P2_uses_the_channels_of_the_answer),
+        T(P5_counts_what_nobody_set_up),
         T(U1_U3_joins_the_control_as_cameras_mean_it),
         T(U2_U4_tries_other_readings_of_the_control),
         T(names_the_cause_of_a_refusal),

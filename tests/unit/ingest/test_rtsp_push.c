@@ -317,6 +317,19 @@ static void takes_what_it_does_not_carry_and_leaves_it_aside(void **state)
     assert_int_equal(rig->n_frames[0], 1);
 }
 
+static void P5_counts_only_what_was_never_agreed(void **state)
+{
+    struct rig *rig = *state;
+    announce(rig, SDP_V "m=application 0 RTP/AVP 107\r\na=control:streamid=1\r\n");
+    set_up_tcp(rig, 0);
+    set_up_tcp(rig, 1);
+    record(rig);
+    for (uint8_t c = 0; c < 6; c++)
+        send_frame(rig, c);
+    assert_int_equal(rig->n_frames[0], 2);
+    assert_int_equal(rig->session->n_unrequested, 2); /* 4 and 5; 2 and 3 were set up */
+}
+
 static void ends_a_session_that_announces_nothing_usable(void **state)
 {
     static const struct {
@@ -534,6 +547,7 @@ int main(void)
         TEST(gives_free_channels_where_none_or_taken_ones_are_asked_for),
         TEST(finds_the_track_by_its_control),
         TEST(takes_what_it_does_not_carry_and_leaves_it_aside),
+        TEST(P5_counts_only_what_was_never_agreed),
         TEST(ends_a_session_that_announces_nothing_usable),
         TEST(refuses_what_comes_out_of_order),
         TEST(answers_what_keeps_it_alive),

@@ -181,6 +181,7 @@ export type CameraState = {
   lost_packets: number;
   /** left out because something inside was missing */ damaged_pictures: number;
   /** how often the framing of the connection was lost and found again */ resyncs: number;
+  /** came over the connection on channels that nobody set up; dropped */ unrequested_packets: number;
   /** the camera's clock minus ours */ clock_offset_s: number | null;
   has_audio: boolean;
   /** what becomes of the sound; null until the stream has played */ audio: {

@@ -439,6 +439,7 @@ const en: Same<typeof zhCN> = {
       lost: 'Lost packets',
       damaged: 'Damaged pictures left out',
       resyncs: 'Framing lost and found',
+      unrequested: 'Packets nobody asked for',
       clock: 'Clock offset',
       viewers: 'Viewers',
       stream: 'Figures of',

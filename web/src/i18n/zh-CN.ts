@@ -435,6 +435,7 @@ export default {
       lost: '丢包',
       damaged: '弃用的残损画面',
       resyncs: '数据流失步次数',
+      unrequested: '未请求的数据包',
       clock: '时钟偏差',
       viewers: '观看人数',
       stream: '统计码流',
