@@ -120,23 +120,56 @@ static bool open_ports(struct rtsp_client *c)
     return c->udp_port[c->i_track] > 0;
 }
 
-void rtsp_client__set_up_next(struct rtsp_client *c, int64_t mono_us)
+/* False: its address is of no use, or there are no ports for it. */
+static bool set_up(struct rtsp_client *c, int64_t mono_us)
 {
     char url[URL_TEXT_BYTES];
+    c->form = CONTROL_APPENDED;
     while (c->form < CONTROL_NONE_LEFT && !rtsp_client__control_url(c, url, sizeof url))
         c->form++;
-    if (c->form < CONTROL_NONE_LEFT && open_ports(c)) {
-        rtsp_client__ask(c, mono_us, RTSP_SETUP);
-    } else if (c->i_track > 0) { /* audio: video goes on without */
-        c->base.n_tracks = c->i_track;
-        play(c, mono_us);
-    } else if (c->form < CONTROL_NONE_LEFT) {
+    if (c->form == CONTROL_NONE_LEFT || !open_ports(c))
+        return false;
+    rtsp_client__ask(c, mono_us, RTSP_SETUP);
+    return true;
+}
+
+static void no_set_up(struct rtsp_client *c, int64_t mono_us)
+{
+    if (c->form < CONTROL_NONE_LEFT)
         rtsp_client__finish(c, mono_us, SESSION_VERDICT_FAILED, CAUSE_INTERNAL,
                             "no pair of UDP ports is free");
-    } else {
+    else
         rtsp_client__finish(c, mono_us, SESSION_VERDICT_FAILED, CAUSE_PROTOCOL,
                             "the camera's address of the video track is unusable");
+}
+
+/* The media in hand, which is not the video: that goes on without it. */
+static void leave_out(struct rtsp_client *c)
+{
+    int i = c->i_track - c->base.n_tracks;
+    if (i < 0) {
+        c->base.n_tracks = c->i_track;
+        return;
     }
+    c->base.n_extras--;
+    memmove(&c->extras[i], &c->extras[i + 1], (size_t)(c->base.n_extras - i) * sizeof c->extras[0]);
+}
+
+void rtsp_client__set_up_next(struct rtsp_client *c, int64_t mono_us)
+{
+    c->request.method = RTSP_UNKNOWN_METHOD;
+    if (c->i_track >= c->base.n_tracks) /* no challenge or redirect is in the way any more */
+        c->memory->tries_all = false;
+    while (c->i_track < c->base.n_tracks + c->base.n_extras) {
+        if (set_up(c, mono_us))
+            return;
+        if (c->i_track == 0) {
+            no_set_up(c, mono_us);
+            return;
+        }
+        leave_out(c);
+    }
+    play(c, mono_us);
 }
 
 static void learn_session(struct rtsp_client *c, const struct rtsp_message *m)
@@ -152,11 +185,26 @@ static void learn_session(struct rtsp_client *c, const struct rtsp_message *m)
         c->timeout_s = session.timeout_s;
 }
 
+/* An extra that is answered with a track's channels does not get them. */
+static void take_channels(struct rtsp_client *c, const uint8_t channel[2])
+{
+    for (int i = 0; i < 2; i++) {
+        int8_t *track = &c->track_of_channel[channel[i]];
+        if (c->i_track < c->base.n_tracks)
+            *track = (int8_t)c->i_track;
+        else if (*track == CHANNEL_NONE)
+            *track = CHANNEL_UNHEARD;
+        rtsp_parser_add_channel(&c->base.parser, channel[i]);
+    }
+}
+
 /* Quirks P1, P2, P6, P7: what the camera made of the transport asked for. False: multicast, which
  * nobody asked for (quirk P8). */
 static bool settle_track(struct rtsp_client *c, const struct rtsp_message *m)
 {
-    struct session_track *t = &c->base.tracks[c->i_track];
+    bool is_extra = c->i_track >= c->base.n_tracks;
+    struct session_track extra = {0};
+    struct session_track *t = is_extra ? &extra : &c->base.tracks[c->i_track];
     struct rtsp_transport transport = {.is_tcp = !c->is_udp};
     struct span value;
     t->is_tcp = !c->is_udp;
@@ -164,7 +212,7 @@ static bool settle_track(struct rtsp_client *c, const struct rtsp_message *m)
     t->channel[1] = (uint8_t)(2 * c->i_track + 1);
     if (rtsp_get(m, "Transport", &value) && rtsp_transport_next(&value, &transport)) {
         if (transport.is_multicast && !transport.has_interleaved)
-            return false;
+            return is_extra;
         if (transport.has_interleaved) {
             t->is_tcp = true;
             t->channel[0] = transport.interleaved[0];
@@ -175,12 +223,8 @@ static bool settle_track(struct rtsp_client *c, const struct rtsp_message *m)
             t->server_port[1] = transport.server_port[1];
         }
     }
-    if (!t->is_tcp)
-        return true;
-    for (int i = 0; i < 2; i++) {
-        c->track_of_channel[t->channel[i]] = (int8_t)c->i_track;
-        rtsp_parser_add_channel(&c->base.parser, t->channel[i]);
-    }
+    if (t->is_tcp)
+        take_channels(c, t->channel);
     return true;
 }
 
@@ -195,13 +239,8 @@ static void on_setup(struct rtsp_client *c, int64_t mono_us, const struct rtsp_m
                                 "the camera sends by multicast only, which is not supported");
             return;
         }
-        c->request.method = RTSP_UNKNOWN_METHOD;
         c->i_track++;
-        c->form = CONTROL_APPENDED;
-        if (c->i_track < c->base.n_tracks)
-            rtsp_client__set_up_next(c, mono_us);
-        else
-            play(c, mono_us);
+        rtsp_client__set_up_next(c, mono_us);
         return;
     case 400:
     case 404:
@@ -225,9 +264,8 @@ static void on_setup(struct rtsp_client *c, int64_t mono_us, const struct rtsp_m
         break;
     }
     if (c->i_track > 0) {
-        c->request.method = RTSP_UNKNOWN_METHOD;
-        c->base.n_tracks = c->i_track;
-        play(c, mono_us);
+        leave_out(c);
+        rtsp_client__set_up_next(c, mono_us);
     } else if (m->status == 461) {
         c->base.end.status = 461;
         rtsp_client__finish(c, mono_us, SESSION_VERDICT_TRANSPORT, CAUSE_UNSUPPORTED,

@@ -31,6 +31,8 @@ struct rtsp_memory {
     bool has_auth;
     bool no_options;       /* quirk U8: it was met by silence, or hung up on */
     bool no_get_parameter; /* quirk K1: advertised, but unanswered or refused */
+    bool tries_all;        /* quirk P5: set up extras as well; used up once the tracks are */
+    bool needs_all;        /* the same for good: media came only then */
 };
 
 struct rtsp_client_params {

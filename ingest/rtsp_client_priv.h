@@ -37,9 +37,10 @@ struct rtsp_client {
 
     struct sdp *sdp;               /* NULL before DESCRIBE is answered */
     char base_url[URL_TEXT_BYTES]; /* aggregate URL */
-    int i_track;                   /* in SETUP and in PLAY per track */
-    enum control_form form;        /* in SETUP */
-    int udp_port[SESSION_MAX_TRACKS];
+    int i_track; /* in SETUP, where extras follow the tracks, and in PLAY per track */
+    const struct sdp_media *extras[SESSION_MAX_MEDIAS - 1];
+    enum control_form form; /* in SETUP */
+    int udp_port[SESSION_MAX_MEDIAS];
     int8_t track_of_channel[256]; /* or CHANNEL_… */
     bool is_play_per_track;       /* quirk K8 */
     bool is_play_without_range;
@@ -84,7 +85,7 @@ void rtsp_client__described(struct rtsp_client *c, int64_t mono_us, const struct
 /* rtsp_answer.c */
 void rtsp_client__answer(struct rtsp_client *c, int64_t mono_us, const struct rtsp_message *m);
 void rtsp_client__peer_asks(struct rtsp_client *c, int64_t mono_us, const struct rtsp_message *m);
-/* Goes on from SETUP of the current track, or to PLAY. */
+/* Goes on to SETUP of the media in hand, or to PLAY after the last one. */
 void rtsp_client__set_up_next(struct rtsp_client *c, int64_t mono_us);
 /* PLAY is answered, or frames prove it. */
 void rtsp_client__playing(struct rtsp_client *c, int64_t mono_us);

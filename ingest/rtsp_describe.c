@@ -16,19 +16,63 @@ static bool looks_like_sdp(struct span body)
 }
 
 /* Quirk D9: what is sendonly is a backchannel, unless all are. */
-static const struct sdp_media *choose_media(const struct sdp *sdp, bool is_video)
+static bool comes_to_us(const struct sdp *sdp, const struct sdp_media *m)
 {
     bool all_sendonly = true;
     for (size_t i = 0; i < sdp->n_medias; i++)
         all_sendonly = all_sendonly && sdp->medias[i].is_sendonly;
+    return all_sendonly || !m->is_sendonly;
+}
+
+static const struct sdp_media *choose_media(const struct sdp *sdp, bool is_video)
+{
     for (size_t i = 0; i < sdp->n_medias; i++) {
         const struct sdp_media *m = &sdp->medias[i];
         bool is_wanted = is_video ? m->is_video && codec_is_video(m->codec)
                                   : m->is_audio && m->codec != CODEC_NONE && m->format;
-        if (is_wanted && (all_sendonly || !m->is_sendonly))
+        if (is_wanted && comes_to_us(sdp, m))
             return m;
     }
     return NULL;
+}
+
+static bool is_track(const struct rtsp_client *c, const struct sdp_media *m)
+{
+    for (int i = 0; i < c->base.n_tracks; i++) {
+        if (c->base.tracks[i].media == m)
+            return true;
+    }
+    return false;
+}
+
+/* To set up an address twice would break what was agreed about it first. */
+static bool has_own_address(const struct rtsp_client *c, size_t i_media)
+{
+    const struct sdp_media *medias = c->sdp->medias;
+    const char *control = medias[i_media].control;
+    if (!control[0] || strcmp(control, "*") == 0)
+        return false;
+    for (size_t i = 0; i < c->sdp->n_medias; i++) {
+        bool goes_first = i < i_media || is_track(c, &medias[i]);
+        if (i != i_media && goes_first && strcmp(medias[i].control, control) == 0)
+            return false;
+    }
+    return true;
+}
+
+/* Quirk P5: some cameras send nothing before all they describe is set up. */
+static void choose_extras(struct rtsp_client *c)
+{
+    bool takes_all = c->memory->tries_all || c->memory->needs_all;
+    for (size_t i = 0; i < c->sdp->n_medias; i++) {
+        const struct sdp_media *m = &c->sdp->medias[i];
+        if (is_track(c, m) || !comes_to_us(c->sdp, m) || !has_own_address(c, i))
+            continue;
+        if (takes_all && c->base.n_tracks + c->base.n_extras < SESSION_MAX_MEDIAS)
+            c->extras[c->base.n_extras++] = m;
+        else
+            c->base.n_left_out++;
+    }
 }
 
 static void no_video(struct rtsp_client *c, int64_t mono_us)
@@ -71,6 +115,7 @@ void rtsp_client__described(struct rtsp_client *c, int64_t mono_us, const struct
         c->base.tracks[c->base.n_tracks++] = (struct session_track){.media = audio};
     else
         session_note_audio(&c->base, c->sdp);
+    choose_extras(c);
     rtsp_client__enter(c, RTSP_CLIENT_SETUP);
     rtsp_client__set_up_next(c, mono_us);
 }

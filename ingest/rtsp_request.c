@@ -17,7 +17,9 @@ static bool verbatim_url(const char *control, char *dst, size_t cap)
 
 bool rtsp_client__control_url(const struct rtsp_client *c, char *dst, size_t cap)
 {
-    const char *control = c->base.tracks[c->i_track].media->control;
+    int i_extra = c->i_track - c->base.n_tracks;
+    const char *control =
+        i_extra < 0 ? c->base.tracks[c->i_track].media->control : c->extras[i_extra]->control;
     struct span span = span_of(control);
     char first[URL_TEXT_BYTES];
     switch (c->form) {

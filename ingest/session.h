@@ -15,7 +15,8 @@
  * ENDED     a verdict is there; nothing more is said or taken.
  *
  * Thread: belongs to one loop. Lifetime: never call session_destroy from a callback of ops.
- * Bounds: SESSION_OUT_BYTES waiting to be sent, SESSION_MAX_TRACKS tracks. */
+ * Bounds: SESSION_OUT_BYTES waiting to be sent, SESSION_MAX_TRACKS tracks, SESSION_MAX_MEDIAS
+ * medias set up. */
 #ifndef INGEST_SESSION_H
 #define INGEST_SESSION_H
 
@@ -26,6 +27,7 @@
 #include "net/url.h"
 
 #define SESSION_MAX_TRACKS 2 /* video, and one audio */
+#define SESSION_MAX_MEDIAS 8 /* the tracks, and extras */
 #define SESSION_OUT_BYTES  (64u << 10)
 
 enum session_phase {
@@ -66,9 +68,9 @@ struct session_track {
 struct session_host {
     /* RTP or RTCP of a track, borrowed for the call. Not before SETTLED, not from ENDING on. */
     void (*frame)(void *ctx, int track, const uint8_t *p, size_t n);
-    /* Before a track is set up by UDP: the even port of a pair that is open now, or < 0. Asked once
-     * per track. */
-    int (*open_udp)(void *ctx, int track);
+    /* Before a media is set up by UDP: the even port of a pair that is open now, or < 0. Asked once
+     * for each of the SESSION_MAX_MEDIAS; nothing need be read from n_tracks on. */
+    int (*open_udp)(void *ctx, int i_media);
 };
 
 /* In a table of channels, in place of a track. */
@@ -100,6 +102,8 @@ struct session {
     struct session_end end;
     struct session_track tracks[SESSION_MAX_TRACKS]; /* from SETTLED on; [0] is the video */
     int n_tracks;
+    int n_extras;         /* medias set up besides, whose packets nobody wants (quirk P5) */
+    int n_left_out;       /* medias that could be extras and are not set up */
     char other_audio[32]; /* sound that is offered but cannot be carried: its name; "" = none */
     bool has_answered;    /* the peer spoke RTSP */
     uint64_t n_early;     /* frames before SETTLED: of a session the peer should have ended (K6) */

@@ -146,6 +146,7 @@ struct stream *stream_start(const struct stream_params *params)
     snprintf(s->who, sizeof s->who, "%s/%s", s->config.camera_id, s->config.name);
     for (int i = 0; i < SESSION_MAX_TRACKS; i++)
         s->udp[i].fd[0] = s->udp[i].fd[1] = -1;
+    memset(s->unread, -1, sizeof s->unread);
     str_copy(s->status.camera_id, sizeof s->status.camera_id, s->config.camera_id);
     str_copy(s->status.name, sizeof s->status.name, s->config.name);
     uint64_t seed = params->seed ? params->seed : seed_of(s->who);

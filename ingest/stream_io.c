@@ -133,6 +133,7 @@ static void open_receiver(struct stream *s)
     const struct sdp_media *audio =
         s->session->n_tracks > 1 ? s->session->tracks[RECEIVER_AUDIO].media : NULL;
     receiver_arrive(s->receiver, loop_mono_us(s->loop), loop_wall_us(s->loop));
+    s->heard_at_open = stream__heard(s);
     if (receiver_open(s->receiver, video->media, audio, !video->is_tcp) == 0)
         s->is_receiving = true;
     if (!video->is_tcp)

@@ -56,14 +56,16 @@ static void say_ok(struct stream *s)
     const struct format *f = receiver_format(s->receiver);
     snprintf(detail, sizeof detail, "receiving %s %dx%d over %s", codec_title(f->codec), f->width,
              f->height, stream__carrier(s));
+    size_t n = strlen(detail);
+    if (s->session->n_extras > 0) /* quirk P5 */
+        n += (size_t)snprintf(detail + n, sizeof detail - n,
+                              "; all it describes is set up, without which it sent nothing");
     /* Quirk H10: it works, but every new viewer waits. */
     double gop_s = receiver_stats(s->receiver)->gop_s;
-    if (gop_s >= LONG_GOP_S) {
-        size_t n = strlen(detail);
+    if (gop_s >= LONG_GOP_S)
         snprintf(detail + n, sizeof detail - n,
                  "; a key frame every %.0f s only: switch its smart codec (H.264+/H.265+) off",
                  gop_s);
-    }
     s->has_failed = false;
     stream__set_advancing(s, true);
     stream__set_cause(s, CAUSE_OK, detail);
@@ -84,6 +86,8 @@ void stream__publish(void *ctx, struct packet *pkt)
     if (!s->is_up) {
         s->is_up = true;
         s->n_sessions++;
+        if (s->session->n_extras > 0) /* quirk P5: proven */
+            s->memory.needs_all = true;
         hub_set_up(s->hub, true);
     }
     hub_publish(s->hub, pkt);
@@ -128,6 +132,37 @@ static void figure(struct stream *s, int64_t now_us)
     stream__post_status(s, true);
 }
 
+uint64_t stream__heard(const struct stream *s)
+{
+    const struct receiver_stats *stats = receiver_stats(s->receiver);
+    return stats->n_bytes + stats->n_foreign;
+}
+
+/* Quirk P5: where nothing at all came and not all was set up, the next try does that, once. What
+ * there is to say about it. */
+static const char *doubt_setup(struct stream *s)
+{
+    bool is_mute = stream__heard(s) == s->heard_at_open;
+    if (!is_mute || s->session->n_extras > 0 || s->session->n_left_out == 0)
+        return "";
+    s->memory.tries_all = true;
+    return "; all it describes will be set up";
+}
+
+static void fail_silent(struct stream *s, int limit_s)
+{
+    const char *plan = doubt_setup(s);
+    if (!s->session->tracks[RECEIVER_VIDEO].is_tcp)
+        stream__fail(s, CAUSE_TIMEOUT, "no video over UDP for %d s; a firewall may hold it back%s",
+                     limit_s, plan);
+    else if (url_channel(&s->url) > 0) /* quirk L7 */
+        stream__fail(s, CAUSE_TIMEOUT,
+                     "connected, but no video for %d s; channel %d may have no signal%s", limit_s,
+                     url_channel(&s->url), plan);
+    else
+        stream__fail(s, CAUSE_TIMEOUT, "connected, but no video for %d s%s", limit_s, plan);
+}
+
 /* False when the session was given up. */
 static bool is_alive(struct stream *s, int64_t now_us)
 {
@@ -145,15 +180,8 @@ static bool is_alive(struct stream *s, int64_t now_us)
                      PACKET_MAX_BYTES >> 20);
     else if (stats->picture_mono_us > 0)
         stream__fail(s, CAUSE_TIMEOUT, "no picture for %d s", limit_s);
-    else if (!s->session->tracks[RECEIVER_VIDEO].is_tcp)
-        stream__fail(s, CAUSE_TIMEOUT, "no video over UDP for %d s; a firewall may hold it back",
-                     limit_s);
-    else if (url_channel(&s->url) > 0) /* quirk L7 */
-        stream__fail(s, CAUSE_TIMEOUT,
-                     "connected, but no video for %d s; channel %d may have no signal", limit_s,
-                     url_channel(&s->url));
     else
-        stream__fail(s, CAUSE_TIMEOUT, "connected, but no video for %d s", limit_s);
+        fail_silent(s, limit_s);
     return false;
 }
 
@@ -162,7 +190,7 @@ static bool is_alive(struct stream *s, int64_t now_us)
 static bool is_other_format(struct stream *s, int64_t now_us)
 {
     const struct receiver_stats *stats = receiver_stats(s->receiver);
-    uint64_t heard = stats->n_bytes + stats->n_foreign;
+    uint64_t heard = stream__heard(s);
     int64_t quiet_us = now_us - stats->picture_mono_us;
     bool has_media = heard - s->heard_before > 0;
     bool is_overdue = quiet_us > TICK_US && quiet_us > 3 * stats->frame_us;

@@ -118,10 +118,13 @@ struct stream {
     struct session *session;
     struct rtsp_memory memory; /* outlives connections */
     struct udp_pair udp[SESSION_MAX_TRACKS];
+    /* UDP of extras; -1 = none */
+    int unread[SESSION_MAX_MEDIAS - SESSION_MAX_TRACKS][2];
     struct receiver *receiver; /* lives as long as the stream */
     bool is_receiving;         /* receiver_open was called */
     bool is_up;                /* the hub was told */
     bool is_batched;           /* see stream_io.c */
+    uint64_t heard_at_open;    /* stream__heard at receiver_open */
     int64_t playing_mono_us;
     int64_t bytes_mono_us;  /* newest bytes of any kind */
     int64_t probed_mono_us; /* pictures stay out: asked whether the camera lives; 0 = not */
@@ -205,13 +208,15 @@ void stream__waited_long(struct stream *s);
 void stream__restart_push(struct stream *s);
 
 /* stream_udp.c */
-int stream__open_udp(void *ctx, int track);
+int stream__open_udp(void *ctx, int i_media);
 void stream__start_udp(struct stream *s);
 void stream__punch(struct stream *s, int track);
 void stream__send_udp_report(struct stream *s, int track, const uint8_t *p, size_t n);
 void stream__close_udp(struct stream *s);
 
 /* stream_play.c */
+/* Grows with every packet of RTP that comes for a track. */
+uint64_t stream__heard(const struct stream *s);
 void stream__playing(struct stream *s);
 void stream__tick(void *ctx);
 void stream__publish(void *ctx, struct packet *pkt);

@@ -1,5 +1,5 @@
 /* RTP over UDP: a pair of ports per track, opened through the firewall by a packet of our own, and
- * locked to the first source that is the camera (quirk P7). */
+ * locked to the first source that is the camera (quirk P7). The pairs of extras stay unread. */
 #include <errno.h>
 #include <sys/socket.h>
 
@@ -12,22 +12,25 @@
 #define MAX_ROUNDS   4 /* so that one camera does not hold the loop */
 #define SLOT_BYTES   (LOOP_SCRATCH_BYTES / BATCH)
 #define RCVBUF_BYTES (1 << 20)
+#define UNREAD_BYTES 1 /* the kernel makes its least of it */
 
-int stream__open_udp(void *ctx, int track)
+int stream__open_udp(void *ctx, int i_media)
 {
     struct stream *s = ctx;
-    struct udp_pair *pair = &s->udp[track];
+    int *fd =
+        i_media < SESSION_MAX_TRACKS ? s->udp[i_media].fd : s->unread[i_media - SESSION_MAX_TRACKS];
     struct address local;
     uint16_t port;
     if (link_local(s->link, &local) < 0)
         return -1;
     address_set_port(&local, 0);
-    int rc = socket_udp_pair(&local, pair->fd, &port, NULL);
+    int rc = socket_udp_pair(&local, fd, &port, NULL);
     if (rc < 0) {
-        pair->fd[0] = pair->fd[1] = -1;
+        fd[0] = fd[1] = -1;
         return rc;
     }
-    socket_set_rcvbuf(pair->fd[0], RCVBUF_BYTES);
+    if (i_media < SESSION_MAX_TRACKS)
+        socket_set_rcvbuf(fd[0], RCVBUF_BYTES);
     return port;
 }
 
@@ -76,8 +79,20 @@ static void on_datagrams(void *ctx, int fd, short what)
             return;
 }
 
+/* What comes to an open port that nobody reads ends there, without a wake-up, and the camera is not
+ * told that the port is closed. */
+static void leave_unread(const int fd[2])
+{
+    for (int i = 0; i < 2 && fd[i] >= 0; i++)
+        socket_set_rcvbuf(fd[i], UNREAD_BYTES);
+}
+
 void stream__start_udp(struct stream *s)
 {
+    for (int t = s->session->n_tracks; t < SESSION_MAX_TRACKS; t++)
+        leave_unread(s->udp[t].fd);
+    for (size_t i = 0; i < ARRAY_LEN(s->unread); i++)
+        leave_unread(s->unread[i]);
     for (int t = 0; t < s->session->n_tracks; t++) {
         struct udp_pair *pair = &s->udp[t];
         for (int i = 0; i < 2 && pair->fd[i] >= 0; i++) {
@@ -129,6 +144,13 @@ void stream__close_udp(struct stream *s)
                 close(pair->fd[i]);
             pair->fd[i] = -1;
             pair->source[i].len = 0;
+        }
+    }
+    for (size_t k = 0; k < ARRAY_LEN(s->unread); k++) {
+        for (int i = 0; i < 2; i++) {
+            if (s->unread[k][i] >= 0)
+                close(s->unread[k][i]);
+            s->unread[k][i] = -1;
         }
     }
 }

@@ -1,4 +1,5 @@
-/* The first byte chooses transport, login and how the rest, which the camera says, is cut up. */
+/* The first byte chooses transport, login, how the rest, which the camera says, is cut up, and
+ * whether extras are set up. */
 #include "ingest/rtsp_client.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -17,9 +18,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const struct session_host host = {.frame = on_frame, .open_udp = on_open_udp};
     static const struct url url = {.host = "h", .port = 554, .path = "/x?y=1"};
-    struct rtsp_memory memory = {0};
     size_t sum = 0;
     int mode = size > 0 ? data[0] : 0;
+    struct rtsp_memory memory = {.tries_all = mode & 8};
     size_t step = mode & 4 ? 7 : SIZE_MAX;
     int64_t now_us = 1;
     struct rtsp_client_params params = {&url, mode & 2 ? "u" : "", "p", mode & 1, &memory, &host,

@@ -44,7 +44,7 @@ int script_check(const json_t *rules, struct err *err)
         "on",        "nth",      "connection",  "uri",      "state",   "request",     "authorized",
         "status",    "headers",  "status_line", "sdp",      "body",    "newline",     "raw",
         "silent",    "delay_ms", "chunk_bytes", "chunk_ms", "channel", "needs_punch", "other_port",
-        "new_nonce", "as",       "then",        NULL};
+        "new_nonce", "as",       "then",        "setups",   NULL};
     size_t i;
     json_t *rule;
     if (!json_is_array(rules) || json_array_size(rules) > SCRIPT_MAX_RULES)
@@ -176,6 +176,7 @@ static bool fits(const json_t *rule, const struct script_event *e)
     return (is_any || strcmp(on, e->on) == 0) &&
            in_range(json_object_get(rule, "connection"), (unsigned)e->connection) &&
            text_fits(json_object_get(rule, "state"), e->state) &&
+           in_range(json_object_get(rule, "setups"), (unsigned)e->n_setups) &&
            (!e->message || message_fits(rule, e->message));
 }
 

@@ -31,6 +31,7 @@ struct script_event {
     const struct rtsp_message *message; /* NULL when it was no request */
     int connection;                     /* of this camera, from 1 */
     const char *state;                  /* fresh, described, ready, playing */
+    int n_setups;                       /* tracks that are set up */
 };
 
 /* The first rule that fits, or NULL. n_fits[SCRIPT_MAX_RULES] counts how often each rule's other

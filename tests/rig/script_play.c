@@ -134,6 +134,11 @@ static const char *state_of(const struct client *c)
     return c->has_described ? "described" : "fresh";
 }
 
+static int n_setups(const struct client *c)
+{
+    return c->tracks[TRACK_VIDEO].is_setup + c->tracks[TRACK_AUDIO].is_setup;
+}
+
 /* What a well-behaved camera would say, taken back from the output; it is done as well. */
 static void perform(struct client *c, const json_t *rule, const struct rtsp_message *m,
                     struct buf *answer)
@@ -221,7 +226,8 @@ bool script_request(struct client *c, const struct rtsp_message *m)
     const struct script_event e = {.on = rtsp_method_name(m->method),
                                    .message = m,
                                    .connection = c->connection,
-                                   .state = state_of(c)};
+                                   .state = state_of(c),
+                                   .n_setups = n_setups(c)};
     const json_t *rule = script_find(c->camera->config->rules, c->camera->n_rule_fits, &e);
     if (!rule)
         return false;

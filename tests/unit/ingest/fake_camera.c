@@ -19,6 +19,7 @@ struct fake_camera {
     struct buf in;
     int udp;
     struct address udp_to;
+    uint16_t udp_newest; /* port asked for last */
     uint16_t seq;
     uint32_t timestamp;
 };
@@ -35,6 +36,7 @@ static void drop(struct fake_camera *cam)
     cam->udp = -1;
     buf_clear(&cam->in);
     cam->counts.is_playing = false;
+    cam->counts.n_setups = 0;
 }
 
 /* A client that has gone, or does not read, is dropped. */
@@ -92,6 +94,11 @@ static void describe(struct fake_camera *cam, const struct rtsp_message *m)
         answer(cam, m, 200, NULL, NULL,
                RIG_SDP_HEAD "m=video 0 RTP/AVP 32\r\na=rtpmap:32 MPV/90000\r\n");
         break;
+    case FAKE_METADATA:
+        answer(cam, m, 200, NULL, NULL,
+               RIG_SDP_HEAD RIG_VIDEO RIG_FMTP
+               "a=control:v\r\nm=application 0 RTP/AVP 107\r\na=control:meta\r\n");
+        break;
     case FAKE_REDIRECT:
         snprintf(location, sizeof location, "rtsp://127.0.0.1:%d/again", address_port(&cam->at));
         answer(cam, m, 302, "Location", location, NULL);
@@ -116,16 +123,22 @@ static void set_up(struct fake_camera *cam, const struct rtsp_message *m)
         answer(cam, m, 461, NULL, NULL, NULL);
         return;
     }
+    cam->counts.n_setups++;
     if (t.is_tcp) {
-        answer(cam, m, 200, "Transport", "RTP/AVP/TCP;unicast;interleaved=0-1", NULL);
+        snprintf(text, sizeof text, "RTP/AVP/TCP;unicast;interleaved=%d-%d", t.interleaved[0],
+                 t.interleaved[1]);
+        answer(cam, m, 200, "Transport", text, NULL);
         return;
     }
     struct address local;
-    assert_int_equal(address_parse("127.0.0.1", 0, &local), 0);
-    cam->udp = socket_udp(&local, NULL);
-    assert_true(cam->udp >= 0);
+    if (cam->udp < 0) { /* the first one is the video */
+        assert_int_equal(address_parse("127.0.0.1", 0, &local), 0);
+        cam->udp = socket_udp(&local, NULL);
+        assert_true(cam->udp >= 0);
+        assert_int_equal(address_parse("127.0.0.1", t.client_port[0], &cam->udp_to), 0);
+    }
+    cam->udp_newest = t.client_port[0];
     socket_local(cam->udp, &local);
-    assert_int_equal(address_parse("127.0.0.1", t.client_port[0], &cam->udp_to), 0);
     snprintf(text, sizeof text, "RTP/AVP;unicast;client_port=%d-%d;server_port=%d-%d",
              t.client_port[0], t.client_port[1], address_port(&local), address_port(&local) + 1);
     answer(cam, m, 200, "Transport", text, NULL);
@@ -307,6 +320,22 @@ void fake_camera_foreign(struct fake_camera *cam)
 void fake_camera_bytes(struct fake_camera *cam, const void *p, size_t n)
 {
     say(cam, p, n);
+}
+
+bool fake_camera_datagram(struct fake_camera *cam)
+{
+    uint8_t bytes[1400] = {0x80, 107};
+    struct address to;
+    struct address local;
+    assert_int_equal(address_parse("127.0.0.1", 0, &local), 0);
+    assert_int_equal(address_parse("127.0.0.1", cam->udp_newest, &to), 0);
+    int fd = socket_udp(&local, NULL);
+    assert_true(fd >= 0);
+    assert_int_equal(connect(fd, (const struct sockaddr *)(const void *)&to.sa, to.len), 0);
+    send(fd, bytes, sizeof bytes, 0);
+    bool is_open = send(fd, bytes, sizeof bytes, 0) >= 0; /* else it was told meanwhile */
+    close(fd);
+    return is_open;
 }
 
 void fake_camera_hang_up(struct fake_camera *cam)

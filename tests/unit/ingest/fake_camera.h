@@ -21,6 +21,7 @@ enum fake_mode {
     FAKE_NO_TCP,              /* 461 unless asked for UDP */
     FAKE_REDIRECT,            /* for ever */
     FAKE_CHALLENGE_AND_CLOSE, /* closes after its 401 */
+    FAKE_METADATA,            /* describes an application media besides the video */
 };
 
 struct fake_camera;
@@ -40,11 +41,14 @@ void fake_camera_format(struct fake_camera *cam, bool is_other);
 void fake_camera_foreign(struct fake_camera *cam);
 void fake_camera_picture(struct fake_camera *cam, bool is_key);
 void fake_camera_bytes(struct fake_camera *cam, const void *p, size_t n);
+/* A datagram to the port asked for last; false: nobody has it open. */
+bool fake_camera_datagram(struct fake_camera *cam);
 void fake_camera_hang_up(struct fake_camera *cam);
 
 struct fake_counts {
     int n_connections, n_open;
     int n[RTSP_METHODS]; /* requests */
+    int n_setups;        /* of the newest connection */
     int n_signed;        /* with Authorization */
     int n_reports;       /* interleaved frames from the client */
     bool is_playing;

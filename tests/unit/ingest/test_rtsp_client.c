@@ -317,6 +317,104 @@ static void P5_counts_what_nobody_set_up(void **state)
     assert_int_equal(rig->session->n_unrequested, 2);
 }
 
+/* To SETUP of the first media. */
+static void to_set_up(struct rig *rig, const char *sdp, bool is_udp)
+{
+    begin_as(rig, URL, "", "", is_udp);
+    to_describe(rig);
+    answer(rig, "200 OK\n", sdp);
+}
+
+static void P5_sets_up_all_it_describes(void **state)
+{
+    static const char sdp[] =
+        RIG_SDP_HEAD "m=application 0 RTP/AVP 107\r\na=control:meta\r\n" RIG_VIDEO RIG_FMTP
+                     "a=control:v\r\nm=audio 0 RTP/AVP 97\r\na=rtpmap:97 opus/48000/2\r\n"
+                     "a=control:opus\r\nm=audio 0 RTP/AVP 0\r\na=sendonly\r\na=control:back\r\n"
+                     "m=application 0 RTP/AVP 107\r\nm=application 0 RTP/AVP 108\r\na=control:v\r\n"
+                     "m=application 0 RTP/AVP 109\r\na=control:meta\r\n";
+    static const struct {
+        bool is_tried, is_needed, gets_all;
+    } rows[] = {
+        {false, false, false}, {true, false, true}, {false, false, false}, {false, true, true}};
+    struct rig *rig = *state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        bool all = rows[i].gets_all;
+        rig->memory.tries_all = rows[i].is_tried;
+        rig->memory.needs_all = rows[i].is_needed;
+        rig->n_frames[0] = 0;
+        to_set_up(rig, sdp, false);
+        assert_request(rig, "SETUP " URL "/v ");
+        assert_int_equal(rig->memory.tries_all, rows[i].is_tried);
+        answer(rig, "200 OK\nSession: 1\nTransport: RTP/AVP/TCP;interleaved=0-1\n", NULL);
+        assert_false(rig->memory.tries_all); /* used up */
+        if (all) {
+            assert_request(rig, "SETUP " URL "/meta ");
+            assert_header(rig, "interleaved=2-3\r\n");
+            answer(rig, "200 OK\nSession: 1\nTransport: RTP/AVP/TCP;interleaved=2-3\n", NULL);
+            assert_request(rig, "SETUP " URL "/opus ");
+            answer(rig, "200 OK\nSession: 1\nTransport: RTP/AVP/TCP;interleaved=4-5\n", NULL);
+        }
+        assert_request(rig, "PLAY ");
+        answer(rig, "200 OK\n", NULL);
+        assert_int_equal(rig->session->n_tracks, 1);
+        assert_int_equal(rig->session->n_extras, all ? 2 : 0);
+        assert_int_equal(rig->session->n_left_out, all ? 0 : 2);
+        for (uint8_t channel = 0; channel < 6; channel++)
+            send_frame(rig, channel, 107);
+        assert_int_equal(rig->n_frames[0], 2);
+        assert_int_equal(rig->session->n_unrequested, all ? 0 : 4);
+    }
+}
+
+static void P5_goes_on_without_what_is_refused(void **state)
+{
+    static const char sdp[] = RIG_SDP_HEAD RIG_VIDEO RIG_FMTP
+        "a=control:v\r\n" RIG_AUDIO "a=control:a\r\nm=application 0 RTP/AVP 107\r\n"
+        "a=control:m1\r\nm=application 0 RTP/AVP 107\r\n"
+        "a=control:m2\r\n";
+    struct rig *rig = *state;
+    rig->memory.needs_all = true;
+    to_set_up(rig, sdp, false);
+    answer(rig, "200 OK\nSession: 1\nTransport: RTP/AVP/TCP;interleaved=0-1\n", NULL);
+    assert_request(rig, "SETUP " URL "/a ");
+    answer(rig, "500 Internal Server Error\n", NULL);
+    assert_request(rig, "SETUP " URL "/m1 ");
+    answer(rig, "461 Unsupported Transport\n", NULL);
+    assert_request(rig, "SETUP " URL "/m2 ");
+    /* not the channels of the video */
+    answer(rig, "200 OK\nSession: 1\nTransport: RTP/AVP/TCP;interleaved=1-2\n", NULL);
+    assert_request(rig, "PLAY ");
+    answer(rig, "200 OK\n", NULL);
+    assert_int_equal(rig->session->n_tracks, 1);
+    assert_int_equal(rig->session->n_extras, 1);
+    send_frame(rig, 0, 96);
+    send_frame(rig, 1, 200);
+    send_frame(rig, 2, 107);
+    assert_int_equal(rig->n_frames[0], 2);
+    assert_int_equal(rig->session->n_unrequested, 0);
+}
+
+static void P5_sets_up_eight_medias_at_most(void **state)
+{
+    char sdp[2048] = RIG_SDP_HEAD RIG_VIDEO RIG_FMTP "a=control:v\r\n";
+    struct rig *rig = *state;
+    for (int i = 0; i < 12; i++) {
+        size_t n = strlen(sdp);
+        snprintf(sdp + n, sizeof sdp - n, "m=application 0 RTP/AVP 107\r\na=control:m%d\r\n", i);
+    }
+    rig->memory.tries_all = true;
+    to_set_up(rig, sdp, true);
+    for (int i = 0; i < SESSION_MAX_MEDIAS; i++) {
+        assert_request(rig, "SETUP ");
+        answer(rig, "200 OK\nSession: 1\n", NULL);
+    }
+    assert_request(rig, "PLAY ");
+    assert_int_equal(rig->n_ports, SESSION_MAX_MEDIAS);
+    assert_int_equal(rig->session->n_extras, 7);
+    assert_int_equal(rig->session->n_left_out, 5);
+}
+
 static void U1_U3_joins_the_control_as_cameras_mean_it(void **state)
 {
     static const struct {
@@ -948,6 +1046,9 @@ int main(void)
         T(P6_takes_tcp_when_udp_is_answered_so),
         T(P1_P2_uses_the_channels_of_the_answer),
         T(P5_counts_what_nobody_set_up),
+        T(P5_sets_up_all_it_describes),
+        T(P5_goes_on_without_what_is_refused),
+        T(P5_sets_up_eight_medias_at_most),
         T(U1_U3_joins_the_control_as_cameras_mean_it),
         T(U2_U4_tries_other_readings_of_the_control),
         T(names_the_cause_of_a_refusal),

@@ -559,6 +559,81 @@ static void P6_falls_back_to_udp(void **state)
     until(rig, rig->status.cause == CAUSE_UNSUPPORTED);
 }
 
+/* To the silence that makes it doubt, and to PLAY of the next connection. */
+static void await_next_try(struct rig *rig, const char *detail)
+{
+    pass_until(rig, 11500, rig->status.retry_us > 0);
+    if (!strstr(rig->status.detail, detail))
+        fail_msg("no \"%s\" in \"%s\"", detail, rig->status.detail);
+    pass_until(rig, 60000, rig->status.retry_us == 0 && fake_camera_counts(rig->cam)->is_playing);
+    await_playing(rig);
+}
+
+static void P5_sets_up_the_rest_when_nothing_comes(void **state)
+{
+    static const struct {
+        enum stream_transport transport;
+        const char *detail;
+    } rows[] = {{TRANSPORT_TCP, "no video for 10 s; all it describes will be set up; next try in"},
+                {TRANSPORT_UDP, "hold it back; all it describes will be set up; next try in"}};
+    struct rig *rig = *state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        const struct fake_counts *counts = fake_camera_counts(rig->cam);
+        uint8_t extra[4 + 40] = {'$', 2, 0, 40, 0x80, 107};
+        uint8_t other[4 + 40] = {'$', 6, 0, 40, 0x80, 107};
+        rig->is_gone = false;
+        rig->status = (struct stream_status){0};
+        rig->config.transport = rows[i].transport;
+        start_at(rig, FAKE_METADATA);
+        await_playing(rig);
+        assert_int_equal(counts->n_setups, 1);
+        await_next_try(rig, rows[i].detail);
+        assert_int_equal(counts->n_setups, 2);
+        if (rows[i].transport == TRANSPORT_UDP)
+            assert_true(fake_camera_datagram(rig->cam));
+        else
+            fake_camera_bytes(rig->cam, extra, sizeof extra);
+        fake_camera_bytes(rig->cam, other, sizeof other);
+        pictures(rig, 60, true);
+        until(rig, rig->status.cause == CAUSE_OK);
+        assert_non_null(strstr(rig->status.detail, "; all it describes is set up, without which"));
+        assert_int_equal(rig->status.n_unrequested, 1);
+        fake_camera_hang_up(rig->cam); /* it is not forgotten */
+        pass_until(rig, 6000, rig->status.retry_us > 0);
+        pass_until(rig, 6000, counts->n_setups == 2 && counts->is_playing);
+        stream_stop(rig->stream);
+        until(rig, rig->is_gone);
+        assert_int_equal(rig->status.n_unrequested, 1);
+    }
+}
+
+static void P5_returns_to_the_usual_when_that_was_not_it(void **state)
+{
+    struct rig *rig = *state;
+    const struct fake_counts *counts = fake_camera_counts(rig->cam);
+    start_at(rig, FAKE_METADATA);
+    await_playing(rig);
+    await_next_try(rig, "; all it describes will be set up; next try in");
+    assert_int_equal(counts->n_setups, 2);
+    await_next_try(rig, "no video for 10 s; next try in"); /* no channel has a signal so */
+    assert_int_equal(counts->n_setups, 1);
+    pictures(rig, 60, true);
+    until(rig, rig->status.cause == CAUSE_OK);
+    pass_until(rig, 12500, str_starts(rig->status.detail, "no picture for 10 s; next try in "));
+    pass_until(rig, 6000, counts->is_playing);
+    assert_int_equal(counts->n_setups, 1); /* this is another silence */
+}
+
+static void P5_sets_up_no_more_when_something_comes(void **state)
+{
+    struct rig *rig = *state;
+    start_at(rig, FAKE_METADATA);
+    await_playing(rig);
+    fake_camera_foreign(rig->cam); /* of a payload type it did not describe */
+    await_next_try(rig, "no video for 10 s; next try in");
+    assert_int_equal(fake_camera_counts(rig->cam)->n_setups, 1);
+}
+
 static void runs_on_demand(void **state)
 {
     struct rig *rig = *state;
@@ -712,6 +787,9 @@ int main(void)
         T(U11_answers_a_challenge_on_the_next_connection),
         T(retries_when_told),
         T(P6_falls_back_to_udp),
+        T(P5_sets_up_the_rest_when_nothing_comes),
+        T(P5_returns_to_the_usual_when_that_was_not_it),
+        T(P5_sets_up_no_more_when_something_comes),
         T(runs_on_demand),
         T(keeps_the_session_alive),
         T(batches_reads_only_while_nobody_watches),
