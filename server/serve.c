@@ -264,6 +264,7 @@ static int open_stores(struct serve *v, struct err *err)
                                                  .n_volumes = n,
                                                  .retention_days = c->retention_days,
                                                  .segment_us = c->segment_s * US_PER_S,
+                                                 .is_staggered = true,
                                                  .secret = secrets_recordings_key(s->secrets)},
                         &s->storage, err);
 }

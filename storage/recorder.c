@@ -1,6 +1,6 @@
 /* The sink that records: gathers pictures into fragments on the hub's loop and hands each fragment
- * to the volume's loop. Times are the packets' own, so nothing here reads a clock or arms a timer.
- */
+ * to the volume's loop. Times are the packets' own, so nothing here arms a timer, and the clock is
+ * read only to ask, at a key frame, whether the disk answers. */
 #include "storage/storage_priv.h"
 
 #include <assert.h>
@@ -40,6 +40,7 @@ struct recorder {
     struct writer *last; /* the one before, for its link; NULL = none yet */
     struct inband sets;  /* of the pictures; its entry is that of the file */
     int64_t from_us;
+    int64_t length_us; /* after which it ends at the next key frame */
     int64_t base_dts;
     int64_t bytes;
     size_t n_holes; /* inside, each in the middle of a group of pictures */
@@ -195,16 +196,46 @@ static void end_segment(struct recorder *r, int64_t to_us, enum segment_edge end
         close_segment(r, to_us, ended);
 }
 
+/* Whether so much of this recorder waits for the volume that no more should be added. */
+static bool is_behind(const struct recorder *r, const struct volume *v)
+{
+    return atomic_load(&r->link->queued_bytes[v->index]) > RECORDER_QUEUE_MAX_BYTES / 2;
+}
+
+/* At a key frame the volume may be left without losing a picture: when it does not answer, has a
+ * fault or is far behind, and another one is better off. What waits for it is written when it
+ * answers. */
+static bool is_to_move(const struct recorder *r)
+{
+    const struct volume *v = r->writer->volume;
+    int64_t now_us = clock_mono_us(r->storage->clock);
+    enum volume_grade grade = is_behind(r, v) ? VOLUME_UNUSABLE : volume_grade(v, now_us);
+    if (grade == VOLUME_SOUND)
+        return false;
+    const struct volume *other = storage__pick_volume(r->storage, r->link->camera_id);
+    return other != NULL && other != v && volume_grade(other, now_us) < grade &&
+           !is_behind(r, other);
+}
+
+/* Where the next segment goes; NULL when it cannot be recorded now. */
+static struct volume *find_volume(struct recorder *r, const struct packet *key)
+{
+    struct volume *v = storage__pick_volume(r->storage, r->link->camera_id);
+    if (v != NULL && !is_behind(r, v))
+        return v;
+    const struct volume *last = atomic_load(&r->link->volume);
+    bool is_slow = v != NULL || (last != NULL && volume_is_ok(last));
+    atomic_fetch_add(&r->link->n_lost_fragments, 1);
+    recorder_link_set(r->link, is_slow ? RECORDER_SLOW : RECORDER_NO_DISK, key->wall_us);
+    return NULL;
+}
+
 static bool open_segment(struct recorder *r, const struct packet *key)
 {
     struct segment_id id = {.stream = r->link->stream, .from_us = key->wall_us};
-    struct volume *volume = storage__pick_volume(r->storage, r->link->camera_id);
-    bool is_behind = atomic_load(&r->link->queued_bytes) > RECORDER_QUEUE_MAX_BYTES / 2;
-    if (volume == NULL || is_behind) {
-        atomic_fetch_add(&r->link->n_lost_fragments, 1);
-        recorder_link_set(r->link, volume == NULL ? RECORDER_NO_DISK : RECORDER_SLOW, key->wall_us);
+    struct volume *volume = find_volume(r, key);
+    if (volume == NULL)
         return false;
-    }
     int trouble = atomic_load(&r->link->trouble);
     if (trouble == RECORDER_NO_DISK || trouble == RECORDER_SLOW)
         recorder_link_set(r->link, RECORDER_WAITING, key->wall_us);
@@ -214,6 +245,10 @@ static bool open_segment(struct recorder *r, const struct packet *key)
     r->writer = writer_create(volume, r->link, &id, r->began, &r->last);
     inband_begin(&r->sets, key->format);
     r->from_us = r->sent_to_us = key->wall_us;
+    r->length_us = r->storage->segment_us;
+    if (r->storage->is_staggered)
+        r->length_us = rotation_length_us(id.camera_id, id.stream, key->arrival_mono_us,
+                                          r->storage->segment_us);
     r->base_dts = key->dts;
     r->bytes = 0;
     r->sequence = 0;
@@ -251,8 +286,11 @@ static bool is_cut(const struct recorder *r, const struct packet *pkt, enum segm
     *edge = pkt->lost_before > 0 ? SEGMENT_NO_KEY : SEGMENT_HOLE;
     if (r->is_hole)
         return true;
+    *edge = SEGMENT_MOVED;
+    if (is_to_move(r))
+        return true;
     *edge = SEGMENT_ROTATED;
-    return media_us >= s->segment_us || r->bytes >= s->segment_max_bytes ||
+    return media_us >= r->length_us || r->bytes >= s->segment_max_bytes ||
            r->n_holes > SEGMENT_HOLES_MAX / 2;
 }
 

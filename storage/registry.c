@@ -11,7 +11,10 @@
 enum { REPORT_MS = 1000, KEY_BYTES = 80 };
 
 struct registry {
+    /* set at create, then const */
     struct loop *loop;
+    loop_fn *each_second;
+    void *ctx;
 
     /* registry's loop only */
     struct recorder_link *links;
@@ -141,6 +144,8 @@ static void on_report(void *ctx)
         fill_status(l, &add_entry(batch, l)->status);
     }
     send_batch(home, &batch);
+    if (r->each_second != NULL)
+        r->each_second(r->ctx);
     timer_arm_ms(&r->report, REPORT_MS);
 }
 
@@ -299,9 +304,11 @@ static void on_start(void *ctx)
     timer_arm_ms(&r->report, REPORT_MS);
 }
 
-struct registry *registry_create(void)
+struct registry *registry_create(loop_fn *each_second, void *ctx)
 {
     struct registry *r = xcalloc(1, sizeof *r);
+    r->each_second = each_second;
+    r->ctx = ctx;
     r->loop = loop_create(&(struct loop_params){.name = "registry"});
     r->open = map_create();
     timer_init(&r->report, r->loop, on_report, r);

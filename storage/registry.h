@@ -12,7 +12,9 @@
 #include "storage/storage.h"
 #include "storage/writer.h"
 
-/* Of one recorder; one fragment passes in any case. The volume has a bound of its own. */
+/* Of one recorder on one volume; one fragment passes in any case. The volume has a bound of its
+ * own.
+ */
 #define RECORDER_QUEUE_MAX_BYTES (16 << 20)
 
 struct registry;
@@ -39,9 +41,9 @@ struct recorder_link {
     void *ctx;
 
     /* any thread, atomic */
-    atomic_int trouble;              /* enum recorder_trouble */
-    _Atomic(struct volume *) volume; /* of the newest segment; NULL = none yet */
-    _Atomic int64_t queued_bytes;    /* pictures on their way to the disk */
+    atomic_int trouble;                                /* enum recorder_trouble */
+    _Atomic(struct volume *) volume;                   /* of the newest segment; NULL = none yet */
+    _Atomic int32_t queued_bytes[STORAGE_MAX_VOLUMES]; /* pictures on their way to each disk */
     _Atomic int64_t recorded_us;
     _Atomic int64_t since_us;
     _Atomic uint64_t n_lost_fragments;
@@ -64,7 +66,8 @@ void recorder_link_unref(struct recorder_link **l);
 /* Sets the trouble and tells the owner soon when it changed. now_us: wall clock. */
 void recorder_link_set(struct recorder_link *l, enum recorder_trouble trouble, int64_t now_us);
 
-struct registry *registry_create(void);
+/* each_second (may be NULL) is called on the registry's loop, which waits for nothing. */
+struct registry *registry_create(loop_fn *each_second, void *ctx);
 void registry_destroy(struct registry **r); /* every recorder must be gone */
 
 void registry_add(struct registry *r, struct recorder_link *l); /* keeps a reference */

@@ -34,6 +34,7 @@ enum segment_edge {
     SEGMENT_CRASH = 7,   /* recovered after a crash */
     SEGMENT_NO_KEY = 8,  /* what came next cannot be decoded before the next key frame */
     SEGMENT_CLOCK = 9,   /* the wall clock was set */
+    SEGMENT_MOVED = 10,  /* to another volume; nothing is missing between */
 };
 
 struct segment_id {

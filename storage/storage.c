@@ -1,8 +1,7 @@
 #include "storage/storage_priv.h"
 
-#include <assert.h>
-#include <math.h>
 #include <semaphore.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -11,37 +10,11 @@
 
 enum { RETENTION_MS = 1000, BY_AGE_MS = 60000, RECOVERY_WAIT_MS = 3000 };
 
-/* --- choosing a volume: weighted rendezvous hashing --- */
+/* --- volumes --- */
 
-static uint64_t hash_of(const char *camera_id, const char *path)
-{
-    uint64_t h = UINT64_C(0xcbf29ce484222325); /* FNV-1a, then a finishing mix */
-    for (const char *parts[] = {camera_id, path, NULL}, **p = parts; *p != NULL; p++)
-        for (const char *c = *p; *c != '\0'; c++)
-            h = (h ^ (uint8_t)*c) * UINT64_C(0x100000001b3);
-    h ^= h >> 33;
-    h *= UINT64_C(0xff51afd7ed558ccd);
-    return h ^ h >> 33;
-}
-
-/* Every camera ranks the volumes by itself, in proportion to their sizes; when one fails, only its
- * own cameras move. */
 struct volume *storage__pick_volume(struct storage *s, const char *camera_id)
 {
-    struct volume *best = NULL;
-    double best_score = 0;
-    for (size_t i = 0; i < s->n_volumes; i++) {
-        struct volume *v = s->volumes[i];
-        if (!volume_is_ok(v) || atomic_load(&v->queued_bytes) > VOLUME_QUEUE_MAX_BYTES / 2)
-            continue;
-        double u = ((double)(hash_of(camera_id, v->path) >> 11) + 0.5) / (double)(1ull << 53);
-        double score = (double)MAX(atomic_load(&v->total_bytes), 1) / -log(u);
-        if (best == NULL || score > best_score) {
-            best = v;
-            best_score = score;
-        }
-    }
-    return best;
+    return volume_pick(s->volumes, s->n_volumes, camera_id, clock_mono_us(s->clock));
 }
 
 struct volume *storage__volume(const struct storage *s, int64_t key)
@@ -55,22 +28,57 @@ struct volume *storage__volume(const struct storage *s, int64_t key)
 size_t storage_volumes(struct storage *s, struct volume_status *out, size_t cap)
 {
     size_t n = MIN(s->n_volumes, cap);
-    for (size_t i = 0; i < n; i++) {
-        struct volume *v = s->volumes[i];
-        out[i] = (struct volume_status){.total_bytes = atomic_load(&v->total_bytes),
-                                        .free_bytes = atomic_load(&v->free_bytes),
-                                        .reserve_bytes = volume_reserve_bytes(v),
-                                        .is_ok = volume_is_ok(v)};
-        out[i].used_bytes = out[i].total_bytes - out[i].free_bytes;
-        str_copy(out[i].path, sizeof out[i].path, v->path);
-        volume_describe(v, out[i].detail, sizeof out[i].detail);
-    }
+    for (size_t i = 0; i < n; i++)
+        volume_fill_status(s->volumes[i], clock_mono_us(s->clock), &out[i]);
     return n;
 }
 
 struct storage_policy storage_policy(const struct storage *s)
 {
     return (struct storage_policy){.retention_days = s->retention_days};
+}
+
+struct change {
+    void (*fn)(void *ctx, const struct volume_status *st);
+    void *ctx;
+    struct volume_status status;
+};
+
+static void deliver_change(void *ctx)
+{
+    struct change *c = ctx;
+    c->fn(c->ctx, &c->status);
+    free(c);
+}
+
+/* What a fault is, its volume has logged; a stall it cannot tell itself. */
+static void tell_change(struct storage *s, struct volume *v, enum volume_fault before)
+{
+    struct change *c = xcalloc(1, sizeof *c);
+    c->fn = s->volume_changed;
+    c->ctx = s->volume_ctx;
+    volume_fill_status(v, clock_mono_us(s->clock), &c->status);
+    if (v->reported_fault == VOLUME_STALLED)
+        log_error(v->path, "%s", c->status.detail);
+    else if (before == VOLUME_STALLED && v->reported_fault == VOLUME_OK)
+        log_info(v->path, "volume answers promptly again");
+    if (c->fn != NULL)
+        loop_post(s->status_loop, deliver_change, c);
+    else
+        free(c);
+}
+
+/* [registry's loop, each second] It waits for no disk, so it sees one that does not answer. */
+static void watch_volumes(void *ctx)
+{
+    struct storage *s = ctx;
+    for (size_t i = 0; i < s->n_volumes; i++) {
+        struct volume *v = s->volumes[i];
+        enum volume_fault before = (enum volume_fault)v->reported_fault;
+        v->reported_fault = (int)volume_state(v, clock_mono_us(s->clock));
+        if (v->reported_fault != (int)before)
+            tell_change(s, v, before);
+    }
 }
 
 struct source *storage_source(struct storage *s)
@@ -135,10 +143,25 @@ static void start_keeper(struct storage *s)
 
 /* --- life --- */
 
+/* A quarter of the memory for pictures that wait; one volume that stalls leaves room for the
+ * others. */
+static int64_t plan_queues(struct storage *s, size_t n_volumes)
+{
+    int64_t memory = (int64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE);
+    s->budget.max_bytes = MAX(memory / 4, INT64_C(64) << 20);
+    return MIN(s->budget.max_bytes * 2 / ((int64_t)n_volumes + 1), VOLUME_QUEUE_MAX_BYTES);
+}
+
 static void open_volumes(struct storage *s, const struct storage_params *params)
 {
+    int64_t queue_max_bytes = plan_queues(s, params->n_volumes);
     for (size_t i = 0; i < params->n_volumes; i++) {
         struct volume_params vp = {
+            .index = i,
+            .clock = s->clock,
+            .siblings = s->volumes,
+            .budget = &s->budget,
+            .queue_max_bytes = queue_max_bytes,
             .config = params->volumes[i],
             .catalogue = params->catalogue,
             .io = params->io != NULL ? params->io : volume_io_system(),
@@ -167,12 +190,16 @@ int storage_open(const struct storage_params *params, struct storage **out, stru
         params->segment_max_bytes > 0 ? params->segment_max_bytes : INT64_C(512) << 20;
     s->is_reader = params->is_reader;
     chain_key_init(&s->chain, params->secret != NULL ? params->secret : no_secret);
+    s->is_staggered = params->is_staggered;
+    s->status_loop = params->status_loop;
+    s->volume_changed = params->volume_changed;
+    s->volume_ctx = params->ctx;
     s->source.map = storage__map;
     atomic_init(&s->next_n, 1);
     stock__open(s);
     open_volumes(s, params);
     if (!s->is_reader) {
-        s->registry = registry_create();
+        s->registry = registry_create(watch_volumes, s);
         for (size_t i = 0; i < s->n_volumes; i++)
             volume_start(s->volumes[i]);
         start_keeper(s);

@@ -10,11 +10,13 @@
 #include "media/hub.h"
 #include "media/source.h"
 #include "storage/catalogue.h"
+#include "storage/latency.h"
 #include "storage/uptime.h"
 
 struct storage;
 struct stock;
 struct volume_io;
+struct volume_status;
 
 #define STORAGE_MAX_VOLUMES 64
 
@@ -32,10 +34,15 @@ struct storage_params {
     int retention_days;        /* 0 = 90 */
     int64_t segment_us;        /* 0 = 10 minutes */
     int64_t segment_max_bytes; /* 0 = 512 MiB */
-    int64_t sync_interval_us;  /* fdatasync at least so often; 0 = 5 s */
+    int64_t sync_interval_us;  /* what was received longer ago is durable; 0 = 5 s */
     const uint8_t *secret;     /* CHAIN_KEY_BYTES, of the hash chain; copied; NULL = zeros */
-    bool is_reader; /* for the command line beside a server: nothing is written or repaired */
+    bool is_staggered; /* segments of different cameras end at different times: see recorder.c */
+    bool is_reader;    /* for the command line beside a server: nothing is written or repaired */
     const struct volume_io *io; /* NULL = the system's; tests fill and break disks with it */
+    /* On status_loop, when the state of a volume changes; may be NULL. */
+    struct loop *status_loop;
+    void (*volume_changed)(void *ctx, const struct volume_status *st);
+    void *ctx;
 };
 
 /* Opens the volumes (creating marker files in empty ones), recovers segments a crash left open,
@@ -103,9 +110,18 @@ size_t storage_open_spans(struct storage *s, const char *camera_id, const char *
 
 struct volume_status {
     char path[512];
+    int64_t key; /* in the catalogue; 0 = not mounted */
+    char id[33]; /* in its marker; empty = not mounted */
+    char
+        state[12]; /* "ok", "full", "missing", "foreign", "swapped", "taken", "failed", "stalled" */
     int64_t total_bytes, free_bytes, reserve_bytes, used_bytes;
-    bool is_ok;
-    char detail[160];
+    bool is_ok;        /* state is "ok" */
+    char detail[224];  /* why not; empty = nothing to say */
+    uint64_t n_errors; /* since the server started */
+    char last_error[80];
+    int64_t last_error_us; /* wall clock; 0 = none */
+    struct latency_figures writes, syncs;
+    int n_recording; /* streams that are being recorded here */
 };
 size_t storage_volumes(struct storage *s, struct volume_status *out, size_t cap); /* [any] */
 

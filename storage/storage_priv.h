@@ -18,7 +18,10 @@ struct storage {
     size_t n_volumes;
     int retention_days;
     int64_t segment_us, segment_max_bytes;
-    bool is_reader;
+    bool is_reader, is_staggered;
+    struct loop *status_loop;
+    void (*volume_changed)(void *ctx, const struct volume_status *st);
+    void *volume_ctx;
     struct registry *registry; /* NULL for a reader */
     struct loop *keeper;       /* recovery and retention: blocks on disks; NULL for a reader */
     struct source source;
@@ -32,11 +35,17 @@ struct storage {
     atomic_bool is_stock_old;
     struct queue *stock_cell; /* its one entry is the newest struct stock; taken while it is used */
     atomic_bool is_closing;
+    struct volume_budget budget;
 };
 
-/* [any] The volume for the next segment of a camera: usable, and the same one as long as the set of
- * usable volumes stays. NULL when none is. */
+/* [any] The volume for the next segment of a camera: see volume_pick. NULL when none is usable. */
 struct volume *storage__pick_volume(struct storage *s, const char *camera_id);
+
+/* [any] How long a segment that begins now is, if segments of all cameras shall not end together:
+ * up to the next moment of the camera's own grid, whose phase is a hash; half a period to one and a
+ * half. Behind a rotation that is the whole period, whatever started, failed or moved together. */
+int64_t rotation_length_us(const char *camera_id, enum stream_kind stream, int64_t now_mono_us,
+                           int64_t period_us);
 
 /* [pool] By key; NULL when it is not mounted. */
 struct volume *storage__volume(const struct storage *s, int64_t key);

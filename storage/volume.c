@@ -10,19 +10,25 @@
 
 enum { TICK_MS = 1000 };
 
+/* The newest picture of a fragment waited no longer than the first for its end. */
+#define FRAGMENT_MAX_US INT64_C(2000000)
+
 /* --- any thread --- */
 
 bool volume_take(struct volume *v, int64_t bytes)
 {
-    if (atomic_load(&v->queued_bytes) > VOLUME_QUEUE_MAX_BYTES - bytes)
+    if (atomic_load(&v->queued_bytes) > v->queue_max_bytes - bytes ||
+        atomic_load(&v->budget->queued_bytes) > v->budget->max_bytes - bytes)
         return false;
     atomic_fetch_add(&v->queued_bytes, bytes);
+    atomic_fetch_add(&v->budget->queued_bytes, bytes);
     return true;
 }
 
 void volume_give_back(struct volume *v, int64_t bytes)
 {
     atomic_fetch_sub(&v->queued_bytes, bytes);
+    atomic_fetch_sub(&v->budget->queued_bytes, bytes);
 }
 
 bool volume_is_ok(const struct volume *v)
@@ -58,6 +64,12 @@ void volume_describe(const struct volume *v, char *dst, size_t cap)
     case VOLUME_MISSING:
         snprintf(dst, cap, "volume %s has lost its marker file: is the disk mounted?", v->path);
         return;
+    case VOLUME_SWAPPED:
+        snprintf(dst, cap,
+                 "volume %s is another disk than the one that was here: mount the right one, or"
+                 " give this one a path of its own",
+                 v->path);
+        return;
     case VOLUME_FOREIGN:
         snprintf(dst, cap, "volume %s holds files but no marker: give an empty directory", v->path);
         return;
@@ -69,6 +81,8 @@ void volume_describe(const struct volume *v, char *dst, size_t cap)
         return;
     case VOLUME_FAILED:
         snprintf(dst, cap, "volume %s: %s", v->path, err_name(atomic_load(&v->fault_code)));
+        return;
+    case VOLUME_STALLED:
         return;
     }
 }
@@ -103,7 +117,9 @@ static bool has_space(const struct volume *v)
 static void look_at_space(struct volume *v)
 {
     int64_t total, free_bytes;
+    volume__begin(v, &v->writing);
     int rc = v->io->space(v->io, v->dirfd, &total, &free_bytes);
+    volume__end(v, &v->writing, OP_SPACE, rc, 0);
     if (rc < 0) {
         volume__set_fault(v, VOLUME_FAILED, rc);
         return;
@@ -118,7 +134,7 @@ static void look_at_space(struct volume *v)
 }
 
 /* Writes a small file and removes it: does the disk work again? */
-static int try_disk(struct volume *v)
+static int try_file(struct volume *v)
 {
     static const char name[] = ".rookery-probe";
     char text[] = "probe\n";
@@ -142,7 +158,9 @@ static void probe(struct volume *v)
         volume__mount(v);
         return;
     }
-    int rc = try_disk(v);
+    volume__begin(v, &v->writing);
+    int rc = try_file(v);
+    volume__end(v, &v->writing, OP_CREATE, rc, 0);
     if (rc == 0) {
         volume__set_fault(v, VOLUME_OK, 0);
         return;
@@ -167,7 +185,9 @@ static void sync_done(void *ctx)
 static void sync_work(void *ctx)
 {
     struct volume *v = ctx;
+    volume__begin(v, &v->syncing);
     v->sync_rc = v->io->sync(v->io, v->dirfd);
+    volume__end(v, &v->syncing, OP_SYNC, v->sync_rc, 0);
     loop_post(v->loop, sync_done, v);
 }
 
@@ -187,21 +207,33 @@ void volume__want_sync(struct volume *v, bool is_urgent)
     loop_post(v->sync_loop, sync_work, v);
 }
 
+/* A broken disk, and one on trial that nobody writes to: what it does is seen only if it is asked
+ * to do something. One that does not answer is left alone, for this thread would wait with it. */
+static bool is_probe_due(const struct volume *v, int64_t now_us)
+{
+    enum volume_fault fault = (enum volume_fault)atomic_load(&v->fault);
+    bool is_broken = fault != VOLUME_OK && fault != VOLUME_FULL;
+    bool is_idle = !v->is_dirty && !v->is_syncing;
+    bool is_on_trial = is_idle && volume_grade(v, clock_mono_us(v->clock)) == VOLUME_ON_TRIAL;
+    return (is_broken || is_on_trial) && now_us - v->probed_mono_us >= v->sync_interval_us;
+}
+
 static void on_tick(void *ctx)
 {
     struct volume *v = ctx;
     int64_t now_us = loop_mono_us(v->loop);
     if (v->dirfd >= 0)
         look_at_space(v);
-    enum volume_fault fault = (enum volume_fault)atomic_load(&v->fault);
-    /* a broken disk is tried as often as a sound one is synced */
-    if (fault != VOLUME_OK && fault != VOLUME_FULL &&
-        now_us - v->probed_mono_us >= v->sync_interval_us)
+    if (is_probe_due(v, now_us))
         probe(v);
-    if (v->is_dirty && !v->is_syncing && now_us - v->sync_started_mono_us >= v->sync_interval_us)
+    int64_t due_us = v->sync_started_mono_us + v->sync_period_us - now_us;
+    if (v->is_dirty && !v->is_syncing && due_us <= 0) {
         volume__want_sync(v, true);
+        due_us = v->sync_period_us;
+    }
     writer__retry(v);
-    timer_arm_us(&v->tick, MIN(TICK_MS * 1000, v->sync_interval_us));
+    timer_arm_us(&v->tick, v->is_dirty && !v->is_syncing ? MIN(TICK_MS * 1000, due_us)
+                                                         : MIN(TICK_MS * 1000, v->sync_period_us));
 }
 
 /* --- life --- */
@@ -216,6 +248,13 @@ struct volume *volume_create(const struct volume_params *params)
     v->io = params->io;
     v->chain = params->chain;
     v->sync_interval_us = params->sync_interval_us;
+    v->sync_period_us =
+        MAX(params->sync_interval_us - FRAGMENT_MAX_US, params->sync_interval_us / 2);
+    v->index = params->index;
+    v->clock = params->clock;
+    v->siblings = params->siblings;
+    v->budget = params->budget;
+    v->queue_max_bytes = params->queue_max_bytes;
     v->is_reader = params->is_reader;
     v->dirfd = v->marker_fd = -1;
     v->loop = loop_create(&(struct loop_params){.name = "volume"});

@@ -160,7 +160,7 @@ static void write_end(struct writer *w)
                                &w->row.chain.link, &buf);
     struct iovec iov = {.iov_base = buf.data, .iov_len = buf.len};
     if (rc == 0)
-        rc = w->volume->io->write(w->volume->io, w->fd, &iov, 1, (uint64_t)w->row.bytes);
+        rc = volume__write(w->volume, w->fd, &iov, 1, (uint64_t)w->row.bytes);
     w->row.chain.has_link = rc == 0;
     if (rc == 0)
         w->row.bytes += (int64_t)buf.len;
@@ -198,7 +198,7 @@ static void count_lost(struct writer *w)
 static void give_back(struct writer *w, const struct fragment *f)
 {
     volume_give_back(w->volume, (int64_t)f->bytes);
-    atomic_fetch_sub(&w->link->queued_bytes, (int64_t)f->bytes);
+    atomic_fetch_sub(&w->link->queued_bytes[w->volume->index], (int32_t)f->bytes);
 }
 
 static void discard(struct writer *w, struct fragment **f)
@@ -309,7 +309,7 @@ static int write_fragment(struct writer *w, const struct fragment *f)
         for (size_t i = 0; i < f->n_audio; i++)
             iov[n++] = (struct iovec){(void *)f->audio[i].pkt->data, f->audio[i].pkt->size};
         seal(w, &head, hash_at, iov, n, &value);
-        rc = w->volume->io->write(w->volume->io, w->fd, iov, n, (uint64_t)w->row.bytes);
+        rc = volume__write(w->volume, w->fd, iov, n, (uint64_t)w->row.bytes);
     }
     if (rc == 0)
         note_written(w, f, head.len, moof_at, &value);
@@ -413,7 +413,7 @@ static void on_registered(void *ctx, const struct err *err)
     w->state = WRITER_WRITE;
     int fd = -ENODEV;
     if (volume_is_ok(w->volume))
-        fd = w->volume->io->create(w->volume->io, w->volume->dirfd, w->path);
+        fd = volume__create_file(w->volume, w->path);
     if (fd < 0)
         give_up(w, fd);
     else
@@ -465,6 +465,7 @@ struct writer *writer_create(struct volume *volume, struct recorder_link *link,
     w->fd = -1;
     w->before = *before;
     *before = NULL;
+    atomic_fetch_add(&volume->n_recording, 1);
     registry_opened(link->registry, w);
     loop_post(volume->loop, on_open, writer_ref(w));
     return w;
@@ -473,12 +474,13 @@ struct writer *writer_create(struct volume *volume, struct recorder_link *link,
 bool writer_send(struct writer *w, struct fragment *f)
 {
     int64_t bytes = (int64_t)f->bytes;
-    int64_t queued = atomic_load(&w->link->queued_bytes);
+    _Atomic int32_t *queue = &w->link->queued_bytes[w->volume->index];
+    int64_t queued = atomic_load(queue);
     if (queued > 0 && queued + bytes > RECORDER_QUEUE_MAX_BYTES)
         return false;
     if (!volume_take(w->volume, bytes))
         return false;
-    atomic_fetch_add(&w->link->queued_bytes, bytes);
+    atomic_fetch_add(queue, (int32_t)bytes);
     f->writer = w;
     loop_post(w->volume->loop, on_fragment, f);
     return true;
@@ -488,5 +490,6 @@ void writer_close(struct writer *w, int64_t to_us, enum segment_edge ended)
 {
     struct close_message *m = xmalloc(sizeof *m);
     *m = (struct close_message){.writer = writer_ref(w), .to_us = to_us, .ended = ended};
+    atomic_fetch_sub(&w->volume->n_recording, 1);
     loop_post(w->volume->loop, on_close, m);
 }
