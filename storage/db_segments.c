@@ -59,6 +59,20 @@ int db_volume_put(struct db *db, const char *uuid, const char *path, int64_t *ou
     return rc == 1 ? 0 : rc < 0 ? rc : -EIO;
 }
 
+int db_volume_of(struct db *db, const char *uuid, int64_t *out_key, char *path, size_t cap,
+                 struct err *err)
+{
+    struct stmt *s = db_stmt(db, "SELECT key, path FROM volumes WHERE uuid = ?1", err);
+    if (s == NULL)
+        return -EIO;
+    stmt_bind_text(s, 1, uuid);
+    int rc = stmt_step(s, err);
+    *out_key = rc == 1 ? stmt_i64(s, 0) : 0;
+    str_copy(path, cap, rc == 1 ? stmt_text(s, 1) : "");
+    stmt_done(s);
+    return rc == 0 ? ERR_NOT_FOUND : rc < 0 ? rc : 0;
+}
+
 int db_volume_find(struct db *db, const char *path, int64_t *out_key, struct err *err)
 {
     struct stmt *s =

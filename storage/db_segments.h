@@ -44,6 +44,9 @@ int db_camera_key(struct db *db, const char *camera_id, bool is_created, int64_t
 /* Finds or makes the volume of this marker, and remembers where it is. */
 int db_volume_put(struct db *db, const char *uuid, const char *path, int64_t *out_key,
                   struct err *err);
+/* The volume of this marker and the path where it was last; ERR_NOT_FOUND. */
+int db_volume_of(struct db *db, const char *uuid, int64_t *out_key, char *path, size_t cap,
+                 struct err *err);
 /* ERR_NOT_FOUND when no volume was ever at this path. */
 int db_volume_find(struct db *db, const char *path, int64_t *out_key, struct err *err);
 

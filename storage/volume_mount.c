@@ -21,12 +21,30 @@ enum { UUID_BYTES = 16, UUID_CHARS = VOLUME_UUID_CHARS };
 struct volume_job {
     const char *uuid, *path;
     int64_t key;
+    char old_path[512]; /* where it was; empty = it is new */
 };
+
+/* What the catalogue knows of this marker and this path. */
+static int identify(struct db *db, struct volume_job *job, struct err *err)
+{
+    int64_t other;
+    int rc = db_volume_of(db, job->uuid, &job->key, job->old_path, sizeof job->old_path, err);
+    if (rc != ERR_NOT_FOUND)
+        return rc;
+    rc = db_volume_find(db, job->path, &other, err);
+    return rc == 0 ? ERR_CONFLICT : rc == ERR_NOT_FOUND ? 0 : rc;
+}
 
 static int job_put(struct db *db, void *ctx, struct err *err)
 {
     struct volume_job *job = ctx;
-    return db_volume_put(db, job->uuid, job->path, &job->key, err);
+    int rc = identify(db, job, err);
+    return rc < 0 ? rc : db_volume_put(db, job->uuid, job->path, &job->key, err);
+}
+
+static int job_identify(struct db *db, void *ctx, struct err *err)
+{
+    return identify(db, ctx, err);
 }
 
 static int job_find(struct db *db, void *ctx, struct err *err)
@@ -135,18 +153,46 @@ static int mount_marker(struct volume *v)
     return rc < 0 ? rc : read_marker(v, v->dirfd, &v->marker_fd, uuid);
 }
 
-void volume__mount(struct volume *v)
+/* Two directories with one marker: a copy beside its original. Which of them a row means cannot be
+ * told, so the second is not used. */
+static bool is_doubled(const struct volume *v, int64_t key)
+{
+    for (size_t i = 0; i < STORAGE_MAX_VOLUMES && v->siblings[i] != NULL; i++)
+        if (v->siblings[i] != v && atomic_load(&v->siblings[i]->key) == key)
+            return true;
+    return false;
+}
+
+/* Learns the key. ERR_CONFLICT: this disk is not the one that is known here. */
+static int learn_key(struct volume *v)
 {
     struct volume_job job = {.uuid = v->uuid, .path = v->path};
     struct err err = {0};
-    int rc = mount_marker(v);
-    if (rc == 0) {
-        rc = v->is_reader ? catalogue_read(v->catalogue, job_find, &job, &err)
+    int rc = v->is_reader ? catalogue_read(v->catalogue, job_identify, &job, &err)
                           : catalogue_write(v->catalogue, job_put, &job, &err);
-        if (rc < 0)
-            log_error(v->path, "%s", err.msg);
-    }
+    if (rc < 0 && rc != ERR_CONFLICT)
+        log_error(v->path, "%s", err.msg);
+    if (rc < 0)
+        return rc;
+    if (job.key == 0) /* a reader registers nothing */
+        return ERR_NOT_FOUND;
+    if (is_doubled(v, job.key))
+        return ERR_BUSY;
     atomic_store(&v->key, job.key);
+    if (is_doubled(v, job.key)) { /* both were tried in one moment: neither */
+        atomic_store(&v->key, 0);
+        return ERR_BUSY;
+    }
+    if (job.old_path[0] != '\0' && strcmp(job.old_path, v->path) != 0)
+        log_warn(v->path, "volume %.8s was at %s before", v->uuid, job.old_path);
+    return 0;
+}
+
+void volume__mount(struct volume *v)
+{
+    int rc = mount_marker(v);
+    if (rc == 0)
+        rc = learn_key(v);
     if (rc < 0) {
         if (v->marker_fd >= 0)
             close(v->marker_fd);
@@ -156,6 +202,7 @@ void volume__mount(struct volume *v)
     }
     enum volume_fault fault = rc == 0               ? VOLUME_OK
                               : rc == ERR_NOT_FOUND ? VOLUME_MISSING
+                              : rc == ERR_CONFLICT  ? VOLUME_SWAPPED
                               : rc == ERR_FORBIDDEN ? VOLUME_FOREIGN
                               : rc == ERR_BUSY      ? VOLUME_TAKEN
                                                     : VOLUME_FAILED;
@@ -171,7 +218,9 @@ void volume__remount(struct volume *v)
     if (fd < 0)
         return;
     int rc = read_marker(v, fd, &marker_fd, uuid);
-    if (rc == 0 && strcmp(uuid, v->uuid) == 0 && dup3(fd, v->dirfd, O_CLOEXEC) >= 0) {
+    if (rc == 0 && strcmp(uuid, v->uuid) != 0) {
+        volume__set_fault(v, VOLUME_SWAPPED, ERR_CONFLICT);
+    } else if (rc == 0 && dup3(fd, v->dirfd, O_CLOEXEC) >= 0) {
         close(v->marker_fd);
         v->marker_fd = marker_fd;
         marker_fd = -1;
