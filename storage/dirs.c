@@ -21,12 +21,35 @@ static int make_levels(int dirfd, char *path, struct err *err)
     return 0;
 }
 
+/* The name of a directory stands in the one above. */
+static int sync_parents(char *path, struct err *err)
+{
+    int rc = 0;
+    for (char *end; rc == 0 && (end = strrchr(path, '/')) != NULL && end != path;) {
+        *end = '\0';
+        int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0)
+            return errno == EACCES ? 0 : err_set(err, -errno, "open directory %s", path);
+        if (fsync(fd) < 0 && errno != EINVAL)
+            rc = err_set(err, -errno, "sync directory %s", path);
+        close(fd);
+    }
+    return rc;
+}
+
 int dirs_make(const char *path, struct err *err)
 {
     char copy[PATH_BYTES];
+    struct stat st;
+    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+        return 0;
     if (snprintf(copy, sizeof copy, "%s/", path) >= (int)sizeof copy)
         return err_set(err, -ENAMETOOLONG, "create directory %s", path);
-    return make_levels(AT_FDCWD, copy, err);
+    int rc = make_levels(AT_FDCWD, copy, err);
+    if (rc < 0)
+        return rc;
+    copy[strlen(path)] = '\0';
+    return sync_parents(copy, err);
 }
 
 int dirs_make_parents_at(int dirfd, const char *path, struct err *err)

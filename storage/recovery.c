@@ -29,44 +29,87 @@ static int job_list(struct db *db, void *ctx, struct err *err)
     return db_segments_unsettled(db, add_row, ctx, err);
 }
 
-static int job_finish(struct db *db, void *ctx, struct err *err)
+enum { BATCH_FILES = 256 };
+
+/* Files that are settled together: one sync per volume, one transaction. */
+struct batch {
+    struct storage *storage;
+    struct segment_row *rows;
+    size_t n;
+    enum outcome { LEFT, FINISHED, FORGOTTEN } outcomes[BATCH_FILES];
+};
+
+/* --- the file --- */
+
+static enum outcome remove_file(const struct volume *v, const char *path)
 {
-    return db_segment_finish(db, ctx, err);
+    if (unlinkat(v->dirfd, path, 0) == 0 || errno == ENOENT)
+        return FORGOTTEN;
+    log_warn(path, "cannot be removed: %s", err_name(-errno));
+    return LEFT;
 }
 
-static int job_forget(struct db *db, void *ctx, struct err *err)
-{
-    return db_segment_forget(db, ctx, err);
-}
-
-static void remove_file(const struct volume *v, const char *path)
-{
-    if (unlinkat(v->dirfd, path, 0) < 0 && errno != ENOENT)
-        log_warn(path, "cannot be removed: %s", err_name(-errno));
-}
-
-/* Returns whether the row was settled. */
-static bool recover_one(struct storage *s, struct segment_row *row)
+static enum outcome recover_file(struct storage *s, struct segment_row *row)
 {
     char path[SEGMENT_PATH_BYTES];
     struct err err = {0};
-    struct volume *v = storage__volume(s, row->volume);
+    const struct volume *v = storage__volume(s, row->volume);
     if (v == NULL)
-        return false; /* its disk is not there: next time */
+        return LEFT; /* its disk is not there: next time */
     segment_path(&row->id, path);
-    int rc = ERR_NOT_FOUND;
     if (row->is_doomed)
-        remove_file(v, path);
-    else
-        rc = repair_segment(v->dirfd, path, v->chain, row, &err);
-    if (rc < 0 && rc != ERR_NOT_FOUND) {
-        log_error(path, "cannot be recovered: %s", err.msg);
-        return false;
-    }
-    rc = catalogue_write(s->catalogue, rc == 0 ? job_finish : job_forget, row, &err);
+        return remove_file(v, path);
+    int rc = repair_segment(v->dirfd, path, v->chain, row, &err);
+    if (rc == ERR_NOT_FOUND)
+        return FORGOTTEN;
     if (rc < 0)
-        log_error(path, "cannot be settled: %s", err.msg);
-    return rc == 0;
+        log_error(path, "cannot be recovered: %s", err.msg);
+    return rc < 0 ? LEFT : FINISHED;
+}
+
+/* --- its row, when the file and its name, or that it is gone, are durable --- */
+
+static void sync_volumes(struct batch *b)
+{
+    for (size_t k = 0; k < b->storage->n_volumes; k++) {
+        struct volume *v = b->storage->volumes[k];
+        int64_t key = atomic_load(&v->key);
+        bool is_concerned = false;
+        for (size_t i = 0; i < b->n && !is_concerned; i++)
+            is_concerned = b->outcomes[i] != LEFT && b->rows[i].volume == key;
+        int rc = is_concerned ? v->io->sync(v->io, v->dirfd) : 0;
+        for (size_t i = 0; rc < 0 && i < b->n; i++)
+            if (b->rows[i].volume == key)
+                b->outcomes[i] = LEFT;
+        if (rc < 0)
+            log_error(v->path, "recovery: sync: %s", err_name(rc));
+    }
+}
+
+static int job_settle(struct db *db, void *ctx, struct err *err)
+{
+    struct batch *b = ctx;
+    int rc = 0;
+    for (size_t i = 0; i < b->n && rc >= 0; i++) {
+        if (b->outcomes[i] != LEFT)
+            rc = b->outcomes[i] == FINISHED ? db_segment_finish(db, &b->rows[i], err)
+                                            : db_segment_forget(db, &b->rows[i], err);
+    }
+    return rc;
+}
+
+static size_t settle(struct batch *b)
+{
+    struct err err = {0};
+    size_t n = 0;
+    sync_volumes(b);
+    if (catalogue_write(b->storage->catalogue, job_settle, b, &err) < 0) {
+        log_error("storage", "recovered files cannot be settled: %s", err.msg);
+        return 0;
+    }
+    for (size_t i = 0; i < b->n; i++)
+        n += b->outcomes[i] != LEFT;
+    return n;
 }
 
 void storage__recover(struct storage *s)
@@ -76,8 +119,12 @@ void storage__recover(struct storage *s)
     size_t n_settled = 0;
     if (catalogue_read(s->catalogue, job_list, &u, &err) < 0)
         log_error("storage", "recovery: %s", err.msg);
-    for (size_t i = 0; i < u.n && !atomic_load(&s->is_closing); i++)
-        n_settled += recover_one(s, &u.rows[i]);
+    for (size_t i = 0; i < u.n && !atomic_load(&s->is_closing); i += BATCH_FILES) {
+        struct batch b = {.storage = s, .rows = u.rows + i, .n = MIN(u.n - i, BATCH_FILES)};
+        for (size_t k = 0; k < b.n; k++)
+            b.outcomes[k] = recover_file(s, &b.rows[k]);
+        n_settled += settle(&b);
+    }
     if (u.n > 0)
         log_info("storage", "recovered %zu of %zu files that a crash left open", n_settled, u.n);
     free(u.rows);

@@ -182,6 +182,13 @@ static int put_end(int fd, struct walk *w, const struct chain_key *key, uint64_t
     return rc < 0 ? err_set(err, rc, "close recovered segment") : 0;
 }
 
+/* A power cut may leave the end of a file and not what stands in front of it. */
+static bool is_end_true(const struct segment_end *end, const struct walk *w, uint64_t bytes)
+{
+    return w->facts.frames == end->frames && w->whole_bytes < bytes &&
+           (!end->has_link || w->has_hash);
+}
+
 static int repair_open_file(int fd, const struct chain_key *key, const struct segment_id *id,
                             struct segment_row *row, struct err *err)
 {
@@ -189,17 +196,16 @@ static int repair_open_file(int fd, const struct chain_key *key, const struct se
     struct walk w = {0};
     if (fstat(fd, &st) < 0)
         return err_set(err, -errno, "stat segment");
-    uint64_t bytes = (uint64_t)st.st_size;
+    uint64_t file_bytes = (uint64_t)st.st_size, bytes = file_bytes;
     struct segment_end end = {0};
-    int rc = segment_read_end(fd, bytes, &end, NULL, NULL, err);
-    if (rc == 1) { /* written, but the row was not */
-        fill_row(row, &end, bytes);
-        return fdatasync(fd) < 0 ? err_set(err, -errno, "sync segment") : 0;
-    }
-    rc = walk_file(fd, bytes, &w, err);
+    int has_end = segment_read_end(fd, bytes, &end, NULL, NULL, err);
+    int rc = has_end < 0 ? has_end : walk_file(fd, bytes, &w, err);
     if (rc == 0 || rc == ERR_PARSE)
         rc = leave_out_torn(fd, &bytes, key, id, &w, err);
-    if (rc == 0) {
+    if (rc == 0 && has_end == 1 && is_end_true(&end, &w, bytes)) { /* only the row is missing */
+        fill_row(row, &end, file_bytes);
+        rc = fdatasync(fd) < 0 ? err_set(err, -errno, "sync segment") : 0;
+    } else if (rc == 0) {
         w.facts.began = row->began;
         w.facts.ended = SEGMENT_CRASH;
         rc = ERR_NOT_FOUND;

@@ -2,8 +2,8 @@
  * Held segments are never chosen. A round is bounded, so that stopping and recovery are quick.
  *
  * Procedure: 1 one transaction takes the rows away, enters them in the ledger and calls the files
- * doomed (durable) · 2 the files are unlinked · 3 the doomed rows go. Killed after 1: recovery
- * unlinks. */
+ * doomed (durable) · 2 the files are unlinked and their volumes synced (durable) · 3 the doomed
+ * rows go. Killed after 1: recovery unlinks. */
 #include "storage/storage_priv.h"
 
 #include <errno.h>
@@ -107,6 +107,24 @@ static void unlink_files(struct round *r)
     }
 }
 
+/* What a power cut brought back would have no row. */
+static void sync_volumes(struct round *r)
+{
+    struct storage *s = r->storage;
+    for (size_t i = 0; i < s->n_volumes; i++) {
+        struct volume *v = s->volumes[i];
+        bool is_concerned = false;
+        for (size_t k = 0; k < r->n && !is_concerned; k++)
+            is_concerned = !r->rows[k].is_doomed && r->rows[k].volume == atomic_load(&v->key);
+        int rc = is_concerned ? v->io->sync(v->io, v->dirfd) : 0;
+        if (rc == 0)
+            continue;
+        log_warn(v->path, "sync: %s", err_name(rc));
+        for (size_t k = 0; k < r->n; k++)
+            r->rows[k].is_doomed |= r->rows[k].volume == atomic_load(&v->key);
+    }
+}
+
 static int delete_chosen(struct round *r, struct err *err)
 {
     struct catalogue *c = r->storage->catalogue;
@@ -115,6 +133,7 @@ static int delete_chosen(struct round *r, struct err *err)
         rc = catalogue_write(c, job_doom, r, err);
         if (rc >= 0) {
             unlink_files(r);
+            sync_volumes(r);
             rc = catalogue_write(c, job_forget, r, err);
         }
         if (rc >= 0)

@@ -126,23 +126,35 @@ void writer__synced(struct volume *v, uint64_t epoch, int rc)
             volume__want_sync(v, false);
             continue;
         }
-        /* nobody needs it in memory: a reader brings it back */
-        posix_fadvise(w->fd, 0, 0, POSIX_FADV_DONTNEED);
-        close(w->fd);
-        w->fd = -1;
+        if (w->fd >= 0) {
+            /* nobody needs it in memory: a reader brings it back */
+            posix_fadvise(w->fd, 0, 0, POSIX_FADV_DONTNEED);
+            close(w->fd);
+            w->fd = -1;
+        }
         index_it(w);
     }
 }
 
-/* A file without a whole fragment is none. */
+static void await_sync(struct writer *w)
+{
+    w->state = WRITER_SYNC;
+    /* a sync that is under way may have passed this file already */
+    w->sync_epoch = w->volume->sync_epoch + 1;
+    volume__want_sync(w->volume, w->row.ended == SEGMENT_STOPPED);
+}
+
+/* A file without a whole fragment is none; but a power cut may bring it back. */
 static void drop_file(struct writer *w)
 {
-    if (w->fd >= 0) {
-        close(w->fd);
-        w->fd = -1;
-        unlinkat(w->volume->dirfd, w->path, 0);
+    if (w->fd < 0) {
+        index_it(w);
+        return;
     }
-    index_it(w);
+    close(w->fd);
+    w->fd = -1;
+    unlinkat(w->volume->dirfd, w->path, 0);
+    await_sync(w);
 }
 
 static void write_end(struct writer *w)
@@ -180,11 +192,7 @@ static void end_file(struct writer *w)
         w->row.ended = w->close_ended;
     }
     write_end(w);
-    w->state = WRITER_SYNC;
-    bool is_urgent = w->row.ended == SEGMENT_STOPPED;
-    /* a sync that is under way may have passed this file already */
-    w->sync_epoch = w->volume->sync_epoch + 1;
-    volume__want_sync(w->volume, is_urgent);
+    await_sync(w);
 }
 
 /* --- fragments to the file --- */

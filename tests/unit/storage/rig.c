@@ -202,11 +202,46 @@ void rig_stop(struct rig *rig)
     hub_unref(&rig->hub);
 }
 
+static const char picture_mark[8] = "RIGMARK!";
+
+void rig_fill(uint8_t *data, size_t n, int64_t number)
+{
+    for (size_t i = 0; i < n; i++)
+        data[i] = (uint8_t)(number * 31 + (int64_t)i * 7 + (int64_t)(i >> 8) + 1);
+    memcpy(data, &number, sizeof number);
+    if (n >= 16)
+        memcpy(data + 8, picture_mark, sizeof picture_mark);
+}
+
+int64_t rig_number_of(const uint8_t *data, size_t n)
+{
+    int64_t number = -1;
+    uint8_t want[8192];
+    if (n < 16 || n > sizeof want)
+        return -1;
+    memcpy(&number, data, sizeof number);
+    rig_fill(want, n, number);
+    return memcmp(data, want, n) == 0 ? number : -1;
+}
+
+void rig_each_number(const uint8_t *data, size_t n, void (*fn)(void *ctx, int64_t number),
+                     void *ctx)
+{
+    int64_t number;
+    const uint8_t *end = data + n;
+    for (const uint8_t *p = data; p < end; p += sizeof picture_mark) {
+        p = memmem(p, (size_t)(end - p), picture_mark, sizeof picture_mark);
+        if (p == NULL)
+            return;
+        memcpy(&number, p - sizeof number, sizeof number);
+        fn(ctx, number);
+    }
+}
+
 static struct packet *make_packet(struct rig *rig, size_t size)
 {
     struct packet *pkt = packet_create(size);
-    memset(pkt->data, 0, size);
-    memcpy(pkt->data, &rig->next_number, sizeof rig->next_number);
+    rig_fill(pkt->data, size, rig->next_number);
     pkt->size = size;
     rig->next_number++;
     return pkt;

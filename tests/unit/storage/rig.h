@@ -59,6 +59,13 @@ void rig_record(struct rig *rig, const char *camera_id);
 void rig_stop(struct rig *rig); /* waits until everything is settled */
 
 struct format *rig_format(uint8_t flavour);
+/* The payload of the picture of this number; no two agree in much. */
+void rig_fill(uint8_t *data, size_t n, int64_t number);
+/* The number of a picture whose every byte is right; else -1. */
+int64_t rig_number_of(const uint8_t *data, size_t n);
+/* Finds the pictures in bytes that hold some. */
+void rig_each_number(const uint8_t *data, size_t n, void (*fn)(void *ctx, int64_t number),
+                     void *ctx);
 /* The next picture, RIG_FRAME_US after the one before; its payload holds its number. */
 void rig_picture(struct rig *rig, bool is_key);
 /* No picture comes for so long; the camera's own time goes on or stands still. */
