@@ -33,6 +33,7 @@ struct rtsp_memory {
     bool no_get_parameter; /* quirk K1: advertised, but unanswered or refused */
     bool tries_all;        /* quirk P5: set up extras as well; used up once the tracks are */
     bool needs_all;        /* the same for good: media came only then */
+    bool no_udp;           /* quirk K6: tried in place of TCP, and refused or held back */
 };
 
 struct rtsp_client_params {

@@ -100,6 +100,7 @@ static void configure_on_loop(void *ctx)
             gate_login_forget(s->gate, s->url.host);
         s->memory = (struct rtsp_memory){0};
         s->is_udp = s->config.transport == TRANSPORT_UDP;
+        s->stale_until_us = 0;
         s->has_failed = false;
         s->n_again = 0;
         s->n_sessions = 0;

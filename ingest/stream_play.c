@@ -54,8 +54,10 @@ static void say_ok(struct stream *s)
 {
     char detail[sizeof s->status.detail];
     const struct format *f = receiver_format(s->receiver);
-    snprintf(detail, sizeof detail, "receiving %s %dx%d over %s", codec_title(f->codec), f->width,
-             f->height, stream__carrier(s));
+    bool is_around = s->stale_until_us > 0 && !s->session->tracks[RECEIVER_VIDEO].is_tcp;
+    snprintf(detail, sizeof detail, "receiving %s %dx%d over %s%s", codec_title(f->codec), f->width,
+             f->height, stream__carrier(s),
+             is_around ? ", because an older session was in the way of TCP" : "");
     size_t n = strlen(detail);
     if (s->session->n_extras > 0) /* quirk P5 */
         n += (size_t)snprintf(detail + n, sizeof detail - n,

@@ -1,5 +1,4 @@
-/* Shared by stream.c (states, decisions), stream_io.c (sockets), stream_udp.c and stream_status.c.
- */
+/* Shared by the stream*.c: states and decisions, sockets, media, what is told about it all. */
 #ifndef INGEST_STREAM_PRIV_H
 #define INGEST_STREAM_PRIV_H
 
@@ -107,6 +106,7 @@ struct stream {
     int n_redirects;
     int n_again; /* immediate retries in a row */
     bool is_udp;
+    int64_t stale_until_us; /* quirk K6: until then UDP in place of TCP; 0 = not */
     struct resolve *resolve;
     struct address list[RESOLVE_MAX_ADDRESSES];
     size_t n_addresses, i_address;
@@ -166,10 +166,21 @@ void stream__fail(struct stream *s, enum stream_cause cause, const char *fmt, ..
 void stream__end(struct stream *s, enum stream_state next);
 /* At once, where that may help; the second time in a row it is a failure. */
 void stream__connect_again(struct stream *s, enum stream_cause cause, const char *fact);
+/* Pictures stay out, but the camera has answered since (quirk I6). */
+bool stream__has_answered_probe(const struct stream *s);
 /* The process of a foreign stream was reaped. */
 void stream__feeder_gone(struct stream *s);
 /* The session is PLAYING for the first time, tears down, or has ended. */
 void stream__session_moved(struct stream *s);
+
+/* stream_stale.c */
+/* A try or a session failed: how long to wait where an older session is in the way, at least
+ * delay_us unless UDP goes around it, and what is to be said about it ("" = nothing). Decides the
+ * transport of the next try. */
+int64_t stream__plan_around_stale(struct stream *s, enum stream_cause cause, int64_t delay_us,
+                                  const char **note);
+/* Before a try: TCP again once the older session has expired. */
+void stream__settle_transport(struct stream *s);
 
 /* stream_io.c */
 void stream__resolve(struct stream *s);

@@ -7,8 +7,6 @@
 #include "ingest/stream_priv.h"
 
 #define MAX_REDIRECTS 3
-/* Quirk K6: until a camera forgets a session whose connection is gone. */
-#define STALE_US (65 * US_PER_S)
 
 static const struct {
     const char *name;
@@ -139,6 +137,7 @@ static bool is_suspect(const struct stream *s)
 
 static void begin_try(struct stream *s)
 {
+    stream__settle_transport(s);
     uint64_t login = s->gate ? stream__login(s) : 0;
     int64_t at_us = login ? gate_login_at(s->gate, s->url.host, login, s->n_sessions > 0) : 0;
     if (at_us > 0) {
@@ -277,7 +276,8 @@ static void print_failure(const struct stream *s, enum stream_cause cause, int64
     else if (delay_s >= 120)
         snprintf(dst, cap, "%.180s; next try in %lld min%s", s->fact, (delay_s + 30) / 60, why);
     else
-        snprintf(dst, cap, "%.199s; next try in %lld s", s->fact, MAX(delay_s, 1));
+        snprintf(dst, cap, "%.199s; %s in %lld s", s->fact,
+                 s->stale_until_us > 0 ? "trying UDP" : "next try", MAX(delay_s, 1));
 }
 
 static void plan_retry(struct stream *s, enum stream_cause cause, int64_t delay_us)
@@ -290,20 +290,23 @@ static void plan_retry(struct stream *s, enum stream_cause cause, int64_t delay_
     s->n_again = 0;
 }
 
+bool stream__has_answered_probe(const struct stream *s)
+{
+    return s->probed_mono_us > 0 && s->bytes_mono_us > s->probed_mono_us;
+}
+
 static void fail_text(struct stream *s, enum stream_cause cause, const char *fact)
 {
     char detail[sizeof s->status.detail];
     int64_t now_us = loop_mono_us(s->loop);
+    const char *note;
     int64_t delay_us = backoff_failed(&s->backoff, cause, now_us);
-    bool is_stale = s->state == STREAM_HANDSHAKE && s->session && s->session->n_early > 0;
-    if (is_stale)
-        delay_us = MAX(delay_us, STALE_US);
-    snprintf(s->fact, sizeof s->fact, "%.*s%s", is_stale ? 130 : 199, fact,
-             is_stale ? "; it still sends to an older session, which must expire first" : "");
+    delay_us = stream__plan_around_stale(s, cause, delay_us, &note);
+    snprintf(s->fact, sizeof s->fact, "%.*s%s", (int)(sizeof s->fact - 1 - strlen(note)), fact,
+             note);
     print_failure(s, cause, delay_us, detail, sizeof detail);
     plan_retry(s, cause, delay_us);
-    bool is_proven = s->probed_mono_us > 0 && s->bytes_mono_us > s->probed_mono_us;
-    if (is_of_network(cause) && !is_proven)
+    if (is_of_network(cause) && !stream__has_answered_probe(s))
         stream__set_reachable(s, false);
     uint64_t n_skipped;
     if (s->status.cause != cause && log_every(&s->log_limit, now_us, &n_skipped))
@@ -367,6 +370,8 @@ static void follow_verdict(struct stream *s)
         if (s->config.transport == TRANSPORT_AUTO && !s->is_udp && stream__may_use_udp(s)) {
             s->is_udp = true;
             stream__end(s, STREAM_QUEUED);
+        } else if (s->stale_until_us > 0) { /* quirk K6: nobody asked for UDP but us */
+            stream__fail(s, CAUSE_PROTOCOL, "%s", end->text);
         } else {
             s->is_udp = s->config.transport == TRANSPORT_UDP;
             stream__fail(s, end->cause, "%s", end->text);

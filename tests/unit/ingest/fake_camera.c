@@ -108,6 +108,7 @@ static void describe(struct fake_camera *cam, const struct rtsp_message *m)
     case FAKE_SILENT:
     case FAKE_HANGS_UP:
     case FAKE_NO_TCP:
+    case FAKE_NO_UDP:
         answer(cam, m, 200, NULL, NULL, sdp);
         break;
     }
@@ -119,7 +120,7 @@ static void set_up(struct fake_camera *cam, const struct rtsp_message *m)
     struct span value;
     char text[128];
     assert_true(rtsp_get(m, "Transport", &value) && rtsp_transport_next(&value, &t));
-    if (t.is_tcp && cam->mode == FAKE_NO_TCP) {
+    if (cam->mode == (t.is_tcp ? FAKE_NO_TCP : FAKE_NO_UDP)) {
         answer(cam, m, 461, NULL, NULL, NULL);
         return;
     }

@@ -19,6 +19,7 @@ enum fake_mode {
     FAKE_SILENT,              /* accepts and says nothing */
     FAKE_HANGS_UP,            /* accepts and closes */
     FAKE_NO_TCP,              /* 461 unless asked for UDP */
+    FAKE_NO_UDP,              /* 461 when asked for UDP */
     FAKE_REDIRECT,            /* for ever */
     FAKE_CHALLENGE_AND_CLOSE, /* closes after its 401 */
     FAKE_METADATA,            /* describes an application media besides the video */
