@@ -7,6 +7,7 @@
 #include "server/api_page.h"
 #include "server/json.h"
 #include "server/routes.h"
+#include "server/volumes.h"
 #include "storage/db_ledger.h"
 #include "storage/db_segments.h"
 #include "storage/stock.h"
@@ -16,26 +17,6 @@
 static int load_totals(struct db *db, void *ctx, struct err *err)
 {
     return db_segment_totals(db, ctx, err);
-}
-
-static json_t *volumes_json(const struct api_call *call)
-{
-    struct volume_status *volumes = xcalloc(STORAGE_MAX_VOLUMES, sizeof *volumes);
-    size_t n = storage_volumes(call->server->storage, volumes, STORAGE_MAX_VOLUMES);
-    json_t *list = json_array();
-    for (size_t i = 0; i < n; i++) {
-        json_t *o = json_object();
-        json_put_text(o, "path", volumes[i].path);
-        json_put_int(o, "total_bytes", volumes[i].total_bytes);
-        json_put_int(o, "free_bytes", volumes[i].free_bytes);
-        json_put_int(o, "reserve_bytes", volumes[i].reserve_bytes);
-        json_put_int(o, "used_bytes", volumes[i].used_bytes);
-        json_put_bool(o, "is_ok", volumes[i].is_ok);
-        json_put_text(o, "detail", volumes[i].detail);
-        json_array_append_new(list, o);
-    }
-    free(volumes);
-    return list;
 }
 
 static int days_required(const struct camera_row *c, const struct storage_policy *policy)
@@ -83,7 +64,7 @@ int storage_get(struct api_call *call, struct err *err)
     if (stock == NULL)
         return rc < 0 ? rc : err->code;
     json_t *o = call->json = json_object();
-    json_put(o, "volumes", volumes_json(call));
+    json_put(o, "volumes", volumes_json(call->server->storage, call->server->catalogue));
     json_put_int(o, "segments", totals.n);
     json_put_int(o, "bytes", totals.bytes);
     json_put_time(o, "oldest", totals.oldest_us);

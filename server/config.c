@@ -104,6 +104,21 @@ static int read_reserve(const char *path, const char *text, struct config_volume
     return wrong(path, "volumes.reserve", text, "write a percentage (5%) or bytes (10G)", err);
 }
 
+/* Below three seconds it could not be kept: a fragment of two is written when it is whole. */
+static int read_sync_interval(const char *path, const char *text, int *out, struct err *err)
+{
+    uint64_t n = 0;
+    if (text == NULL)
+        return 0;
+    struct span s = span_trim(span_of(text));
+    if (s.n > 1 && s.p[s.n - 1] == 's')
+        s.n--;
+    if (!span_u64(s, &n) || n < 3 || n > 60)
+        return wrong(path, "sync_interval", text, "write seconds from 3s to 60s", err);
+    *out = (int)n;
+    return 0;
+}
+
 static int read_volumes(const char *path, const struct config_file *f, struct config *c,
                         struct err *err)
 {
@@ -231,6 +246,7 @@ static int fill(const char *path, const struct config_file *f, struct config *c,
     c->webrtc = (struct config_listen){.is_on = true, .host = "127.0.0.1", .port = 8555};
     c->retention_days = 90;
     c->segment_s = 600;
+    c->sync_interval_s = 5;
     if ((rc = read_volumes(path, f, c, err)) < 0 ||
         (rc = read_listen(path, "http.listen", f->http.listen, false, &c->http, err)) < 0 ||
         (rc = read_listen(path, "rtsp.listen", f->rtsp.listen, true, &c->rtsp, err)) < 0 ||
@@ -239,6 +255,7 @@ static int fill(const char *path, const struct config_file *f, struct config *c,
         (rc = read_number(path, "retention.days", f->retention.days, 1, 3650, &c->retention_days,
                           err)) < 0 ||
         (rc = read_number(path, "segment", f->segment, 5, 3600, &c->segment_s, err)) < 0 ||
+        (rc = read_sync_interval(path, f->sync_interval, &c->sync_interval_s, err)) < 0 ||
         (rc = read_zone(path, f->time_zone, c, err)) < 0 || (rc = read_words(path, f, c, err)) < 0)
         return rc;
     c->web_dir = f->web_dir ? xstrdup(f->web_dir) : find_beside("web", "/usr/share/rookery/web");
@@ -363,6 +380,8 @@ const char *config_needs_restart(const struct config *old, const struct config *
         return "remux";
     if (old->segment_s != now->segment_s)
         return "segment";
+    if (old->sync_interval_s != now->sync_interval_s)
+        return "sync_interval";
     if (old->retention_days != now->retention_days)
         return "retention.days";
     return NULL;

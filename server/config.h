@@ -49,6 +49,7 @@ struct config {
     char *worker;           /* the analysis worker program */
     char *remux;            /* the program that reads what is not RTSP */
     int segment_s;
+    int sync_interval_s; /* what was received longer ago survives a power cut */
 };
 
 /* NULL path = defaults only. The message names file, line and key. */

@@ -107,6 +107,8 @@ static const cyaml_schema_field_t log_fields[] = {
         CYAML_FIELD_STRING_PTR("worker", CYAML_FLAG_POINTER | OPT, struct config_file, worker, 1,  \
                                4000),                                                              \
         CYAML_FIELD_INT_PTR("segment", CYAML_FLAG_POINTER | OPT, struct config_file, segment),     \
+        CYAML_FIELD_STRING_PTR("sync_interval", CYAML_FLAG_POINTER | OPT, struct config_file,      \
+                               sync_interval, 1, 16),                                              \
         CYAML_FIELD_END
 
 static const cyaml_schema_field_t word_fields[] = {TOP_FIELDS(http_word_fields)};
@@ -304,7 +306,8 @@ void config_file_free(struct config_file **f)
     void *rest[] = {c->data_dir,      c->http.listen, c->http.tls,       c->rtsp.listen,
                     c->webrtc.listen, c->loops,       c->retention.days, c->policy.live,
                     c->log.level,     c->log.format,  c->motion,         c->time_zone,
-                    c->web_dir,       c->worker,      c->remux,          c->segment};
+                    c->web_dir,       c->worker,      c->remux,          c->segment,
+                    c->sync_interval};
     for (size_t i = 0; i < ARRAY_LEN(rest); i++)
         free(rest[i]);
     FREE(f);

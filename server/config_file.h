@@ -48,6 +48,7 @@ struct config_file {
     char *worker;
     char *remux;
     int32_t *segment;
+    char *sync_interval;
 };
 
 /* An unknown key, a wrong type or broken YAML is ERR_INVALID with line and key. An empty file gives

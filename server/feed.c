@@ -107,19 +107,36 @@ void feed_accept(struct feed *f, struct http_request *req, const struct user *us
     http_on_closed(req, client_gone, c);
 }
 
+static void print_event(struct buf *text, const char *event, const char *json)
+{
+    buf_init(text, 0);
+    buf_printf(text, "event: %s\ndata: ", event);
+    buf_puts(text, json);
+    buf_puts(text, "\n\n");
+}
+
 void feed_publish(struct feed *f, const struct district *d, const struct node *node,
                   const char *event, const char *json)
 {
     struct buf text;
     if (f->first == NULL)
         return;
-    buf_init(&text, 0);
-    buf_printf(&text, "event: %s\ndata: ", event);
-    buf_puts(&text, json);
-    buf_puts(&text, "\n\n");
+    print_event(&text, event, json);
     for (struct client *c = f->first, *next; c != NULL; c = next) {
         next = c->next;
         if (node == NULL || access_sees(&c->user, d, node))
+            client_send(c, (const char *)text.data, text.len);
+    }
+    buf_fini(&text);
+}
+
+void feed_publish_system(struct feed *f, const char *event, const char *json)
+{
+    struct buf text;
+    print_event(&text, event, json);
+    for (struct client *c = f->first, *next; c != NULL; c = next) {
+        next = c->next;
+        if (user_may(&c->user, PERM_MANAGE_SYSTEM))
             client_send(c, (const char *)text.data, text.len);
     }
     buf_fini(&text);

@@ -24,6 +24,8 @@ void feed_accept(struct feed *f, struct http_request *req, const struct user *us
 /* To everybody who sees the node (NULL = to all). `json` is one line. */
 void feed_publish(struct feed *f, const struct district *d, const struct node *node,
                   const char *event, const char *json);
+/* To those who may manage the system. */
+void feed_publish_system(struct feed *f, const char *event, const char *json);
 /* Ends the streams of those who may not listen any more. */
 struct accounts;
 void feed_recheck(struct feed *f, struct accounts *a);

@@ -5,28 +5,13 @@
 #include "server/feed.h"
 #include "server/fleet.h"
 #include "server/process.h"
+#include "server/volumes.h"
 #include "server/web.h"
 
 static void put(struct buf *b, const char *name, const char *type, const char *help, double value)
 {
     buf_printf(b, "# HELP rookery_%s %s\n# TYPE rookery_%s %s\nrookery_%s %.17g\n", name, help,
                name, type, name, value);
-}
-
-static void put_volumes(struct server *s, struct buf *b)
-{
-    struct volume_status *v = xcalloc(STORAGE_MAX_VOLUMES, sizeof *v);
-    size_t n = storage_volumes(s->storage, v, STORAGE_MAX_VOLUMES);
-    buf_puts(b, "# HELP rookery_volume_free_bytes Free on the volume.\n"
-                "# TYPE rookery_volume_free_bytes gauge\n");
-    for (size_t i = 0; i < n; i++)
-        buf_printf(b, "rookery_volume_free_bytes{volume=\"%zu\"} %lld\n", i,
-                   (long long)v[i].free_bytes);
-    buf_puts(b, "# HELP rookery_volume_ok Whether it can be written.\n"
-                "# TYPE rookery_volume_ok gauge\n");
-    for (size_t i = 0; i < n; i++)
-        buf_printf(b, "rookery_volume_ok{volume=\"%zu\"} %d\n", i, v[i].is_ok);
-    free(v);
 }
 
 static void put_workers(struct server *s, struct buf *b)
@@ -76,7 +61,7 @@ static void write_metrics(struct server *s, struct buf *b)
         (double)wall.n_dropped);
     put(b, "event_listeners", "gauge", "Listeners of server-sent events.", feed_count(s->feed));
     put(b, "http_connections", "gauge", "Open HTTP connections.", http_server_connections(s->http));
-    put_volumes(s, b);
+    volumes_metrics(s->storage, b);
     put_workers(s, b);
     put(b, "uptime_seconds", "gauge", "Since the server started.",
         (double)(loop_wall_us(s->loop) - s->started_us) / (double)US_PER_S);

@@ -15,6 +15,7 @@
 #include "server/process.h"
 #include "server/push_host.h"
 #include "server/supervision.h"
+#include "server/volumes.h"
 #include "server/wall_host.h"
 #include "server/web.h"
 
@@ -264,6 +265,10 @@ static int open_stores(struct serve *v, struct err *err)
                                                  .n_volumes = n,
                                                  .retention_days = c->retention_days,
                                                  .segment_us = c->segment_s * US_PER_S,
+                                                 .sync_interval_us = c->sync_interval_s * US_PER_S,
+                                                 .status_loop = s->loop,
+                                                 .volume_changed = volumes_changed,
+                                                 .ctx = s,
                                                  .is_staggered = true,
                                                  .secret = secrets_recordings_key(s->secrets)},
                         &s->storage, err);

@@ -86,6 +86,27 @@ int db_volume_find(struct db *db, const char *path, int64_t *out_key, struct err
     return rc == 0 ? ERR_NOT_FOUND : rc < 0 ? rc : 0;
 }
 
+int db_volume_totals(struct db *db, int64_t key, const char *path, struct segment_totals *out,
+                     struct err *err)
+{
+    struct stmt *s = db_stmt(db,
+                             "SELECT segments, bytes FROM volumes WHERE key = ?1 OR"
+                             " (?1 = 0 AND path = ?2) ORDER BY key DESC LIMIT 1",
+                             err);
+    *out = (struct segment_totals){0};
+    if (s == NULL)
+        return -EIO;
+    stmt_bind_i64(s, 1, key);
+    stmt_bind_text(s, 2, path);
+    int rc = stmt_step(s, err);
+    if (rc == 1) {
+        out->n = stmt_i64(s, 0);
+        out->bytes = stmt_i64(s, 1);
+    }
+    stmt_done(s);
+    return rc < 0 ? rc : 0;
+}
+
 /* --- holes: "from-to from-to", NULL for nearly every segment --- */
 
 enum { HOLES_TEXT_BYTES = SEGMENT_HOLES_MAX * 42 };

@@ -92,6 +92,9 @@ struct segment_totals {
     int64_t n, bytes, oldest_us;
 };
 int db_segment_totals(struct db *db, struct segment_totals *out, struct err *err);
+/* Of one volume, without its oldest; by its path when key is 0. Zeros when it is not known. */
+int db_volume_totals(struct db *db, int64_t key, const char *path, struct segment_totals *out,
+                     struct err *err);
 
 /* What was deleted of a stream and why, touching [from_us, to_us). */
 typedef int deletion_fn(void *ctx, int64_t from_us, int64_t to_us, const char *why);

@@ -58,7 +58,8 @@ static void every_key_is_read(void **state)
                           "time_zone: \"-03:30\"\n"
                           "web_dir: /w\n"
                           "worker: /x\n"
-                          "segment: 60\n",
+                          "segment: 60\n"
+                          "sync_interval: 20s\n",
                           &c, &err),
                      0);
     assert_int_equal(c->n_volumes, 2);
@@ -79,6 +80,7 @@ static void every_key_is_read(void **state)
     assert_string_equal(c->web_dir, "/w");
     assert_string_equal(c->worker, "/x");
     assert_int_equal(c->segment_s, 60);
+    assert_int_equal(c->sync_interval_s, 20);
     config_unref(&c);
 }
 
@@ -101,6 +103,8 @@ static void mistakes_are_told_with_line_and_key(void **state)
         {"policy: {live: purpose}\n", ":1:", "policy.live"},
         {"time_zone: Mars/Base\n", ":1:", "time_zone"},
         {"data_dir: [a]\n", ":1:", "data_dir"},
+        {"loops: 2\nsync_interval: 5m\n", ":2:", "sync_interval"},
+        {"sync_interval: 2\n", ":1:", "3s to 60s"},
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {

@@ -336,15 +336,32 @@ export type UptimeReport = {
   })[];
 };
 
+export type Latency = {
+  median: number;
+  p99: number;
+  max: number;
+};
+
 export type Storage = {
   volumes: {
     path: string;
+    /** Of its marker file; empty while it is not mounted */ id: string;
+    /** `full`: nothing is left to delete, or retention is behind. `missing`: no marker file where one was. `foreign`: files of somebody else. `swapped`: another disk than the one that was here. `taken`: in use by another server, or a copy of another volume. `failed`: an operation failed. `stalled`: an operation has not come back for 2 s, or did so late less than 30 s ago. Only `ok` and `stalled` are written to. */ state: 'ok' | 'full' | 'missing' | 'foreign' | 'swapped' | 'taken' | 'failed' | 'stalled';
+    /** `state` is `ok` */ is_ok: boolean;
+    /** What is wrong; empty when nothing is */ detail: string;
     total_bytes: number;
     free_bytes: number;
     reserve_bytes: number;
     used_bytes: number;
-    is_ok: boolean;
-    detail: string;
+    /** Operations that failed since the server started */ errors: number;
+    last_error: string;
+    last_error_at: string | null;
+    write_latency_s: Latency;
+    sync_latency_s: Latency;
+    /** Bits per second, in the last minute */ write_bps: number;
+    /** Streams that are being recorded here now */ cameras: number;
+    segments: number;
+    /** Of finished segments */ bytes: number;
   }[];
   segments: number;
   bytes: number;
