@@ -14,114 +14,72 @@
     " AND NOT EXISTS(SELECT 1 FROM holds h WHERE h.camera = s.camera AND h.released_us = 0"        \
     " AND h.from_us < s.to_us AND h.to_us > s.from_us)"
 
-struct candidates {
-    struct segment_row *rows;
-    size_t n, cap;
-};
-
-static int add_rows(struct stmt *s, struct candidates *c, struct err *err)
+int db_streams_kept(struct db *db, int default_days, stream_kept_fn *fn, void *ctx, struct err *err)
 {
+    struct stmt *s = db_stmt(db,
+                             "SELECT k.key, coalesce(cam.retention_days, 0) FROM camera_keys k"
+                             " LEFT JOIN cameras cam ON cam.id = k.camera_id",
+                             err);
+    if (s == NULL)
+        return -EIO;
     int rc;
     while ((rc = stmt_step(s, err)) == 1) {
-        if (c->n == c->cap) {
-            c->cap = MAX(64, c->cap * 2);
-            c->rows = xrealloc(c->rows, c->cap * sizeof *c->rows);
-        }
-        struct segment_row *row = &c->rows[c->n++];
-        *row = (struct segment_row){.camera = stmt_i64(s, 0),
-                                    .id.stream = (enum stream_kind)stmt_i64(s, 1),
-                                    .id.from_us = stmt_i64(s, 2),
-                                    .id.n = stmt_i64(s, 3),
-                                    .to_us = stmt_i64(s, 4),
-                                    .volume = stmt_i64(s, 5),
-                                    .bytes = stmt_i64(s, 6),
-                                    .is_recorded = true};
-        str_copy(row->id.camera_id, sizeof row->id.camera_id, stmt_text(s, 7));
+        int64_t days = stmt_i64(s, 1) > 0 ? stmt_i64(s, 1) : default_days;
+        fn(ctx, stmt_i64(s, 0), days);
     }
     stmt_done(s);
     return rc;
 }
 
-static int oldest_first(const void *pa, const void *pb)
+int db_camera_max(struct db *db, int64_t *out_key, struct err *err)
 {
-    const struct segment_row *a = pa, *b = pb;
-    return (a->id.from_us > b->id.from_us) - (a->id.from_us < b->id.from_us);
+    struct stmt *s = db_stmt(db, "SELECT max(key) FROM camera_keys", err);
+    int rc = s != NULL ? stmt_step(s, err) : -EIO;
+    if (rc < 0)
+        return rc;
+    *out_key = rc == 1 ? stmt_i64(s, 0) : 0;
+    stmt_done(s);
+    return 0;
 }
 
-static int give(struct candidates *c, size_t limit, segment_row_fn *fn, void *ctx)
+int db_segments_deletable(struct db *db, const struct deletable_query *q, segment_row_fn *fn,
+                          void *ctx, struct err *err)
 {
-    int rc = 0;
-    if (c->n > 0)
-        qsort(c->rows, c->n, sizeof *c->rows, oldest_first);
-    for (size_t i = 0; i < c->n && i < limit && rc >= 0; i++)
-        rc = fn(ctx, &c->rows[i]);
-    free(c->rows);
-    return rc < 0 ? rc : (int)MIN(c->n, limit);
-}
-
-/* Runs `sql` (parameters: camera, stream, bound, limit) for every stream that has segments. */
-static int each_stream(struct db *db, const char *sql, bool is_age, int64_t bound, int default_days,
-                       struct candidates *c, struct err *err)
-{
-    struct stmt *streams = db_stmt(db,
-                                   "SELECT k.key, m.stream, coalesce(cam.retention_days, 0)"
-                                   " FROM camera_keys k"
-                                   " JOIN (SELECT 0 AS stream UNION ALL SELECT 1) m"
-                                   " LEFT JOIN cameras cam ON cam.id = k.camera_id",
-                                   err);
-    if (streams == NULL)
+    struct stmt *s =
+        db_stmt(db,
+                "SELECT s.from_us, s.n, s.to_us, s.volume, s.bytes, s.thinned,"
+                " k.camera_id FROM segments s JOIN camera_keys k ON k.key = ?1"
+                " WHERE s.camera = ?1 AND s.stream = ?2"
+                " AND (s.from_us, s.n) >= (?3, ?4)"
+                " AND (?5 = 0 OR s.volume = ?5)" NOT_HELD " ORDER BY s.from_us, s.n LIMIT ?6",
+                err);
+    if (s == NULL)
         return -EIO;
-    int rc;
-    while ((rc = stmt_step(streams, err)) == 1) {
-        struct stmt *s = db_stmt(db, sql, err);
-        if (s == NULL) {
-            rc = -EIO;
-            break;
-        }
-        int64_t days = stmt_i64(streams, 2) > 0 ? stmt_i64(streams, 2) : default_days;
-        stmt_bind_i64(s, 1, stmt_i64(streams, 0));
-        stmt_bind_i64(s, 2, stmt_i64(streams, 1));
-        stmt_bind_i64(s, 3, is_age ? bound - days * 86400 * INT64_C(1000000) : bound);
-        rc = add_rows(s, c, err);
+    stmt_bind_i64(s, 1, q->camera);
+    stmt_bind_i64(s, 2, q->stream);
+    stmt_bind_i64(s, 3, q->from_us);
+    stmt_bind_i64(s, 4, q->from_n);
+    stmt_bind_i64(s, 5, q->volume);
+    stmt_bind_i64(s, 6, (int64_t)q->limit);
+    int rc, n = 0;
+    while ((rc = stmt_step(s, err)) == 1) {
+        struct segment_row row = {.camera = q->camera,
+                                  .id.stream = (enum stream_kind)q->stream,
+                                  .id.from_us = stmt_i64(s, 0),
+                                  .id.n = stmt_i64(s, 1),
+                                  .to_us = stmt_i64(s, 2),
+                                  .volume = stmt_i64(s, 3),
+                                  .bytes = stmt_i64(s, 4),
+                                  .is_thinned = stmt_i64(s, 5) != 0,
+                                  .is_recorded = true};
+        str_copy(row.id.camera_id, sizeof row.id.camera_id, stmt_text(s, 6));
+        rc = fn(ctx, &row);
         if (rc < 0)
             break;
+        n++;
     }
-    stmt_done(streams);
-    return rc;
-}
-
-int db_segments_expired(struct db *db, int64_t now_us, int default_days, size_t limit,
-                        segment_row_fn *fn, void *ctx, struct err *err)
-{
-    static const char sql[] = "SELECT s.camera, s.stream, s.from_us, s.n, s.to_us, s.volume,"
-                              " s.bytes, k.camera_id FROM segments s"
-                              " JOIN camera_keys k ON k.key = s.camera"
-                              " WHERE s.camera = ?1 AND s.stream = ?2 AND s.from_us < ?3"
-                              " AND s.to_us <= ?3" NOT_HELD " ORDER BY s.from_us LIMIT 64";
-    struct candidates c = {0};
-    int rc = each_stream(db, sql, true, now_us, default_days, &c, err);
-    if (rc < 0) {
-        free(c.rows);
-        return rc;
-    }
-    return give(&c, limit, fn, ctx);
-}
-
-int db_segments_oldest(struct db *db, int64_t volume, size_t limit, segment_row_fn *fn, void *ctx,
-                       struct err *err)
-{
-    static const char sql[] = "SELECT s.camera, s.stream, s.from_us, s.n, s.to_us, s.volume,"
-                              " s.bytes, k.camera_id FROM segments s"
-                              " JOIN camera_keys k ON k.key = s.camera"
-                              " WHERE s.camera = ?1 AND s.stream = ?2 AND s.volume = ?3" NOT_HELD
-                              " ORDER BY s.from_us LIMIT 8";
-    struct candidates c = {0};
-    int rc = each_stream(db, sql, false, volume, 0, &c, err);
-    if (rc < 0) {
-        free(c.rows);
-        return rc;
-    }
-    return give(&c, limit, fn, ctx);
+    stmt_done(s);
+    return rc < 0 ? rc : n;
 }
 
 int db_segment_doom(struct db *db, const struct segment_row *row, const char *why, int64_t now_us,

@@ -79,13 +79,23 @@ int db_segments_clear(struct db *db, struct err *err);
 int db_segment_doom(struct db *db, const struct segment_row *row, const char *why, int64_t now_us,
                     struct err *err);
 
-/* Candidates of retention, oldest first per stream, never what is held. Ended before the camera's
- * own retention_days, or default_days. */
-int db_segments_expired(struct db *db, int64_t now_us, int default_days, size_t limit,
-                        segment_row_fn *fn, void *ctx, struct err *err);
-/* The oldest of one volume over all cameras. */
-int db_segments_oldest(struct db *db, int64_t volume, size_t limit, segment_row_fn *fn, void *ctx,
-                       struct err *err);
+/* Every camera that ever recorded, and for how many days its recordings are kept. */
+typedef void stream_kept_fn(void *ctx, int64_t camera, int64_t days);
+int db_streams_kept(struct db *db, int default_days, stream_kept_fn *fn, void *ctx,
+                    struct err *err);
+
+int db_camera_max(struct db *db, int64_t *out_key, struct err *err); /* the newest; 0 = none */
+
+/* Segments of a stream that no hold touches, oldest first, from one on. Returns how many. */
+struct deletable_query {
+    int64_t camera;
+    int stream;
+    int64_t volume;          /* 0 = on any */
+    int64_t from_us, from_n; /* this one or behind it */
+    size_t limit;
+};
+int db_segments_deletable(struct db *db, const struct deletable_query *q, segment_row_fn *fn,
+                          void *ctx, struct err *err);
 
 /* What is recorded altogether; oldest_us 0 = nothing is. */
 struct segment_totals {

@@ -11,44 +11,46 @@
 
 #include "base/log.h"
 #include "base/str.h"
+#include "storage/candidates.h"
 #include "storage/db_events.h"
 #include "storage/db_holds.h"
 #include "storage/db_segments.h"
 
-enum { ROUND_MAX = 256, EVENTS_MAX = 5000 };
+enum { EVENTS_MAX = 5000 };
+
+/* Bounds are forgotten so often, in case something came to lie in front of one after all. */
+#define FORGET_US (INT64_C(86400) * US_PER_S)
 
 struct round {
     struct storage *storage;
     struct volume *volume; /* NULL = by age */
     const char *why;
-    struct segment_row rows[ROUND_MAX];
-    size_t n;
-    int64_t wanted_bytes; /* stop choosing above it; by space only */
-    int64_t bytes;
+    int64_t wanted_bytes; /* by space only */
+    struct candidates chosen;
 };
 
-static int choose(void *ctx, const struct segment_row *row)
+static struct frontier *frontier_of(struct storage *s, const struct volume *v)
 {
-    struct round *r = ctx;
-    if (r->n == ROUND_MAX || (r->volume != NULL && r->bytes >= r->wanted_bytes))
-        return 0;
-    r->rows[r->n++] = *row;
-    r->bytes += row->bytes;
-    return 0;
+    for (size_t i = 0; i < s->n_volumes; i++)
+        if (s->volumes[i] == v)
+            return &s->by_space[i];
+    return &s->by_age;
 }
 
 static int job_choose(struct db *db, void *ctx, struct err *err)
 {
     struct round *r = ctx;
     struct storage *s = r->storage;
-    int64_t now_us = clock_wall_us(s->clock);
-    if (r->volume == NULL)
-        return db_segments_expired(db, now_us, s->retention_days, ROUND_MAX, choose, r, err);
-    int64_t key = atomic_load(&r->volume->key), held_bytes = 0;
-    int rc = db_segments_oldest(db, key, ROUND_MAX, choose, r, err);
-    if (rc == 0)
-        rc = db_holds_bytes(db, key, &held_bytes, err);
-    atomic_store(&r->volume->held_bytes, held_bytes);
+    struct candidates_query q = {.now_us = clock_wall_us(s->clock),
+                                 .volume = r->volume != NULL ? atomic_load(&r->volume->key) : 0,
+                                 .wanted_bytes = r->wanted_bytes,
+                                 .default_days = s->retention_days};
+    int64_t held_bytes = 0;
+    int rc = candidates_find(db, frontier_of(s, r->volume), &q, &r->chosen, err);
+    if (rc == 0 && r->volume != NULL && r->chosen.n == 0)
+        rc = db_holds_bytes(db, q.volume, &held_bytes, err);
+    if (r->volume != NULL)
+        atomic_store(&r->volume->held_bytes, held_bytes);
     return rc;
 }
 
@@ -57,15 +59,16 @@ static int job_doom(struct db *db, void *ctx, struct err *err)
 {
     struct round *r = ctx;
     int64_t now_us = clock_wall_us(r->storage->clock);
+    struct candidates *c = &r->chosen;
     size_t n = 0;
     int rc = 0;
-    for (size_t i = 0; i < r->n && rc >= 0; i++) {
-        rc = db_segment_doom(db, &r->rows[i], r->why, now_us, err);
+    for (size_t i = 0; i < c->n && rc >= 0; i++) {
+        rc = db_segment_doom(db, &c->rows[i], r->why, now_us, err);
         if (rc > 0)
-            r->rows[n++] = r->rows[i];
+            c->rows[n++] = c->rows[i];
     }
     if (rc >= 0)
-        r->n = n;
+        c->n = n;
     return rc < 0 ? rc : 0;
 }
 
@@ -73,9 +76,9 @@ static int job_forget(struct db *db, void *ctx, struct err *err)
 {
     struct round *r = ctx;
     int rc = 0;
-    for (size_t i = 0; i < r->n && rc == 0; i++)
-        if (!r->rows[i].is_doomed) /* stays: its volume is away */
-            rc = db_segment_forget(db, &r->rows[i], err);
+    for (size_t i = 0; i < r->chosen.n && rc == 0; i++)
+        if (!r->chosen.rows[i].is_doomed) /* stays: its volume is away */
+            rc = db_segment_forget(db, &r->chosen.rows[i], err);
     return rc;
 }
 
@@ -94,9 +97,9 @@ static void remove_parents(int dirfd, char *path)
 
 static void unlink_files(struct round *r)
 {
-    for (size_t i = 0; i < r->n; i++) {
+    for (size_t i = 0; i < r->chosen.n; i++) {
         char path[SEGMENT_PATH_BYTES];
-        struct segment_row *row = &r->rows[i];
+        struct segment_row *row = &r->chosen.rows[i];
         struct volume *v = storage__volume(r->storage, row->volume);
         segment_path(&row->id, path);
         row->is_doomed = v == NULL || (unlinkat(v->dirfd, path, 0) < 0 && errno != ENOENT);
@@ -111,17 +114,18 @@ static void unlink_files(struct round *r)
 static void sync_volumes(struct round *r)
 {
     struct storage *s = r->storage;
+    struct candidates *c = &r->chosen;
     for (size_t i = 0; i < s->n_volumes; i++) {
         struct volume *v = s->volumes[i];
         bool is_concerned = false;
-        for (size_t k = 0; k < r->n && !is_concerned; k++)
-            is_concerned = !r->rows[k].is_doomed && r->rows[k].volume == atomic_load(&v->key);
+        for (size_t k = 0; k < c->n && !is_concerned; k++)
+            is_concerned = !c->rows[k].is_doomed && c->rows[k].volume == atomic_load(&v->key);
         int rc = is_concerned ? v->io->sync(v->io, v->dirfd) : 0;
         if (rc == 0)
             continue;
         log_warn(v->path, "sync: %s", err_name(rc));
-        for (size_t k = 0; k < r->n; k++)
-            r->rows[k].is_doomed |= r->rows[k].volume == atomic_load(&v->key);
+        for (size_t k = 0; k < c->n; k++)
+            c->rows[k].is_doomed |= c->rows[k].volume == atomic_load(&v->key);
     }
 }
 
@@ -129,7 +133,7 @@ static int delete_chosen(struct round *r, struct err *err)
 {
     struct catalogue *c = r->storage->catalogue;
     int rc = catalogue_read(c, job_choose, r, err);
-    if (rc >= 0 && r->n > 0) {
+    if (rc >= 0 && r->chosen.n > 0) {
         rc = catalogue_write(c, job_doom, r, err);
         if (rc >= 0) {
             unlink_files(r);
@@ -137,8 +141,8 @@ static int delete_chosen(struct round *r, struct err *err)
             rc = catalogue_write(c, job_forget, r, err);
         }
         if (rc >= 0)
-            log_info("retention", "deleted %zu segments, %lld MB: %s", r->n,
-                     (long long)(r->bytes >> 20), r->why);
+            log_info("retention", "deleted %zu segments, %lld MB: %s", r->chosen.n,
+                     (long long)(r->chosen.bytes >> 20), r->why);
     }
     return rc;
 }
@@ -149,12 +153,14 @@ static bool run_round(struct storage *s, struct volume *v, const char *why, int6
     struct round *r = xcalloc(1, sizeof *r);
     *r = (struct round){.storage = s, .volume = v, .why = why, .wanted_bytes = wanted_bytes};
     bool has_more = false;
-    if (delete_chosen(r, &err) < 0)
+    if (delete_chosen(r, &err) < 0) {
         log_error("retention", "%s", err.msg);
-    else
-        has_more = r->n == ROUND_MAX || (v != NULL && r->n > 0 && r->bytes < wanted_bytes);
+        frontier_reset(frontier_of(s, v));
+    } else {
+        has_more = r->chosen.is_cut;
+    }
     if (v != NULL)
-        atomic_store(&v->is_exhausted, r->n == 0);
+        atomic_store(&v->is_exhausted, r->chosen.n == 0 && !has_more);
     free(r);
     return has_more;
 }
@@ -185,8 +191,40 @@ static bool expire_events(struct storage *s)
     return n == EVENTS_MAX;
 }
 
+static int job_refresh(struct db *db, void *ctx, struct err *err)
+{
+    struct storage *s = ctx;
+    const struct candidates_query q = {.default_days = s->retention_days};
+    return candidates_refresh(db, &s->by_age, &q, err);
+}
+
+/* What is too old is looked for every minute; then cameras and their days are read as well. */
+static void refresh_frontiers(struct storage *s, bool is_by_age)
+{
+    int64_t now_us = clock_wall_us(s->clock), mono_us = clock_mono_us(s->clock);
+    struct err err = {0};
+    if (atomic_exchange(&s->is_frontier_old, false) || now_us < s->seen_wall_us - US_PER_S ||
+        mono_us >= s->forget_mono_us) {
+        frontier_reset(&s->by_age);
+        for (size_t i = 0; i < s->n_volumes; i++)
+            frontier_reset(&s->by_space[i]);
+        s->forget_mono_us = mono_us + FORGET_US;
+    }
+    s->seen_wall_us = now_us;
+    if (is_by_age && catalogue_read(s->catalogue, job_refresh, s, &err) < 0)
+        log_error("retention", "%s", err.msg);
+}
+
+void storage__retention_fini(struct storage *s)
+{
+    frontier_fini(&s->by_age);
+    for (size_t i = 0; i < s->n_volumes; i++)
+        frontier_fini(&s->by_space[i]);
+}
+
 bool storage__retain(struct storage *s, bool is_by_age)
 {
+    refresh_frontiers(s, is_by_age);
     bool has_more = is_by_age && run_round(s, NULL, "expired", 0);
     has_more |= is_by_age && expire_events(s);
     for (size_t i = 0; i < s->n_volumes && !atomic_load(&s->is_closing); i++) {

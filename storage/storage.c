@@ -226,5 +226,6 @@ void storage_close(struct storage **sp)
         volume_destroy(&s->volumes[i]);
     registry_destroy(&s->registry);
     stock__close(s);
+    storage__retention_fini(s);
     FREE(sp);
 }

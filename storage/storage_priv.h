@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 
 #include "storage/chain.h"
+#include "storage/frontier.h"
 #include "storage/registry.h"
 #include "storage/storage.h"
 #include "storage/volume.h"
@@ -29,10 +30,14 @@ struct storage {
     /* keeper only */
     struct timer retention_tick;
     int64_t by_age_mono_us; /* when to look for what is too old again */
+    struct frontier by_age, by_space[STORAGE_MAX_VOLUMES]; /* of each volume */
+    int64_t forget_mono_us;                                /* when to forget their bounds */
+    int64_t seen_wall_us; /* newest time of day that retention saw */
 
     /* any thread, atomic */
     _Atomic int64_t next_n; /* number of the next file */
     atomic_bool is_stock_old;
+    atomic_bool is_frontier_old; /* something was released */
     struct queue *stock_cell; /* its one entry is the newest struct stock; taken while it is used */
     atomic_bool is_closing;
     struct volume_budget budget;
@@ -56,6 +61,7 @@ void storage__recover(struct storage *s);
 /* retention.c [keeper]: one round, of what is too old if is_by_age, and of volumes without space;
  * returns whether more is to be done at once. */
 bool storage__retain(struct storage *s, bool is_by_age);
+void storage__retention_fini(struct storage *s); /* [main] */
 
 /* stock.c */
 void stock__open(struct storage *s);

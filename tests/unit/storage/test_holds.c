@@ -122,7 +122,9 @@ static int choose(void *ctx, const struct segment_row *row)
 
 static int job_choose(struct db *db, void *ctx, struct err *err)
 {
-    return db_segments_expired(db, RIG_START_US + 100 * DAY, 90, 16, choose, ctx, err);
+    struct deletable_query q = {.limit = 16};
+    int rc = db_camera_key(db, "cam", false, &q.camera, err);
+    return rc < 0 ? rc : db_segments_deletable(db, &q, choose, ctx, err);
 }
 
 static int job_doom(struct db *db, void *ctx, struct err *err)
