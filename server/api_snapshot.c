@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "media/reader.h"
 #include "media/relay.h"
 #include "server/routes.h"
 #include "server/wall_host.h"
@@ -15,7 +16,6 @@
     (60 * US_PER_S) /* a recorded key frame older than this is not "at" the time                   \
                      */
 #define SMALL_WIDTH_PX 720
-#define MAX_KEYS       1024 /* of MJPEG: two fragments, whose pictures are all key frames */
 
 struct snapshot {
     struct api_call *call;
@@ -136,30 +136,31 @@ static void start_live(struct snapshot *s, struct hub *hub)
 
 /* --- a time --- */
 
+static int read_key_of(struct snapshot *s, const char *stream)
+{
+    struct reader *r = reader_create(
+        &(struct reader_params){.source = s->source, .camera_id = s->call->id, .stream = stream});
+    int rc = reader_seek(r, s->at_us + 1, READER_KEY_BEFORE, &s->err);
+    bool is_far = rc == READER_FOUND && s->at_us - reader_position(r)->wall_us > FAR_AWAY_US;
+    if (rc == READER_FOUND && !is_far)
+        rc = reader_picture(r, &s->key, &s->err);
+    else if (rc >= 0)
+        rc = err_text(&s->err, ERR_NOT_FOUND, "nothing was recorded at this time");
+    reader_destroy(&r);
+    return rc;
+}
+
 static void read_key(void *ctx) /* pool */
 {
     struct snapshot *s = ctx;
-    struct sample_map *map = NULL;
-    struct sample_query q = {.camera_id = s->call->id,
-                             .stream = api_query(s->call, "stream") ? s->stream : NULL,
-                             .from_us = s->at_us,
-                             .to_us = s->at_us + 1,
-                             .keys_only = true,
-                             .max_samples = MAX_KEYS};
-    int rc = source_map(s->source, &q, &map, &s->err);
-    size_t i = 0, best = SIZE_MAX;
-    while (rc == 0 && i < map->n_samples) {
-        if (map->samples[i].is_video && map->samples[i].wall_us <= s->at_us)
-            best = i;
-        i++;
-    }
-    if (rc == 0 && (best == SIZE_MAX || s->at_us - map->samples[best].wall_us > FAR_AWAY_US))
-        rc = err_text(&s->err, ERR_NOT_FOUND, "nothing was recorded at this time");
-    if (rc == 0)
-        rc = sample_read(map, best, &s->key, &s->err);
-    if (rc < 0 && s->err.code == 0)
+    bool is_any = api_query(s->call, "stream") == NULL;
+    int rc = read_key_of(s, is_any ? "main" : s->stream);
+    if (rc == ERR_NOT_FOUND && is_any)
+        rc = read_key_of(s, "sub");
+    if (rc >= 0)
+        err_clear(&s->err);
+    else if (s->err.code == 0)
         err_set(&s->err, rc, "read the recording");
-    sample_map_free(&map);
 }
 
 static void key_read(void *ctx)

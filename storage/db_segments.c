@@ -320,6 +320,45 @@ int db_segments_in(struct db *db, const char *camera_id, enum stream_kind stream
     return rc < 0 ? rc : 0;
 }
 
+static int walk(struct db *db, struct stmt *s, const char *camera_id, enum stream_kind stream,
+                int64_t from_us, int64_t n, segment_row_fn *fn, void *ctx, struct err *err)
+{
+    int64_t camera = 0;
+    if (s == NULL)
+        return -EIO;
+    int rc = db_camera_key(db, camera_id, false, &camera, err);
+    if (rc < 0)
+        return rc;
+    stmt_bind_i64(s, 1, camera);
+    stmt_bind_i64(s, 2, stream);
+    stmt_bind_i64(s, 3, from_us);
+    stmt_bind_i64(s, 4, n);
+    rc = each_row(s, camera_id, fn, ctx, err);
+    return rc < 0 ? rc : 0;
+}
+
+int db_segments_from(struct db *db, const char *camera_id, enum stream_kind stream, int64_t from_us,
+                     int64_t n, segment_row_fn *fn, void *ctx, struct err *err)
+{
+    struct stmt *s = db_stmt(db,
+                             "SELECT " COLUMNS " FROM segments s WHERE s.camera = ?1"
+                             " AND s.stream = ?2 AND (s.from_us, s.n) >= (?3, ?4)"
+                             " ORDER BY s.from_us, s.n",
+                             err);
+    return walk(db, s, camera_id, stream, from_us, n, fn, ctx, err);
+}
+
+int db_segments_before(struct db *db, const char *camera_id, enum stream_kind stream,
+                       int64_t from_us, int64_t n, segment_row_fn *fn, void *ctx, struct err *err)
+{
+    struct stmt *s = db_stmt(db,
+                             "SELECT " COLUMNS " FROM segments s WHERE s.camera = ?1"
+                             " AND s.stream = ?2 AND (s.from_us, s.n) < (?3, ?4)"
+                             " ORDER BY s.from_us DESC, s.n DESC",
+                             err);
+    return walk(db, s, camera_id, stream, from_us, n, fn, ctx, err);
+}
+
 static int copy_row(void *ctx, const struct segment_row *row)
 {
     *(struct segment_row *)ctx = *row;

@@ -65,6 +65,12 @@ int db_segments_unsettled(struct db *db, segment_row_fn *fn, void *ctx, struct e
 /* Segments that touch [from_us, to_us), in order. */
 int db_segments_in(struct db *db, const char *camera_id, enum stream_kind stream, int64_t from_us,
                    int64_t to_us, segment_row_fn *fn, void *ctx, struct err *err);
+/* Segments of a stream in order, from the one with this start and number on, or those in front of
+ * it backwards; fn ends it. */
+int db_segments_from(struct db *db, const char *camera_id, enum stream_kind stream, int64_t from_us,
+                     int64_t n, segment_row_fn *fn, void *ctx, struct err *err);
+int db_segments_before(struct db *db, const char *camera_id, enum stream_kind stream,
+                       int64_t from_us, int64_t n, segment_row_fn *fn, void *ctx, struct err *err);
 /* One row by name; ERR_NOT_FOUND. */
 int db_segment_get(struct db *db, const struct segment_id *id, struct segment_row *out,
                    struct err *err);

@@ -30,8 +30,8 @@ static int job_search(struct db *db, void *ctx, struct err *err)
 }
 
 /* Asked before the catalogue: a segment that is settled in between is found in both, not in none.
- */
-static void search_open(struct storage *s, struct search *q)
+ * True: there is one, though nothing of it may be readable yet. */
+static bool search_open(struct storage *s, struct search *q)
 {
     struct writer **list = NULL;
     size_t n = s->registry != NULL ? registry_find(s->registry, q->camera_id, q->stream, &list) : 0;
@@ -50,6 +50,7 @@ static void search_open(struct storage *s, struct search *q)
         writer_unref(&list[i]);
     }
     free(list);
+    return n > 0;
 }
 
 size_t storage_open_spans(struct storage *s, const char *camera_id, const char *stream,
@@ -118,6 +119,97 @@ int found_search(struct storage *s, const char *camera_id, enum stream_kind stre
         qsort(out->list, out->n, sizeof *out->list, in_order);
     drop_doubles(out);
     return 0;
+}
+
+/* --- one segment --- */
+
+struct one_search {
+    struct storage *storage;
+    const char *camera_id;
+    enum stream_kind stream;
+    enum found_where where;
+    int64_t from_us, n;
+    struct found_one *out;
+    bool has_one;
+};
+
+static int compare(const struct segment_row *row, int64_t from_us, int64_t n)
+{
+    if (row->id.from_us != from_us)
+        return row->id.from_us < from_us ? -1 : 1;
+    return row->id.n < n ? -1 : row->id.n > n;
+}
+
+/* Rows come in the order of the search; the first on a volume that is there is it. */
+static int take_row(void *ctx, const struct segment_row *row)
+{
+    struct one_search *q = ctx;
+    if (q->where == FOUND_AT && row->to_us <= q->from_us)
+        return 0;
+    if (storage__volume(q->storage, row->volume) == NULL) {
+        q->out->is_passed_over = true;
+        return 0;
+    }
+    q->out->segment = (struct found_segment){.row = *row};
+    q->has_one = true;
+    return ERR_EOF; /* enough */
+}
+
+static int job_one(struct db *db, void *ctx, struct err *err)
+{
+    struct one_search *q = ctx;
+    int rc;
+    if (q->where == FOUND_BEFORE)
+        rc = db_segments_before(db, q->camera_id, q->stream, q->from_us, q->n, take_row, q, err);
+    else
+        rc = db_segments_from(db, q->camera_id, q->stream,
+                              q->where == FOUND_AT ? q->from_us - SEGMENT_LIMIT_US : q->from_us,
+                              q->n, take_row, q, err);
+    return rc == ERR_EOF ? 0 : rc;
+}
+
+/* Whether this one, being written, is what is looked for, and comes first. */
+static bool is_better(const struct one_search *q, const struct segment_row *row)
+{
+    const struct segment_row *best = &q->out->segment.row;
+    if (q->where == FOUND_AT && row->to_us <= q->from_us)
+        return false;
+    if (q->where != FOUND_AT && (compare(row, q->from_us, q->n) < 0) != (q->where == FOUND_BEFORE))
+        return false;
+    int order = q->has_one ? compare(row, best->id.from_us, best->id.n) : 0;
+    return !q->has_one || (q->where == FOUND_BEFORE ? order > 0 : order < 0);
+}
+
+int found_one(struct storage *s, const char *camera_id, enum stream_kind stream,
+              enum found_where where, int64_t from_us, int64_t n, struct found_one *out,
+              struct err *err)
+{
+    struct found open = {0};
+    *out = (struct found_one){0};
+    struct one_search q = {.storage = s,
+                           .camera_id = camera_id,
+                           .stream = stream,
+                           .where = where,
+                           .from_us = from_us,
+                           .n = where == FOUND_AT ? INT64_MIN : n,
+                           .out = out};
+    struct search all = {.camera_id = camera_id,
+                         .stream = stream,
+                         .from_us = INT64_MIN,
+                         .to_us = INT64_MAX,
+                         .out = &open};
+    out->is_recording = search_open(s, &all);
+    int rc = catalogue_read(s->catalogue, job_one, &q, err);
+    if (rc == ERR_NOT_FOUND && out->is_recording)
+        rc = 0;
+    for (size_t i = 0; i < open.n && rc == 0; i++) {
+        if (!is_better(&q, &open.list[i].row))
+            continue;
+        out->segment = open.list[i];
+        q.has_one = true;
+    }
+    found_fini(&open);
+    return rc < 0 ? rc : q.has_one;
 }
 
 void found_fini(struct found *f)

@@ -1,5 +1,5 @@
-/* The segments of a stream in a range of time, finished and open ones, in order.
- * Thread: blocks; pool threads. */
+/* The segments of a stream in a range of time, or beside each other; finished and open ones, in
+ * order. Thread: blocks; pool threads. */
 #ifndef STORAGE_FOUND_H
 #define STORAGE_FOUND_H
 
@@ -19,5 +19,22 @@ struct found {
 int found_search(struct storage *s, const char *camera_id, enum stream_kind stream, int64_t from_us,
                  int64_t to_us, struct found *out, struct err *err);
 void found_fini(struct found *f);
+
+/* One segment by the order of a recording: by start, then by number. Those on volumes that are not
+ * there are passed over. */
+enum found_where {
+    FOUND_AT,   /* the first that was being recorded at from_us, else the first that began later */
+    FOUND_FROM, /* this one, or the first behind it */
+    FOUND_BEFORE, /* the last in front of it */
+};
+struct found_one {
+    struct found_segment segment;
+    bool is_passed_over; /* one that would have been it */
+    bool is_recording;   /* a segment of the stream is being written, readable or not */
+};
+/* 1, 0 = there is none, or < 0 as above. */
+int found_one(struct storage *s, const char *camera_id, enum stream_kind stream,
+              enum found_where where, int64_t from_us, int64_t n, struct found_one *out,
+              struct err *err);
 
 #endif

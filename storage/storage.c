@@ -194,7 +194,7 @@ int storage_open(const struct storage_params *params, struct storage **out, stru
     s->status_loop = params->status_loop;
     s->volume_changed = params->volume_changed;
     s->volume_ctx = params->ctx;
-    s->source.map = storage__map;
+    s->source = (struct source){.map = storage__map, .window = storage__window};
     atomic_init(&s->next_n, 1);
     stock__open(s);
     open_volumes(s, params);

@@ -70,5 +70,8 @@ void stock__close(struct storage *s);
 /* source.c */
 int storage__map(struct source *source, const struct sample_query *q, struct sample_map **out,
                  struct err *err);
+/* window.c */
+int storage__window(struct source *source, const struct window_query *q, struct sample_window *out,
+                    struct err *err);
 
 #endif

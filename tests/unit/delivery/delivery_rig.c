@@ -174,8 +174,6 @@ static void add_group(struct builder *b, const struct rig_run *run, int64_t key,
     struct rig_source *s = b->s;
     int64_t end = MIN(key + RIG_GOP, run->to);
     for (int64_t i = key; i < end && rig_time(i) < b->q->to_us; i++) {
-        if (b->q->keys_only && i != key && !s->all_keys)
-            break;
         if (i >= run->hole_from && i < run->hole_to)
             continue;
         add(b, &(struct sample){.wall_us = rig_time(i),
@@ -212,15 +210,10 @@ static void add_group(struct builder *b, const struct rig_run *run, int64_t key,
     }
 }
 
-static void add_run(struct builder *b, struct rig_run *run)
+/* Groups of the run from `first` to before `end`. */
+static void add_file(struct builder *b, struct rig_run *run, int64_t first, int64_t end)
 {
     struct sample_map *m = b->map;
-    const struct sample_query *q = b->q;
-    if (rig_time(run->from) >= q->to_us)
-        return;
-    int64_t first = run->from;
-    while (first + RIG_GOP < run->to && rig_time(first + RIG_GOP) <= q->from_us)
-        first += RIG_GOP;
     uint16_t file = (uint16_t)m->n_files;
     m->files = xrealloc(m->files, (m->n_files + 1) * sizeof *m->files);
     m->formats = xrealloc(m->formats, (2 * m->n_files + 2) * sizeof(struct format *));
@@ -236,8 +229,19 @@ static void add_run(struct builder *b, struct rig_run *run)
                                 .file = file,
                                 .format = (uint16_t)(2 * file + 1),
                                 .is_after_gap = true});
-    for (int64_t key = first; key < run->to; key += RIG_GOP)
+    for (int64_t key = first; key < end; key += RIG_GOP)
         add_group(b, run, key, file);
+}
+
+static void add_run(struct builder *b, struct rig_run *run)
+{
+    const struct sample_query *q = b->q;
+    if (rig_time(run->from) >= q->to_us)
+        return;
+    int64_t first = run->from;
+    while (first + RIG_GOP < run->to && rig_time(first + RIG_GOP) <= q->from_us)
+        first += RIG_GOP;
+    add_file(b, run, first, run->to);
 }
 
 static void add_gaps(struct builder *b)
@@ -271,10 +275,114 @@ static int map_runs(struct source *source, const struct sample_query *q, struct 
     return 0;
 }
 
+/* --- windows: of n_groups, one run each --- */
+
+static int64_t key_of(const struct rig_run *run, int64_t picture)
+{
+    return run->from + (picture - run->from) / RIG_GOP * RIG_GOP;
+}
+
+static void fill_window(struct rig_source *s, const struct window_query *q, size_t i, int64_t first,
+                        int64_t end, struct sample_window *out)
+{
+    const struct sample_query all = {.to_us = INT64_MAX, .wants_audio = q->wants_audio};
+    struct builder b = {.s = s, .q = &all, .map = xcalloc(1, sizeof *b.map), .max = SIZE_MAX};
+    add_file(&b, &s->runs[i], first, MIN(end, s->runs[i].to));
+    for (size_t k = 0; k < b.map->n_samples; k++)
+        b.map->samples[k].is_after_gap = false;
+    *out = (struct sample_window){
+        .map = b.map, .file_us = rig_time(s->runs[i].from), .file_n = (int64_t)i, .is_whole = true};
+}
+
+static void set_gap(struct sample_window *w, int64_t from_us, int64_t to_us)
+{
+    if (to_us <= from_us)
+        return;
+    w->gap = (struct sample_gap){.from_us = from_us, .to_us = to_us};
+    str_copy(w->gap.cause, sizeof w->gap.cause, "timeout");
+}
+
+static void window_at(struct rig_source *s, const struct window_query *q, struct sample_window *out)
+{
+    for (size_t i = 0; i < s->n_runs; i++) {
+        const struct rig_run *run = &s->runs[i];
+        if (rig_time(run->to) <= q->at_us)
+            continue;
+        int64_t key = run->from;
+        while (rig_time(key + RIG_GOP) <= q->at_us)
+            key += RIG_GOP;
+        fill_window(s, q, i, key, key + s->n_groups * RIG_GOP, out);
+        set_gap(out, q->at_us, rig_time(key));
+        return;
+    }
+}
+
+static void window_next(struct rig_source *s, const struct window_query *q,
+                        struct sample_window *out)
+{
+    size_t i = (size_t)q->place.file_n;
+    const struct rig_run *run = &s->runs[i];
+    int64_t next = run->from + q->place.dts / 9000 + 1;
+    if (q->place.dts < 0)
+        next = run->from;
+    while (next >= run->hole_from && next < run->hole_to)
+        next++;
+    if (next < run->to) {
+        int64_t first = key_of(run, run->from + q->keep_dts / 9000);
+        fill_window(s, q, i, first, key_of(run, next) + s->n_groups * RIG_GOP, out);
+    } else if (++i < s->n_runs) {
+        fill_window(s, q, i, s->runs[i].from, s->runs[i].from + s->n_groups * RIG_GOP, out);
+        set_gap(out, rig_time(run->to), rig_time(s->runs[i].from));
+    }
+}
+
+static void window_prev(struct rig_source *s, const struct window_query *q,
+                        struct sample_window *out)
+{
+    size_t i = q->place.file_us == INT64_MAX ? s->n_runs : (size_t)q->place.file_n;
+    int64_t end = i < s->n_runs ? s->runs[i].from + q->place.dts / 9000 : INT64_MIN;
+    bool is_inside = i < s->n_runs && end > s->runs[i].from;
+    if (!is_inside && i == 0)
+        return;
+    if (!is_inside)
+        end = s->runs[--i].to;
+    int64_t first =
+        MAX(key_of(&s->runs[i], end - 1) - (s->n_groups - 1) * RIG_GOP, s->runs[i].from);
+    fill_window(s, q, i, first, end, out);
+    if (!is_inside && i + 1 < s->n_runs)
+        set_gap(out, rig_time(end), rig_time(s->runs[i + 1].from));
+}
+
+static int window_of_runs(struct source *source, const struct window_query *q,
+                          struct sample_window *out, struct err *err)
+{
+    struct rig_source *s = CONTAINER_OF(source, struct rig_source, source);
+    s->n_calls++;
+    if (s->fails_with < 0)
+        return err_set(err, s->fails_with, "window");
+    switch (q->kind) {
+    case WINDOW_AT:
+        window_at(s, q, out);
+        break;
+    case WINDOW_NEXT:
+        window_next(s, q, out);
+        break;
+    case WINDOW_PREV:
+        window_prev(s, q, out);
+        break;
+    }
+    int64_t end_us = rig_time(s->runs[s->n_runs - 1].to);
+    out->is_growing = s->clock && end_us > clock_wall_us(s->clock) - 15 * US_PER_S;
+    return 0;
+}
+
 void rig_source_init(struct rig_source *s, struct rig_run *runs, size_t n_runs)
 {
-    *s = (struct rig_source){
-        .source = {map_runs}, .runs = runs, .n_runs = n_runs, .picture_bytes = 64};
+    *s = (struct rig_source){.source = {map_runs, window_of_runs},
+                             .runs = runs,
+                             .n_runs = n_runs,
+                             .picture_bytes = 64,
+                             .n_groups = 4};
 }
 
 void rig_source_fini(struct rig_source *s)

@@ -56,8 +56,10 @@ struct rig_source {
     struct rig_run *runs;
     size_t n_runs;
     size_t picture_bytes;
-    bool all_keys;    /* every picture is a key frame */
-    size_t cut_after; /* samples; as if max_samples were so small; 0 = not */
+    bool all_keys;             /* every picture is a key frame */
+    size_t cut_after;          /* samples of a map; as if max_samples were so small; 0 = not */
+    int64_t n_groups;          /* in a window */
+    const struct clock *clock; /* what ends less than 15 s ago is growing; NULL = nothing is */
     int n_calls;
     int fails_with; /* < 0: map fails so */
 };

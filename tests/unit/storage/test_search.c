@@ -91,21 +91,6 @@ static void finds_it_in_recovered_files_too(void **state)
     check_seeks(rig);
 }
 
-static void key_frames_alone(void **state)
-{
-    struct rig *rig = *state;
-    struct sample_map *map;
-    record_some(rig);
-    rig_stop(rig);
-    struct sample_query q = {.camera_id = "cam",
-                             .from_us = RIG_START_US,
-                             .to_us = RIG_START_US + 100 * US_PER_S,
-                             .keys_only = true};
-    assert_int_equal(source_map(storage_source(rig->storage), &q, &map, NULL), 0);
-    assert_int_equal(map->n_samples, 16);
-    sample_map_free(&map);
-}
-
 static void a_bound_tells_where_to_go_on(void **state)
 {
     struct rig *rig = *state;
@@ -266,15 +251,10 @@ static void gaps_have_causes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(finds_the_key_frame_before),
-        TEST(finds_it_in_recovered_files_too),
-        TEST(key_frames_alone),
-        TEST(a_bound_tells_where_to_go_on),
-        TEST(gaps_are_marked),
-        TEST(a_file_that_is_gone_is_a_gap),
-        TEST(overlapping_segments_are_played_once),
-        TEST(unknown_cameras_are_not_found),
-        TEST(gaps_have_causes),
+        TEST(finds_the_key_frame_before),    TEST(finds_it_in_recovered_files_too),
+        TEST(a_bound_tells_where_to_go_on),  TEST(gaps_are_marked),
+        TEST(a_file_that_is_gone_is_a_gap),  TEST(overlapping_segments_are_played_once),
+        TEST(unknown_cameras_are_not_found), TEST(gaps_have_causes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
