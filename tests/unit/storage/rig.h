@@ -25,7 +25,7 @@ struct rig_io {
     _Atomic int64_t capacity; /* of all files; < 0 = as it is */
     atomic_bool is_stuck;     /* writes wait until it is cleared */
     atomic_int n_creates, n_writes, n_syncs;
-    atomic_int steps_to_death; /* the process ends at the n-th operation from now; 0 = never */
+    bool is_sync_real; /* asks the system too: for a tap that counts */
 };
 
 struct rig {
