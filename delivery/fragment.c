@@ -16,7 +16,7 @@ static struct fragment *fragment_of(struct buf *head)
 
 bool fragment_takes_sound(const struct format *f)
 {
-    return f && (f->codec == CODEC_AAC || f->codec == CODEC_PCMA || f->codec == CODEC_PCMU);
+    return f && (f->codec == CODEC_AAC || format_moment_bytes(f) > 0);
 }
 
 struct fragment *fragment_create_init(struct format *video, struct format *audio)

@@ -5,7 +5,7 @@
 
 #include "delivery/packager.h"
 
-/* Whether sound of this format goes out: AAC, and G.711 as it is. */
+/* Whether sound of this format goes out: AAC; G.711 and 16-bit samples as they are. */
 bool fragment_takes_sound(const struct format *f);
 
 /* An init segment; audio may be NULL. NULL when the formats cannot be written (no configuration).

@@ -14,10 +14,11 @@ static int64_t to_ticks(int64_t us, uint32_t timescale)
 static uint32_t first_duration(const struct packet *pkt)
 {
     const struct format *f = pkt->format;
+    size_t moment = format_moment_bytes(f);
     if (f->codec == CODEC_AAC)
         return 1024;
-    if (!codec_is_video(f->codec)) /* G.711: a byte per channel and tick */
-        return (uint32_t)MAX(pkt->size / (size_t)MAX(f->channels, 1), (size_t)1);
+    if (moment > 0)
+        return (uint32_t)MAX(pkt->size / moment, (size_t)1);
     double fps = f->fps >= 1 && f->fps <= 120 ? f->fps : 25;
     return (uint32_t)(f->timescale / fps);
 }

@@ -289,6 +289,7 @@ const struct receiver_stats *receiver_stats(struct receiver *r)
         video->depay && depay_stats(video->depay)->n_oversize != video->n_oversize;
     r->stats.n_oversize =
         r->n_oversize_before + (video->depay ? depay_stats(video->depay)->n_oversize : 0);
+    r->stats.byte_order = audio->depay ? depay_stats(audio->depay)->byte_order : BYTE_ORDER_UNKNOWN;
     return &r->stats;
 }
 

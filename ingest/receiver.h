@@ -7,6 +7,7 @@
 #ifndef INGEST_RECEIVER_H
 #define INGEST_RECEIVER_H
 
+#include "media/byte_order.h"
 #include "media/packet.h"
 #include "media/sdp.h"
 
@@ -45,7 +46,8 @@ struct receiver_stats {
     bool is_endless;         /* the newest picture did not end within PACKET_MAX_BYTES */
     bool has_parameter_sets; /* seen in this connection, or described */
     bool has_clock_offset;
-    double clock_offset_s; /* the camera's clock minus ours */
+    double clock_offset_s;      /* the camera's clock minus ours */
+    enum byte_order byte_order; /* of the sound, as it shows itself (depay_stats) */
 };
 
 struct receiver *receiver_create(const struct receiver_params *params);

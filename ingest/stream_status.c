@@ -63,19 +63,45 @@ const char *sound_state_name(enum sound_state s)
     return "unknown";
 }
 
-static void fill_sound(struct stream *s, uint64_t n_sounds)
+/* 16-bit samples: which byte comes first, and who says so (quirk M2). */
+static void tell_byte_order(const struct sdp_media *media, enum byte_order found,
+                            struct sound_status *sound)
+{
+    enum byte_order label = media->codec == CODEC_S16BE ? BYTE_ORDER_BIG : BYTE_ORDER_LITTLE;
+    enum byte_order used = found != BYTE_ORDER_UNKNOWN ? found : label;
+    const char *words = used == BYTE_ORDER_BIG ? "upper byte first" : "lower byte first";
+    str_copy(sound->codec, sizeof sound->codec,
+             codec_name(used == BYTE_ORDER_BIG ? CODEC_S16BE : CODEC_S16LE));
+    if (found == BYTE_ORDER_UNKNOWN)
+        snprintf(sound->detail, sizeof sound->detail,
+                 "%s, as the camera's name for it (%s) means; nothing heard so far proves it",
+                 words, media->name);
+    else if (found == label)
+        snprintf(sound->detail, sizeof sound->detail,
+                 "%s, as the camera's name for it (%s) means and the samples show", words,
+                 media->name);
+    else
+        snprintf(sound->detail, sizeof sound->detail,
+                 "%s, as the samples show; the camera's name for it (%s) means the other order",
+                 words, media->name);
+}
+
+static void fill_sound(struct stream *s, const struct receiver_stats *stats)
 {
     struct sound_status *sound = &s->status.sound;
     const struct session *session = s->session;
     *sound = (struct sound_status){.state = SOUND_ABSENT};
     if (receiver_has_audio(s->receiver) && session->n_tracks > 1) {
-        const char *name = codec_name(session->tracks[RECEIVER_AUDIO].media->codec);
+        const struct sdp_media *media = session->tracks[RECEIVER_AUDIO].media;
+        const char *name = codec_name(media->codec);
         str_copy(sound->codec, sizeof sound->codec, name);
-        if (n_sounds > 0)
+        if (stats->n_sounds > 0)
             sound->state = SOUND_RECORDED;
         else
             snprintf(sound->detail, sizeof sound->detail,
                      "the camera offers sound (%s) but has sent none", name);
+        if (stats->n_sounds > 0 && codec_is_s16(media->codec))
+            tell_byte_order(media, stats->byte_order, sound);
     } else if (session->other_audio[0]) {
         sound->state = SOUND_UNSUPPORTED;
         str_copy(sound->codec, sizeof sound->codec, session->other_audio);
@@ -103,7 +129,7 @@ static void fill(struct stream *s)
     st->clock_offset_s = stats->clock_offset_s;
     st->has_audio = s->state == STREAM_PLAYING && receiver_has_audio(s->receiver);
     if (s->state == STREAM_PLAYING && s->session)
-        fill_sound(s, stats->n_sounds);
+        fill_sound(s, stats);
     if (stats->published_wall_us > 0) {
         st->advancing_us = stats->published_wall_us;
         st->reachable_us = MAX(st->reachable_us, stats->published_wall_us);

@@ -65,6 +65,11 @@ void depay_input(struct depay *d, const struct rtp *rtp, uint32_t lost)
         d->lost += lost;
         depay__plain_input(d, rtp);
         break;
+    case CODEC_S16BE:
+    case CODEC_S16LE:
+        d->lost += lost;
+        depay__s16_input(d, rtp);
+        break;
     case CODEC_NONE:
         break;
     }

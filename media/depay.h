@@ -1,5 +1,6 @@
 /* RTP payloads of one track to access units: H.264 (RFC 6184), H.265 (RFC 7798), JPEG (RFC 2435),
- * AAC (RFC 3640), G.711 (RFC 3551). Sans-IO: payload bytes in, packets out through a callback.
+ * AAC (RFC 3640), G.711 and 16-bit samples (RFC 3551). Sans-IO: payload bytes in, packets out
+ * through a callback.
  *
  * Access units end by quirks H1-H6: timestamp change, marker after a VCL NAL, or the first slice of
  * a new picture; parameter sets in front belong to the next one. The marker is believed after it
@@ -9,6 +10,7 @@
 #ifndef MEDIA_DEPAY_H
 #define MEDIA_DEPAY_H
 
+#include "media/byte_order.h"
 #include "media/packet.h"
 #include "media/rtp.h"
 #include "media/sdp.h"
@@ -26,9 +28,12 @@ struct depay_stats {
     uint64_t n_oversize;     /* given up at PACKET_MAX_BYTES (quirk H15) */
     uint64_t n_bad_payloads; /* payloads that could not be read */
     uint64_t n_format_changes;
+    enum byte_order byte_order; /* of 16-bit samples, as they show it themselves */
 };
 
-/* media tells the codec and starting format; copied. ERR_UNSUPPORTED for CODEC_NONE. */
+/* media tells the codec and starting format; copied. 16-bit samples may show another byte order
+ * than it tells, which then is the format's; so nothing comes out for the first second, or until
+ * they have shown it (quirk M2). ERR_UNSUPPORTED for CODEC_NONE. */
 int depay_create(const struct sdp_media *media, depay_fn *fn, void *ctx, struct depay **out);
 void depay_destroy(struct depay **d);
 

@@ -1,4 +1,5 @@
-/* RTP payloads of audio: AAC (RFC 3640, with quirk M1) and G.711 (RFC 3551). */
+/* RTP payloads of audio: AAC (RFC 3640, with quirk M1), G.711 and 16-bit samples (RFC 3551, with
+ * quirk M2). */
 #include <string.h>
 
 #include "base/buf.h"
@@ -23,6 +24,43 @@ void depay__plain_input(struct depay *d, const struct rtp *rtp)
 {
     if (rtp->payload_size > 0)
         emit_copy(d, rtp->payload, rtp->payload_size, rtp->timestamp);
+}
+
+/* --- 16-bit samples --- */
+
+static void take_byte_order(struct depay *d)
+{
+    enum codec codec = d->order.found == BYTE_ORDER_BIG ? CODEC_S16BE : CODEC_S16LE;
+    struct format *f;
+    d->stats.byte_order = d->order.found;
+    if (d->format->codec == codec ||
+        format_create_audio(codec, d->format->sample_rate, d->format->channels, NULL, 0, &f) < 0)
+        return;
+    d->stats.n_format_changes++;
+    format_unref(&d->format);
+    d->format = f;
+}
+
+/* In the wrong order it is loud noise: nothing is handed out before the order is known, but the
+ * label is believed after a second in which nothing could be told from it. */
+void depay__s16_input(struct depay *d, const struct rtp *rtp)
+{
+    if (!d->format)
+        return;
+    size_t moment = format_moment_bytes(d->format);
+    size_t n = rtp->payload_size - rtp->payload_size % moment;
+    d->stats.n_bad_payloads += n != rtp->payload_size;
+    if (d->order.found == BYTE_ORDER_UNKNOWN) {
+        byte_order_hear(&d->order, rtp->payload, n, d->format->channels);
+        if (d->order.found != BYTE_ORDER_UNKNOWN)
+            take_byte_order(d);
+        else if (d->n_unheard < (size_t)d->format->sample_rate) {
+            d->n_unheard += n / moment;
+            return;
+        }
+    }
+    if (n > 0)
+        emit_copy(d, rtp->payload, n, rtp->timestamp);
 }
 
 /* --- AAC --- */

@@ -80,6 +80,10 @@ struct depay {
     struct packet *partial;
     size_t partial_need;
     uint32_t partial_timestamp;
+
+    /* 16-bit samples */
+    struct byte_order_guess order;
+    size_t n_unheard; /* moments kept back, up to a second */
 };
 
 /* --- depay_au.c: NAL units to access units --- */
@@ -124,6 +128,7 @@ bool depay__h264_begins_key(const uint8_t *p, size_t n);
 bool depay__h265_begins_key(const uint8_t *p, size_t n);
 void depay__aac_input(struct depay *d, const struct rtp *rtp, uint32_t lost);
 void depay__plain_input(struct depay *d, const struct rtp *rtp);
+void depay__s16_input(struct depay *d, const struct rtp *rtp);
 
 /* --- depay_jpeg.c: whole images --- */
 

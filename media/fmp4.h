@@ -13,7 +13,8 @@
 
 enum { FMP4_TRACK_VIDEO = 1, FMP4_TRACK_AUDIO = 2 };
 
-/* ftyp + moov with mvex. G.711 is written as 'alaw'/'ulaw' sample entries. audio may be NULL.
+/* ftyp + moov with mvex. G.711 is written as 'alaw'/'ulaw' sample entries, 16-bit samples as those
+ * of QuickTime that tell their byte order: 'twos'/'sowt'. audio may be NULL.
  * In-band parameter sets stay allowed: sample entries are avc3/hev1 when `is_inband`. */
 int fmp4_write_init(const struct format *video, const struct format *audio, bool is_inband,
                     struct buf *out);

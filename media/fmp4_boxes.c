@@ -202,14 +202,31 @@ static int video_entry(struct buf *b, const struct format *f, bool is_inband)
     return 0;
 }
 
+static uint32_t audio_type(enum codec codec)
+{
+    switch (codec) {
+    case CODEC_PCMA:
+        return FMP4_TYPE('a', 'l', 'a', 'w');
+    case CODEC_PCMU:
+        return FMP4_TYPE('u', 'l', 'a', 'w');
+    case CODEC_S16BE:
+        return FMP4_TYPE('t', 'w', 'o', 's');
+    case CODEC_S16LE:
+        return FMP4_TYPE('s', 'o', 'w', 't');
+    case CODEC_AAC:
+    case CODEC_NONE:
+    case CODEC_H264:
+    case CODEC_H265:
+    case CODEC_JPEG:
+        break;
+    }
+    return FMP4_TYPE('m', 'p', '4', 'a');
+}
+
 static int audio_entry(struct buf *b, const struct format *f)
 {
-    uint32_t type = FMP4_TYPE('m', 'p', '4', 'a');
-    if (f->codec == CODEC_PCMA)
-        type = FMP4_TYPE('a', 'l', 'a', 'w');
-    else if (f->codec == CODEC_PCMU)
-        type = FMP4_TYPE('u', 'l', 'a', 'w');
-    else if (f->config_size == 0 || f->config_size > 64)
+    uint32_t type = audio_type(f->codec);
+    if (f->codec == CODEC_AAC && (f->config_size == 0 || f->config_size > 64))
         return ERR_INVALID;
     size_t box = fmp4__box(b, type);
     fmp4__zeros(b, 6);
@@ -235,6 +252,8 @@ int fmp4__sample_entry(struct buf *b, const struct format *f, bool is_inband)
     case CODEC_AAC:
     case CODEC_PCMA:
     case CODEC_PCMU:
+    case CODEC_S16BE:
+    case CODEC_S16LE:
         return audio_entry(b, f);
     case CODEC_NONE:
         break;

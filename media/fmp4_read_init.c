@@ -91,10 +91,11 @@ static int read_stsd(struct fmp4_cursor stsd, struct format **out)
         uint32_t type;
         enum codec codec;
     } entries[] = {
-        {FMP4_TYPE('a', 'v', 'c', '1'), CODEC_H264}, {FMP4_TYPE('a', 'v', 'c', '3'), CODEC_H264},
-        {FMP4_TYPE('h', 'v', 'c', '1'), CODEC_H265}, {FMP4_TYPE('h', 'e', 'v', '1'), CODEC_H265},
-        {FMP4_TYPE('m', 'p', '4', 'v'), CODEC_JPEG}, {FMP4_TYPE('m', 'p', '4', 'a'), CODEC_AAC},
-        {FMP4_TYPE('a', 'l', 'a', 'w'), CODEC_PCMA}, {FMP4_TYPE('u', 'l', 'a', 'w'), CODEC_PCMU},
+        {FMP4_TYPE('a', 'v', 'c', '1'), CODEC_H264},  {FMP4_TYPE('a', 'v', 'c', '3'), CODEC_H264},
+        {FMP4_TYPE('h', 'v', 'c', '1'), CODEC_H265},  {FMP4_TYPE('h', 'e', 'v', '1'), CODEC_H265},
+        {FMP4_TYPE('m', 'p', '4', 'v'), CODEC_JPEG},  {FMP4_TYPE('m', 'p', '4', 'a'), CODEC_AAC},
+        {FMP4_TYPE('a', 'l', 'a', 'w'), CODEC_PCMA},  {FMP4_TYPE('u', 'l', 'a', 'w'), CODEC_PCMU},
+        {FMP4_TYPE('t', 'w', 'o', 's'), CODEC_S16BE}, {FMP4_TYPE('s', 'o', 'w', 't'), CODEC_S16LE},
     };
     struct fmp4_cursor entry;
     uint32_t type;

@@ -6,12 +6,18 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/str.h"
 #include "media/aac.h"
 #include "media/h264.h"
 #include "media/h265.h"
 
 #define VIDEO_TIMESCALE 90000
 #define MAX_REORDER     16
+
+/* What cameras send and every player takes. */
+#define S16_RATE_MIN     8000
+#define S16_RATE_MAX     48000
+#define S16_CHANNELS_MAX 2
 
 const char *codec_name(enum codec c)
 {
@@ -30,6 +36,10 @@ const char *codec_name(enum codec c)
         return "pcma";
     case CODEC_PCMU:
         return "pcmu";
+    case CODEC_S16BE:
+        return "s16be";
+    case CODEC_S16LE:
+        return "s16le";
     }
     return "none";
 }
@@ -50,6 +60,9 @@ const char *codec_title(enum codec c)
     case CODEC_PCMA:
     case CODEC_PCMU:
         return "G.711";
+    case CODEC_S16BE:
+    case CODEC_S16LE:
+        return "PCM";
     }
     return "unknown";
 }
@@ -184,12 +197,39 @@ size_t format_sets(const struct format *f, struct nal_span *sets, size_t cap)
     return n > 0 ? (size_t)n : 0;
 }
 
+static const char *plain_codec_string(enum codec codec)
+{
+    switch (codec) {
+    case CODEC_PCMA:
+        return "alaw";
+    case CODEC_PCMU:
+        return "ulaw";
+    case CODEC_S16BE:
+        return "twos";
+    case CODEC_S16LE:
+        return "sowt";
+    case CODEC_NONE:
+    case CODEC_H264:
+    case CODEC_H265:
+    case CODEC_JPEG:
+    case CODEC_AAC:
+        break;
+    }
+    return NULL;
+}
+
+static bool is_s16_in_bounds(int sample_rate, int channels)
+{
+    return sample_rate >= S16_RATE_MIN && sample_rate <= S16_RATE_MAX &&
+           channels <= S16_CHANNELS_MAX;
+}
+
 int format_create_audio(enum codec codec, int sample_rate, int channels, const uint8_t *config,
                         size_t config_size, struct format **out)
 {
     uint8_t made[AAC_CONFIG_MAX_BYTES];
     struct aac_config aac = {.object_type = 2};
-    if (codec != CODEC_AAC && codec != CODEC_PCMA && codec != CODEC_PCMU)
+    if (codec != CODEC_AAC && !plain_codec_string(codec))
         return ERR_UNSUPPORTED;
     if (config_size > FORMAT_CONFIG_MAX_BYTES)
         return ERR_TOO_BIG;
@@ -201,6 +241,8 @@ int format_create_audio(enum codec codec, int sample_rate, int channels, const u
     }
     sample_rate = sample_rate > 0 ? sample_rate : 8000;
     channels = channels > 0 ? channels : 1;
+    if (codec_is_s16(codec) && !is_s16_in_bounds(sample_rate, channels))
+        return ERR_UNSUPPORTED;
     if (codec == CODEC_AAC && config_size == 0) {
         config_size = aac_write_config(sample_rate, channels, made);
         config = made;
@@ -217,9 +259,15 @@ int format_create_audio(enum codec codec, int sample_rate, int channels, const u
     if (codec == CODEC_AAC)
         snprintf(f->codec_string, sizeof f->codec_string, "mp4a.40.%d", aac.object_type);
     else
-        snprintf(f->codec_string, sizeof f->codec_string, codec == CODEC_PCMA ? "alaw" : "ulaw");
+        str_copy(f->codec_string, sizeof f->codec_string, plain_codec_string(codec));
     *out = f;
     return 0;
+}
+
+size_t format_moment_bytes(const struct format *f)
+{
+    size_t sample = codec_is_s16(f->codec) ? 2 : 1;
+    return plain_codec_string(f->codec) ? sample * (size_t)f->channels : 0;
 }
 
 int format_create_config(enum codec codec, const uint8_t *config, size_t config_size, int width,

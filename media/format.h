@@ -15,8 +15,10 @@ enum codec {
     CODEC_H265,
     CODEC_JPEG, /* every picture an image of its own ("MJPEG") */
     CODEC_AAC,
-    CODEC_PCMA, /* G.711 A-law, 8 kHz */
-    CODEC_PCMU, /* G.711 mu-law, 8 kHz */
+    CODEC_PCMA,  /* G.711 A-law, 8 kHz */
+    CODEC_PCMU,  /* G.711 mu-law, 8 kHz */
+    CODEC_S16BE, /* 16-bit samples, the upper byte first: L16 */
+    CODEC_S16LE, /* the lower byte first: what cameras call PCM */
 };
 
 #define FORMAT_CONFIG_MAX_BYTES (16u << 10)
@@ -32,7 +34,7 @@ struct format {
     int reorder_frames;    /* video: most pictures that may be output late; 0 = no B-frames */
     double fps;            /* from VUI timing; 0 = unknown; never trusted for time */
     char codec_string[32]; /* RFC 6381: "avc1.640028", "hvc1.1.6.L120.90", "mp4v.6C" (JPEG),
-                              "mp4a.40.2", "alaw", "ulaw" */
+                              "mp4a.40.2", "alaw", "ulaw", "twos" (S16BE), "sowt" (S16LE) */
     size_t
         config_size; /* avcC / hvcC record without box header, or AudioSpecificConfig; may be 0 */
     uint8_t *config;
@@ -47,8 +49,15 @@ static inline bool codec_has_nals(enum codec c)
 {
     return c == CODEC_H264 || c == CODEC_H265;
 }
-const char *codec_name(enum codec c);  /* "h264", "h265", "jpeg", "aac", "pcma", "pcmu", "none" */
-const char *codec_title(enum codec c); /* for people: "H.264", "H.265", "MJPEG", "AAC", "G.711" */
+/* 16-bit samples as they are. */
+static inline bool codec_is_s16(enum codec c)
+{
+    return c == CODEC_S16BE || c == CODEC_S16LE;
+}
+const char *codec_name(enum codec c); /* "h264", "h265", "jpeg", "aac", "pcma", "pcmu", "s16be",
+                                         "s16le", "none" */
+/* For people: "H.264", "H.265", "MJPEG", "AAC", "G.711", "PCM". */
+const char *codec_title(enum codec c);
 
 /* From raw parameter sets (NAL units without start code). vps is ignored for H.264. Fails with
  * ERR_PARSE only when sps or pps (and vps for H.265) is missing; an SPS that cannot be read gives
@@ -72,9 +81,14 @@ struct format *format_create_jpeg(int width, int height);
 size_t format_sets(const struct format *f, struct nal_span *sets, size_t cap);
 
 /* sample_rate or channels 0: taken from an AAC config, else 8000 and 1. AAC without config gets the
- * one that the rate and channels stand for. */
+ * one that the rate and channels stand for. ERR_UNSUPPORTED for S16BE and S16LE outside of 8000 to
+ * 48000 Hz and of 1 or 2 channels. */
 int format_create_audio(enum codec codec, int sample_rate, int channels, const uint8_t *config,
                         size_t config_size, struct format **out);
+
+/* Bytes that one moment takes in sound without frames (G.711, 16-bit samples); 0 = it has frames.
+ */
+size_t format_moment_bytes(const struct format *f);
 
 /* From a stored decoder configuration record (avcC, hvcC, none for JPEG, or AudioSpecificConfig).
  */

@@ -170,8 +170,12 @@ static int pay_aac(const struct payer *p, const struct packet *pkt)
 
 static int pay_plain(const struct payer *p, const struct packet *pkt)
 {
-    for (size_t at = 0; at < pkt->size; at += p->max_payload)
-        emit(p, pkt->data + at, MIN(p->max_payload, pkt->size - at), false);
+    size_t moment = format_moment_bytes(pkt->format);
+    if (moment > p->max_payload)
+        return ERR_INVALID;
+    size_t most = p->max_payload - p->max_payload % moment;
+    for (size_t at = 0; at < pkt->size; at += most)
+        emit(p, pkt->data + at, MIN(most, pkt->size - at), false);
     return 0;
 }
 
@@ -190,6 +194,8 @@ int pay_packet(const struct packet *pkt, bool with_sets, size_t max_payload, pay
         return pay_aac(&p, pkt);
     case CODEC_PCMA:
     case CODEC_PCMU:
+    case CODEC_S16BE:
+    case CODEC_S16LE:
         return pay_plain(&p, pkt);
     case CODEC_NONE:
         break;

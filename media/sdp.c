@@ -1,5 +1,6 @@
 #include "media/sdp.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -51,6 +52,7 @@ static void set_static_type(struct sdp_media *m)
             continue;
         str_copy(m->name, sizeof m->name, types[i].name);
         m->clock_rate = types[i].clock_rate;
+        m->channels = types[i].payload_type == 10 ? 2 : 0;
     }
 }
 
@@ -156,7 +158,7 @@ static enum codec codec_of(const char *name)
         enum codec codec;
     } names[] = {{"H264", CODEC_H264}, {"H265", CODEC_H265},         {"HEVC", CODEC_H265},
                  {"JPEG", CODEC_JPEG}, {"MPEG4-GENERIC", CODEC_AAC}, {"PCMA", CODEC_PCMA},
-                 {"PCMU", CODEC_PCMU}};
+                 {"PCMU", CODEC_PCMU}, {"L16", CODEC_S16BE},         {"PCM", CODEC_S16LE}};
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         if (span_ieq(span_of(name), names[i].name))
             return names[i].codec;
@@ -309,6 +311,11 @@ static void finish_audio(const struct parser *p, size_t media)
     m->clock_rate = (uint32_t)rate;
     if (format_create_audio(m->codec, rate, m->channels, bytes, n, &m->format) < 0)
         format_create_audio(m->codec, rate, m->channels, NULL, 0, &m->format);
+    if (m->format || !codec_is_s16(m->codec))
+        return;
+    m->codec = CODEC_NONE; /* named with what it is that cannot be carried */
+    size_t length = strlen(m->name);
+    snprintf(m->name + length, sizeof m->name - length, "/%d/%d", rate, MAX(m->channels, 1));
 }
 
 int sdp_parse(struct span text, struct sdp *out, struct err *err)

@@ -16,7 +16,8 @@ struct sdp_media {
     bool is_sendonly;
     int payload_type;
     enum codec codec; /* CODEC_NONE = not one we can carry; name tells which */
-    char name[32];    /* encoding name as given, e.g. "H264", "JPEG" */
+    char name[32]; /* encoding name as given, e.g. "H264", "JPEG"; "L16/96000/6" where its rate or
+                      channels are why it cannot be carried */
     uint32_t clock_rate;
     int channels;
     char control[SDP_MAX_CONTROL]; /* as written; empty = none */

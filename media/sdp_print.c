@@ -66,11 +66,13 @@ static void print_jpeg(const struct format *f, struct buf *out)
 
 static void print_audio(const struct format *f, struct buf *out)
 {
+    static const char *const names[] = {
+        [CODEC_PCMA] = "PCMA", [CODEC_PCMU] = "PCMU", [CODEC_S16BE] = "L16", [CODEC_S16LE] = "PCM"};
     int pt = f->codec == CODEC_PCMU ? 0 : f->codec == CODEC_PCMA ? 8 : 97;
     buf_printf(out, "m=audio 0 RTP/AVP %d\r\n", pt);
     if (f->codec != CODEC_AAC) {
-        buf_printf(out, "a=rtpmap:%d %s/%d/%d\r\n", pt, f->codec == CODEC_PCMU ? "PCMU" : "PCMA",
-                   f->sample_rate, f->channels);
+        buf_printf(out, "a=rtpmap:%d %s/%d/%d\r\n", pt, names[f->codec], f->sample_rate,
+                   f->channels);
     } else {
         char hex[129];
         hex_encode(f->config, MIN(f->config_size, (size_t)64), hex);

@@ -368,8 +368,8 @@ static void push_video(struct recorder *r, struct packet *pkt)
 
 static uint32_t audio_duration(const struct packet *pkt)
 {
-    const struct format *f = pkt->format;
-    return f->codec == CODEC_AAC ? 1024 : (uint32_t)(pkt->size / (size_t)MAX(f->channels, 1));
+    size_t moment = format_moment_bytes(pkt->format);
+    return moment == 0 ? 1024 : (uint32_t)(pkt->size / moment);
 }
 
 /* Puts sound beside the pictures of its wall clock, at the start of a fragment, when its own media

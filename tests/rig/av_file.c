@@ -28,6 +28,10 @@ static enum codec codec_of(enum AVCodecID id)
         return CODEC_PCMA;
     case AV_CODEC_ID_PCM_MULAW:
         return CODEC_PCMU;
+    case AV_CODEC_ID_PCM_S16BE:
+        return CODEC_S16BE;
+    case AV_CODEC_ID_PCM_S16LE:
+        return CODEC_S16LE;
     default:
         return CODEC_NONE;
     }

@@ -14,7 +14,7 @@ static const char usage[] =
     "                        (neither: one drawn room, encoded once and looped by all)\n"
     "  --codec h264|h265|mjpeg   --scene-size WxH   --scene-fps N   --gop N   --bitrate BPS\n"
     "  --sub                 with a second, small stream at .../ID/sub\n"
-    "  --audio aac|pcma|file\n"
+    "  --audio aac|pcma|l16|pcm|file\n"
     "  --cache DIR           keep looped scenes there as MP4 for the next start\n"
     "how they are served\n"
     "  --address A           default 127.0.0.1\n"
@@ -177,7 +177,7 @@ static int take_picture(struct wish *w, int id, const char *arg)
 /* Options about every camera's manners. Returns 1 when id is not one of them. */
 static int take_camera(struct wish *w, int id, const char *arg)
 {
-    static const char *const sounds[] = {"none", "file", "aac", "pcma", NULL};
+    static const char *const sounds[] = {"none", "file", "aac", "pcma", "l16", "pcm", NULL};
     static const char *const auths[] = {"none", "basic", "digest", "digest-sha256", NULL};
     static const enum auth_scheme schemes[] = {AUTH_NONE, AUTH_BASIC, AUTH_MD5, AUTH_SHA256};
     int i = 0;

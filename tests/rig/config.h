@@ -30,7 +30,7 @@ struct picture_source {
 /* "h264", "h265" or "mjpeg"; false = no such codec. */
 bool config_codec(const char *name, enum codec *out);
 
-enum sound { SOUND_NONE, SOUND_FILE, SOUND_AAC, SOUND_PCMA };
+enum sound { SOUND_NONE, SOUND_FILE, SOUND_AAC, SOUND_PCMA, SOUND_L16, SOUND_PCM };
 
 enum { STREAM_MAIN, STREAM_SUB, STREAMS };
 

@@ -142,20 +142,22 @@ static int read_auth(const json_t *o, struct camera_config *c, struct err *err)
 
 static int read_sound(const json_t *o, struct camera_config *c, struct err *err)
 {
-    char sound[CONFIG_TEXT_BYTES] = "";
-    int rc = text(o, "audio", sound, err);
+    static const struct {
+        const char *name;
+        enum sound sound;
+    } sounds[] = {{"none", SOUND_NONE}, {"aac", SOUND_AAC}, {"pcma", SOUND_PCMA},
+                  {"l16", SOUND_L16},   {"pcm", SOUND_PCM}, {"file", SOUND_FILE}};
+    char name[CONFIG_TEXT_BYTES] = "none";
+    int rc = text(o, "audio", name, err);
     if (rc < 0)
         return rc;
-    c->sound = SOUND_NONE;
-    if (strcmp(sound, "aac") == 0)
-        c->sound = SOUND_AAC;
-    else if (strcmp(sound, "pcma") == 0)
-        c->sound = SOUND_PCMA;
-    else if (strcmp(sound, "file") == 0)
-        c->sound = SOUND_FILE;
-    else if (sound[0] && strcmp(sound, "none") != 0)
-        return err_text(err, ERR_INVALID, "audio must be none, aac, pcma or file");
-    return 0;
+    for (size_t i = 0; i < ARRAY_LEN(sounds); i++) {
+        if (strcmp(sounds[i].name, name) == 0) {
+            c->sound = sounds[i].sound;
+            return 0;
+        }
+    }
+    return err_text(err, ERR_INVALID, "audio must be none, aac, pcma, l16, pcm or file");
 }
 
 static int read_fail(json_t *o, struct camera_config *c, struct err *err)

@@ -2,7 +2,8 @@
  * product. Serves rtsp://127.0.0.1:PORT/test: a live x264 picture with a clock, moving JPEG images,
  * or an MP4 file.
  * With --tls it is rtsps:// only; RTSP over HTTP works on the same port, as that server has it.
- * usage: gst-camera PORT [--file F.mp4 h264|h265] [--images WIDTH HEIGHT] [--sound aac|pcma RATE]
+ * usage: gst-camera PORT [--file F.mp4 h264|h265] [--images WIDTH HEIGHT] [--sound aac|pcma|l16
+ * RATE]
  *                        [--auth USER PASSWORD] [--tls CERT KEY] */
 #include <gst/rtsp-server/rtsp-server.h>
 #include <string.h>
@@ -26,8 +27,9 @@ static char *sound_text(const char *codec, const char *rate)
 {
     if (!codec)
         return g_strdup("");
-    const char *encoder = strcmp(codec, "aac") == 0 ? "avenc_aac bitrate=64000 ! rtpmp4gpay pt=97"
-                                                    : "alawenc ! rtppcmapay pt=8";
+    const char *encoder = strcmp(codec, "aac") == 0   ? "avenc_aac bitrate=64000 ! rtpmp4gpay pt=97"
+                          : strcmp(codec, "l16") == 0 ? "rtpL16pay pt=97"
+                                                      : "alawenc ! rtppcmapay pt=8";
     return g_strdup_printf("audiotestsrc is-live=true freq=440 ! audio/x-raw,rate=%s,channels=1 ! "
                            "audioconvert ! %s name=pay1",
                            rate, encoder);
@@ -112,7 +114,7 @@ int main(int argc, char **argv)
     }
     if (argc < 2 || (argc - 2) % 3 != 0) {
         g_printerr("usage: gst-camera PORT [--file F.mp4 h264|h265] [--images WIDTH HEIGHT] "
-                   "[--sound aac|pcma RATE] [--auth USER PASSWORD] [--tls CERT KEY]\n");
+                   "[--sound aac|pcma|l16 RATE] [--auth USER PASSWORD] [--tls CERT KEY]\n");
         return 2;
     }
     if (!has_user)

@@ -39,11 +39,12 @@ struct reel_pair {
     struct reel *video, *audio;
 };
 
-/* [av_file.c] Reads the first H.264 or H.265 and the first AAC or G.711 track of a file. */
+/* [av_file.c] Reads the first H.264 or H.265 and the first AAC, G.711 or 16-bit PCM track of a
+ * file. */
 int reel_load_file(const char *path, struct reel_pair *out, struct err *err);
 
-/* [tone.c] Two seconds of a soft tone as PCMA. */
-struct reel *reel_tone_pcma(void);
+/* [tone.c] Two seconds of a soft tone, 8 kHz mono: CODEC_PCMA, CODEC_S16BE or CODEC_S16LE. */
+struct reel *reel_tone_plain(enum codec codec);
 
 /* [av_tone.c] The same as AAC, 16 kHz mono. */
 int reel_tone_aac(struct reel **out, struct err *err);

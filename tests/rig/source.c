@@ -53,13 +53,20 @@ static int find_pictures(struct camsim *sim, const struct picture_source *s, con
 
 static int find_sound(struct camsim *sim, enum sound sound, struct reel **out, struct err *err)
 {
+    static const struct {
+        const char *key;
+        enum codec codec;
+    } tones[] = {[SOUND_AAC] = {"tone aac", CODEC_AAC},
+                 [SOUND_PCMA] = {"tone pcma", CODEC_PCMA},
+                 [SOUND_L16] = {"tone l16", CODEC_S16BE},
+                 [SOUND_PCM] = {"tone pcm", CODEC_S16LE}};
     bool is_new;
     int rc = 0;
-    struct shared_reel *shared = share(sim, sound == SOUND_AAC ? "tone aac" : "tone pcma", &is_new);
+    struct shared_reel *shared = share(sim, tones[sound].key, &is_new);
     if (is_new && sound == SOUND_AAC)
         rc = reel_tone_aac(&shared->pair.audio, err);
     else if (is_new)
-        shared->pair.audio = reel_tone_pcma();
+        shared->pair.audio = reel_tone_plain(tones[sound].codec);
     *out = shared->pair.audio;
     return rc;
 }
@@ -72,6 +79,8 @@ static int usual_payload_type(enum codec codec)
     case CODEC_PCMA:
         return 8;
     case CODEC_AAC:
+    case CODEC_S16BE:
+    case CODEC_S16LE:
         return 97;
     case CODEC_JPEG:
         return 26;
@@ -122,7 +131,7 @@ static int open_stream(struct camera *camera, int index, struct err *err)
             return rc;
         set_reel(video, pair.video);
     }
-    if (sound == SOUND_AAC || sound == SOUND_PCMA)
+    if (sound != SOUND_NONE && sound != SOUND_FILE)
         rc = find_sound(sim, sound, &pair.audio, err);
     if (rc >= 0 && sound != SOUND_NONE)
         set_reel(&stream->tracks[TRACK_AUDIO], pair.audio);

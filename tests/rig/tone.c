@@ -4,9 +4,9 @@
 
 #include "reel.h"
 
-#define TWO_PI     6.283185307179586
-#define PCMA_RATE  8000
-#define PCMA_FRAME 160 /* 20 ms */
+#define TWO_PI      6.283185307179586
+#define PLAIN_RATE  8000
+#define PLAIN_FRAME 160 /* samples: 20 ms */
 
 double tone_sample(uint64_t index, int sample_rate)
 {
@@ -28,19 +28,32 @@ static uint8_t alaw(double sample)
     return (uint8_t)((sign | exponent << 4 | mantissa) ^ 0x55);
 }
 
-struct reel *reel_tone_pcma(void)
+static void put_sample(enum codec codec, double sample, struct packet *pkt)
+{
+    unsigned v = (unsigned)lrint(sample * 32767);
+    uint8_t upper = (uint8_t)(v >> 8);
+    uint8_t lower = (uint8_t)v;
+    if (codec == CODEC_PCMA) {
+        pkt->data[pkt->size++] = alaw(sample);
+    } else {
+        pkt->data[pkt->size++] = codec == CODEC_S16BE ? upper : lower;
+        pkt->data[pkt->size++] = codec == CODEC_S16BE ? lower : upper;
+    }
+}
+
+struct reel *reel_tone_plain(enum codec codec)
 {
     struct format *format = NULL;
-    if (format_create_audio(CODEC_PCMA, PCMA_RATE, 1, NULL, 0, &format) < 0)
+    if (format_create_audio(codec, PLAIN_RATE, 1, NULL, 0, &format) < 0)
         return NULL;
     struct reel *reel = reel_create(format);
-    struct packet *pkt = packet_create(PCMA_FRAME);
+    struct packet *pkt = packet_create(PLAIN_FRAME * format_moment_bytes(format));
     if (pkt)
         pkt->format = format_ref(format);
-    for (int64_t at = 0; pkt && at < TONE_SECONDS * PCMA_RATE; at += PCMA_FRAME) {
-        for (int i = 0; i < PCMA_FRAME; i++)
-            pkt->data[i] = alaw(tone_sample((uint64_t)(at + i), PCMA_RATE));
-        pkt->size = PCMA_FRAME;
+    for (int64_t at = 0; pkt && at < TONE_SECONDS * PLAIN_RATE; at += PLAIN_FRAME) {
+        pkt->size = 0;
+        for (int i = 0; i < PLAIN_FRAME; i++)
+            put_sample(codec, tone_sample((uint64_t)(at + i), PLAIN_RATE), pkt);
         pkt->dts = pkt->pts = at;
         if (reel_append(reel, pkt) < 0)
             break;

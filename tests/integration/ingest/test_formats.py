@@ -4,6 +4,7 @@ ffmpeg."""
 import glob
 import os
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,10 @@ SCENE = {"scene": "corridor", "live": False, "size": "320x240", "fps": 10, "gop"
 FLIP = [{"do": "edit_set", "key": True, "every": 2, "set": "sps", "hex": "80"}]
 CAMERAS = {
     "flip-h264": {"main": {**SCENE, "codec": "h264"}, "audio": "pcma", "rtp": FLIP},
+    "lower-first": {"main": {**SCENE, "codec": "h264"}, "audio": "pcm", "rtsp": [{"on": "DESCRIBE", "sdp": [
+        "v=0", "s=-", "t=0 0", "${VIDEO}", "a=control:trackID=0", "m=audio 0 RTP/AVP 97", "a=rtpmap:97 L16/8000",
+        "a=control:trackID=1"]}]},
+    "upper-first": {"main": {**SCENE, "codec": "h264"}, "audio": "l16"},
     "flip-h265": {"main": {**SCENE, "codec": "h265"}, "rtp": FLIP},
     "size": {"main": {**SCENE, "codec": "h264"}, "sub": {**SCENE, "codec": "h264", "size": "480x270"},
              "rtp": [{"do": "other", "from": 40, "times": 40}]},
@@ -98,6 +103,27 @@ class Formats(unittest.TestCase):
     def test_flipping_h265_sets_end_nothing(self):
         self.check_flips("flip-h265", ["hevc"])
         self.assertEqual(self.rookery.state("flip-h265")["audio"]["state"], "absent")
+
+    def check_tone(self, camera, codec, entry):
+        """The simulator's tone swells to a quarter of the scale; in the wrong order it is noise of the whole."""
+        wait_for("its sound", lambda: self.rookery.state(camera)["audio"]["state"] == "recorded")
+        live = self.watch(camera)
+        for name, data in ((f"{camera}-live.mp4", live), (f"{camera}-clip.mp4", self.clip(camera).body)):
+            self.assertEqual(self.decode(name, data)[1], ["h264", codec])
+            self.assertIn(entry, data)
+            sound = subprocess.run(["ffmpeg", "-v", "error", "-i", os.path.join(self.folder, name), "-map", "0:a", "-f",
+                                    "s16le", "-"], capture_output=True, timeout=60, check=True).stdout
+            samples = struct.unpack(f"<{len(sound) // 2}h", sound)
+            self.assertGreater(len(samples), 8000 * (WATCHED_S - 4))
+            self.assertTrue(5000 < max(samples) < 8000, max(samples))
+            self.assertLess(max(abs(a - b) for a, b in zip(samples[:8000], samples[1:8000])), 4000)
+
+    def test_16_bit_sound_is_what_the_camera_sent(self):
+        self.check_tone("upper-first", "pcm_s16be", b"twos")
+
+    def test_16_bit_sound_with_the_wrong_label_too(self):
+        self.check_tone("lower-first", "pcm_s16le", b"sowt")
+        self.assertRegex(self.rookery.state("lower-first")["audio"]["detail"], "^lower byte first, as the samples show")
 
     def test_another_size_is_another_segment_and_one_clip(self):
         wait_for("the size of before", lambda: len(self.segments("size")) == 3)

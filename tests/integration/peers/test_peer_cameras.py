@@ -27,6 +27,7 @@ class PeerCameras(unittest.TestCase):
             "aac-tcp": GstCamera(cls.folder, "aac-tcp", "--sound", "aac", "16000"),
             "aac-udp": GstCamera(cls.folder, "aac-udp", "--sound", "aac", "48000"),
             "pcma-tcp": GstCamera(cls.folder, "pcma-tcp", "--sound", "pcma", "8000"),
+            "l16-tcp": GstCamera(cls.folder, "l16-tcp", "--sound", "l16", "16000"),
             "locked": GstCamera(cls.folder, "locked", "--auth", "user", "pass word"),
             "h264-tcp": GstCamera(cls.folder, "h264-tcp", "--file", cls.films["h264"], "h264"),
             "h265-tcp": GstCamera(cls.folder, "h265-tcp", "--file", cls.films["h265"], "h265"),
@@ -101,7 +102,7 @@ class PeerCameras(unittest.TestCase):
 
     def test_sound_is_recorded_beside_the_picture(self):
         for name, codec, told, rate in (("aac-tcp", "aac", "aac", 16000), ("aac-udp", "aac", "aac", 48000),
-                                        ("pcma-tcp", "pcm_alaw", "pcma", 8000)):
+                                        ("pcma-tcp", "pcm_alaw", "pcma", 8000), ("l16-tcp", "pcm_s16be", "s16be", 16000)):
             with self.subTest(camera=name):
                 self.wait_frames(name, 130)  # more than one segment of 5 s
                 audio = self.rookery.state(name)["audio"]

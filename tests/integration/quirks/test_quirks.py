@@ -126,6 +126,9 @@ class Case:
             low, high = expect["retry_s"]
             if state["retry_s"] is None or not low <= state["retry_s"] <= high:
                 return f"the next try is in {state['retry_s']} s"
+        for key, wanted in expect.get("audio", {}).items():
+            if not re.search(wanted, (state["audio"] or {}).get(key) or ""):
+                return f"audio is {state['audio']}, not {expect['audio']}"
         for key, limits in expect.get("state", {}).items():
             if (state[key] is None) != (limits is None) or (limits and not limits[0] <= state[key] <= limits[1]):
                 return f"{key} is {state[key]}, not {limits}"

@@ -312,15 +312,14 @@ static void sound_comes_only_to_those_who_want_it(void **state)
     leave(&without);
 }
 
-static void g711_goes_out_as_it_is(void **state)
+static void check_plain_sound(struct rig *rig, enum codec codec)
 {
-    struct rig *rig = *state;
     struct watcher w = {.viewer.wants_audio = true};
-    struct format *alaw = NULL;
-    assert_int_equal(format_create_audio(CODEC_PCMA, 8000, 1, NULL, 0, &alaw), 0);
+    struct format *plain = NULL;
+    assert_int_equal(format_create_audio(codec, 8000, 1, NULL, 0, &plain), 0);
     publish(rig, 1);
     for (int64_t i = 0; i < 3; i++) {
-        struct packet *pkt = rig_sound(alaw, i);
+        struct packet *pkt = rig_sound(plain, i);
         hub_publish(rig->hub, pkt);
         packet_unref(&pkt);
         publish(rig, 20);
@@ -331,7 +330,17 @@ static void g711_goes_out_as_it_is(void **state)
     assert_true(w.has_audio);
     assert_true(w.n_sounds > 0);
     leave(&w);
-    format_unref(&alaw);
+    format_unref(&plain);
+}
+
+static void g711_goes_out_as_it_is(void **state)
+{
+    check_plain_sound(*state, CODEC_PCMA);
+}
+
+static void M2_16_bit_samples_go_out_as_they_are(void **state)
+{
+    check_plain_sound(*state, CODEC_S16LE);
 }
 
 static void lingers_and_then_lets_the_hub_go(void **state)
@@ -456,6 +465,7 @@ int main(void)
         T(what_the_relay_could_not_carry_is_marked),
         T(sound_comes_only_to_those_who_want_it),
         T(g711_goes_out_as_it_is),
+        T(M2_16_bit_samples_go_out_as_they_are),
         T(lingers_and_then_lets_the_hub_go),
         T(viewers_may_leave_in_the_middle),
         T(when_the_source_goes_down_the_old_picture_is_forgotten),

@@ -384,10 +384,10 @@ static void M3_pictures_do_not_wait_for_sound(void **state)
     }
 }
 
-static void M1_audio_trouble_never_touches_video(void **state)
+static void check_trouble(struct rig *rig, const char *sdp)
 {
-    struct rig *rig = *state;
-    open_as(rig, RIG_SDP_HEAD RIG_VIDEO RIG_FMTP RIG_AUDIO, false);
+    forget(rig);
+    open_as(rig, sdp, false);
     start(rig);
     for (int i = 0; i < 20; i++) {
         sound(rig, 1, (uint16_t)(i * 7919), (uint32_t)i * 0x70000001u);
@@ -399,6 +399,17 @@ static void M1_audio_trouble_never_touches_video(void **state)
         assert_true(i == 0 || !rig->got[i]->is_video || !rig->got[i]->is_discontinuity);
     }
     assert_int_equal(n_video, 22);
+}
+
+static void M1_audio_trouble_never_touches_video(void **state)
+{
+    check_trouble(*state, RIG_SDP_HEAD RIG_VIDEO RIG_FMTP RIG_AUDIO);
+}
+
+static void M2_nor_do_16_bit_samples(void **state)
+{
+    check_trouble(*state,
+                  RIG_SDP_HEAD RIG_VIDEO RIG_FMTP "m=audio 0 RTP/AVP 8\r\na=rtpmap:8 L16/8000\r\n");
 }
 
 /* --- RTCP and figures --- */
@@ -520,6 +531,7 @@ int main(void)
         T(publishes_audio_after_video),
         T(M3_pictures_do_not_wait_for_sound),
         T(M1_audio_trouble_never_touches_video),
+        T(M2_nor_do_16_bit_samples),
         T(T6_measures_the_cameras_clock),
         T(T6_knows_a_camera_without_a_clock),
         T(reports_what_it_received),

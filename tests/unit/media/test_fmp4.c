@@ -100,6 +100,25 @@ static void init_comes_back(void **state)
     }
 }
 
+static void M2_both_byte_orders_come_back(void **state)
+{
+    struct rig *rig = *state;
+    static const enum codec codecs[] = {CODEC_S16BE, CODEC_S16LE};
+    for (size_t i = 0; i < ARRAY_LEN(codecs); i++) {
+        struct fmp4_init init;
+        struct format *audio = NULL;
+        size_t size = 0;
+        buf_clear(&rig->file);
+        assert_int_equal(format_create_audio(codecs[i], 48000, 2, NULL, 0, &audio), 0);
+        assert_int_equal(fmp4_write_init(rig->video, audio, false, &rig->file), 0);
+        assert_int_equal(fmp4_read_init(rig->file.data, rig->file.len, &init, &size, NULL), 0);
+        assert_true(format_eq(init.audio, audio));
+        assert_int_equal(init.audio->sample_rate, 48000);
+        fmp4_init_fini(&init);
+        format_unref(&audio);
+    }
+}
+
 static void jpeg_needs_no_config(void **state)
 {
     struct rig *rig = *state;
@@ -269,6 +288,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(init_comes_back),
+        TEST(M2_both_byte_orders_come_back),
         TEST(jpeg_needs_no_config),
         TEST(formats_without_config_are_refused),
         TEST(fragments_come_back),

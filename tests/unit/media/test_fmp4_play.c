@@ -207,9 +207,11 @@ static void add_sound(struct rig *rig, const uint8_t *p, size_t n, int64_t dts)
 static void make_sound(struct rig *rig, enum codec codec)
 {
     size_t n, at = 0;
-    const char *args = codec == CODEC_AAC    ? "-c:a aac -f adts"
-                       : codec == CODEC_PCMA ? "-ar 8000 -f alaw"
-                                             : "-ar 8000 -f mulaw";
+    const char *args = codec == CODEC_AAC     ? "-c:a aac -f adts"
+                       : codec == CODEC_PCMA  ? "-ar 8000 -f alaw"
+                       : codec == CODEC_PCMU  ? "-ar 8000 -f mulaw"
+                       : codec == CODEC_S16BE ? "-ar 8000 -ac 2 -f s16be"
+                                              : "-ar 8000 -ac 2 -f s16le";
     run("cd %s && ffmpeg -v error -y -f lavfi -i sine=440:r=16000 -t 2.4 %s a.bin", rig->dir, args);
     uint8_t *p = load(rig, "a.bin", &n);
     if (codec == CODEC_AAC) {
@@ -221,9 +223,11 @@ static void make_sound(struct rig *rig, enum codec codec)
             add_sound(rig, p + at + adts.header_size, adts.frame_size - adts.header_size,
                       (int64_t)rig->n_sounds * 1024);
     } else {
-        assert_int_equal(format_create_audio(codec, 8000, 1, NULL, 0, &rig->audio), 0);
-        for (; n - at >= 160; at += 160)
-            add_sound(rig, p + at, 160, (int64_t)at);
+        int channels = codec_is_s16(codec) ? 2 : 1;
+        assert_int_equal(format_create_audio(codec, 8000, channels, NULL, 0, &rig->audio), 0);
+        size_t size = 160 * format_moment_bytes(rig->audio);
+        for (; n - at >= size; at += size)
+            add_sound(rig, p + at, size, (int64_t)rig->n_sounds * 160);
     }
     free(p);
 }
@@ -371,6 +375,41 @@ static void jpeg_picture_by_picture(void **state)
         " 60 K_\n");
 }
 
+/* The bytes lie in the file as they came, and players read them in the order that its entry tells.
+ */
+static void plays_16_bit_samples(struct rig *rig, enum codec codec, const char *name,
+                                 const char *streams)
+{
+    char cmd[512];
+    make_pictures(rig, CODEC_H264, 0);
+    make_sound(rig, codec);
+    plays(rig, 25, false, streams);
+    snprintf(
+        cmd, sizeof cmd,
+        "ffmpeg -v error -y -i out.mp4 -map 0:a -c copy -f data bytes.bin && cmp a.bin bytes.bin"
+        " && ffmpeg -v error -y -f %s -ar 8000 -ac 2 -i a.bin -f u16be sent.bin"
+        " && ffmpeg -v error -y -i out.mp4 -map 0:a -f u16be heard.bin"
+        " && cmp sent.bin heard.bin",
+        name);
+    check_output(rig, cmd, "");
+}
+
+static void M2_upper_byte_first_plays(void **state)
+{
+    if (!has_ffmpeg())
+        skip();
+    plays_16_bit_samples(*state, CODEC_S16BE, "s16be",
+                         "h264,avc1,160,120,60\npcm_s16be,twos,120\n");
+}
+
+static void M2_lower_byte_first_plays(void **state)
+{
+    if (!has_ffmpeg())
+        skip();
+    plays_16_bit_samples(*state, CODEC_S16LE, "s16le",
+                         "h264,avc1,160,120,60\npcm_s16le,sowt,120\n");
+}
+
 static void h264_with_aac(void **state)
 {
     if (!has_ffmpeg())
@@ -382,10 +421,10 @@ static void h264_with_aac(void **state)
 
 /* One second from 0.5 s: 25 pictures are shown although decoding starts at the key frame. */
 /* trim_start_us of an image is where one begins: a player shows the one that it lies in whole. */
-static void check_clip(struct rig *rig, enum codec codec, int64_t trim_start_us)
+static void check_clip(struct rig *rig, enum codec codec, enum codec sound, int64_t trim_start_us)
 {
     make_pictures(rig, codec, codec == CODEC_H264 ? 2 : 0);
-    make_sound(rig, CODEC_AAC);
+    make_sound(rig, sound);
     struct fmp4_clip_sample samples[N_FRAMES + MAX_PACKETS];
     struct format *formats[] = {rig->video, rig->audio};
     struct fmp4_clip clip = {.formats = formats,
@@ -410,7 +449,7 @@ static void check_clip(struct rig *rig, enum codec codec, int64_t trim_start_us)
                 (struct fmp4_clip_sample){.is_key = true,
                                           .format = 1,
                                           .size = (uint32_t)rig->sounds[i]->size,
-                                          .duration = 1024};
+                                          .duration = sound == CODEC_AAC ? 1024 : 160};
     }
     assert_int_equal(fmp4_write_clip_header(&clip, &file), 0);
     for (size_t i = 0; i < rig->n; i++) {
@@ -431,14 +470,26 @@ static void clip_shows_exactly_what_was_asked(void **state)
 {
     if (!has_ffmpeg())
         skip();
-    check_clip(*state, CODEC_H264, 500000);
+    check_clip(*state, CODEC_H264, CODEC_AAC, 500000);
+}
+
+static void M2_clip_holds_16_bit_samples(void **state)
+{
+    if (!has_ffmpeg())
+        skip();
+    check_clip(*state, CODEC_H264, CODEC_S16BE, 500000);
+    /* 60 of 120 packets are in it */
+    check_output(*state,
+                 "ffmpeg -v error -y -i out.mp4 -map 0:a -c copy -f data bytes.bin &&"
+                 " cmp -n 38400 a.bin bytes.bin && stat -c %s bytes.bin",
+                 "38400\n");
 }
 
 static void clip_of_jpeg_too(void **state)
 {
     if (!has_ffmpeg())
         skip();
-    check_clip(*state, CODEC_JPEG, 480000);
+    check_clip(*state, CODEC_JPEG, CODEC_AAC, 480000);
 }
 
 int main(void)
@@ -450,8 +501,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(h265_inband_with_ulaw, setup, teardown),
         cmocka_unit_test_setup_teardown(jpeg_in_fragments_of_a_second, setup, teardown),
         cmocka_unit_test_setup_teardown(jpeg_picture_by_picture, setup, teardown),
+        cmocka_unit_test_setup_teardown(M2_upper_byte_first_plays, setup, teardown),
+        cmocka_unit_test_setup_teardown(M2_lower_byte_first_plays, setup, teardown),
         cmocka_unit_test_setup_teardown(h264_with_aac, setup, teardown),
         cmocka_unit_test_setup_teardown(clip_shows_exactly_what_was_asked, setup, teardown),
+        cmocka_unit_test_setup_teardown(M2_clip_holds_16_bit_samples, setup, teardown),
         cmocka_unit_test_setup_teardown(clip_of_jpeg_too, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -87,10 +87,33 @@ static void describes_audio(void **state)
     assert_int_equal(b->sample_rate, 8000);
     assert_string_equal(b->codec_string, "alaw");
     assert_int_equal(b->config_size, 0);
+    assert_int_equal(format_moment_bytes(a), 0);
+    assert_int_equal(format_moment_bytes(b), 1);
     format_unref(&a);
     format_unref(&b);
     assert_int_equal(format_create_audio(CODEC_AAC, 0, 0, config.p, 1, &a), ERR_PARSE);
     assert_int_equal(format_create_audio(CODEC_H264, 0, 0, NULL, 0, &a), ERR_UNSUPPORTED);
+}
+
+static void M2_describes_16_bit_samples_in_both_orders(void **state)
+{
+    (void)state;
+    struct format *big = NULL, *little = NULL, *f = NULL;
+    assert_int_equal(format_create_audio(CODEC_S16BE, 48000, 2, NULL, 0, &big), 0);
+    assert_int_equal(format_create_audio(CODEC_S16LE, 48000, 2, NULL, 0, &little), 0);
+    assert_string_equal(big->codec_string, "twos");
+    assert_string_equal(little->codec_string, "sowt");
+    assert_int_equal(big->timescale, 48000);
+    assert_int_equal(format_moment_bytes(big), 4);
+    assert_int_equal(big->config_size, 0);
+    assert_false(format_eq(big, little));
+    format_unref(&big);
+    format_unref(&little);
+    static const int strange[][2] = {{7999, 1}, {48001, 1}, {96000, 2}, {16000, 3}};
+    for (size_t i = 0; i < ARRAY_LEN(strange); i++)
+        assert_int_equal(
+            format_create_audio(CODEC_S16BE, strange[i][0], strange[i][1], NULL, 0, &f),
+            ERR_UNSUPPORTED);
 }
 
 static void names_things(void **state)
@@ -110,6 +133,7 @@ int main(void)
         cmocka_unit_test(needs_every_kind_of_set),
         cmocka_unit_test(comes_back_from_its_record),
         cmocka_unit_test(describes_audio),
+        cmocka_unit_test(M2_describes_16_bit_samples_in_both_orders),
         cmocka_unit_test(names_things),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

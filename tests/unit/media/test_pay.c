@@ -140,6 +140,30 @@ static void carries_g711_through(void **state)
     format_unref(&media.format);
 }
 
+/* How many, and the size of each. */
+static void note_size(void *ctx, const struct pay_piece *piece)
+{
+    size_t *sizes = ctx;
+    sizes[++sizes[0]] = piece->size;
+}
+
+/* A packet holds whole moments: both bytes of a sample, both channels. */
+static void cuts_16_bit_samples_between_moments(void **state)
+{
+    (void)state;
+    struct packet *pkt = packet_create(160);
+    memset(pkt->data, 0xd5, 160);
+    pkt->size = 160;
+    assert_int_equal(format_create_audio(CODEC_S16BE, 16000, 2, NULL, 0, &pkt->format), 0);
+    size_t sizes[8] = {0};
+    assert_int_equal(pay_packet(pkt, true, 63, note_size, sizes), 0);
+    assert_int_equal(sizes[0], 3);
+    assert_int_equal(sizes[1], 60);
+    assert_int_equal(sizes[2], 60);
+    assert_int_equal(sizes[3], 40);
+    packet_unref(&pkt);
+}
+
 static void count_piece(void *ctx, const struct pay_piece *piece)
 {
     (void)piece;
@@ -169,6 +193,7 @@ int main(void)
         cmocka_unit_test(carries_video_through),
         cmocka_unit_test(carries_aac_through),
         cmocka_unit_test(carries_g711_through),
+        cmocka_unit_test(cuts_16_bit_samples_between_moments),
         cmocka_unit_test(refuses_what_it_cannot_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

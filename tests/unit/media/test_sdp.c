@@ -161,16 +161,55 @@ static void bounds_medias_and_needs_one(void **state)
     buf_fini(&text);
 }
 
+/* The order of the bytes goes by the name; what is out of bounds is named with the reason. */
+static void M2_reads_16_bit_samples(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *media;
+        enum codec codec;
+        int rate, channels;
+        const char *name;
+    } lines[] = {
+        {"10\r\n", CODEC_S16BE, 44100, 2, "L16"},
+        {"11\r\n", CODEC_S16BE, 44100, 1, "L16"},
+        {"97\r\na=rtpmap:97 L16/16000/2\r\n", CODEC_S16BE, 16000, 2, "L16"},
+        {"97\r\na=rtpmap:97 l16/8000\r\n", CODEC_S16BE, 8000, 1, "l16"},
+        {"11\r\na=rtpmap:11 PCM/48000\r\n", CODEC_S16LE, 48000, 1, "PCM"},
+        {"10\r\na=rtpmap:10 L16/22050\r\n", CODEC_S16BE, 22050, 1, "L16"},
+        {"97\r\na=rtpmap:97 L16/96000\r\n", CODEC_NONE, 0, 0, "L16/96000/1"},
+        {"97\r\na=rtpmap:97 PCM/16000/6\r\n", CODEC_NONE, 0, 0, "PCM/16000/6"},
+        {"97\r\na=rtpmap:97 L24/16000/2\r\n", CODEC_NONE, 0, 0, "L24"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+        char text[256];
+        struct sdp sdp;
+        snprintf(text, sizeof text, HEAD "m=audio 0 RTP/AVP %s", lines[i].media);
+        assert_int_equal(sdp_parse(span_of(text), &sdp, NULL), 0);
+        const struct sdp_media *m = &sdp.medias[0];
+        assert_int_equal(m->codec, lines[i].codec);
+        assert_string_equal(m->name, lines[i].name);
+        assert_int_equal(m->format != NULL, lines[i].codec != CODEC_NONE);
+        if (m->format) {
+            assert_int_equal(m->format->sample_rate, lines[i].rate);
+            assert_int_equal(m->format->channels, lines[i].channels);
+        }
+        sdp_fini(&sdp);
+    }
+}
+
 static void prints_what_it_parses(void **state)
 {
     (void)state;
     struct format *videos[] = {h264_format(SPS_1080, PPS_1080),
                                h265_format(VPS_5M, SPS_5M, PPS_5M)};
-    struct format *audios[3];
+    struct format *audios[5];
     format_create_audio(CODEC_AAC, 16000, 1, NULL, 0, &audios[0]);
     format_create_audio(CODEC_PCMA, 8000, 1, NULL, 0, &audios[1]);
     format_create_audio(CODEC_PCMU, 8000, 1, NULL, 0, &audios[2]);
-    for (size_t i = 0; i < 6; i++) {
+    format_create_audio(CODEC_S16BE, 44100, 2, NULL, 0, &audios[3]);
+    format_create_audio(CODEC_S16LE, 8000, 1, NULL, 0, &audios[4]);
+    for (size_t i = 0; i < 2 * ARRAY_LEN(audios); i++) {
         struct format *v = videos[i % 2], *a = audios[i / 2];
         struct buf text = {0};
         struct sdp sdp;
@@ -185,7 +224,7 @@ static void prints_what_it_parses(void **state)
     }
     for (size_t i = 0; i < 2; i++)
         format_unref(&videos[i]);
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < ARRAY_LEN(audios); i++)
         format_unref(&audios[i]);
 }
 
@@ -196,6 +235,7 @@ int main(void)
         cmocka_unit_test(reads_the_session_level),
         cmocka_unit_test(reads_aac_parameters),
         cmocka_unit_test(bounds_medias_and_needs_one),
+        cmocka_unit_test(M2_reads_16_bit_samples),
         cmocka_unit_test(prints_what_it_parses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

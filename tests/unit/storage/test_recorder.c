@@ -536,6 +536,38 @@ static void sound_is_a_second_track(void **state)
     sample_map_free(&map);
 }
 
+static void M2_16_bit_samples_last_as_long_as_they_do(void **state)
+{
+    struct rig *rig = *state;
+    struct sample_map *map;
+    rig_open(rig);
+    format_unref(&rig->audio);
+    assert_int_equal(format_create_audio(CODEC_S16LE, 8000, 1, NULL, 0, &rig->audio), 0);
+    rig_record(rig, "cam");
+    for (int i = 0; i < 100; i++) {
+        rig_picture(rig, i % 25 == 0);
+        for (int k = 0; k < 4; k++) /* 160 bytes are 80 samples */
+            rig_sound(rig, i * 320 + k * 80, rig->wall_us);
+    }
+    rig_stop(rig);
+    struct sample_query q = {.camera_id = "cam",
+                             .stream = "main",
+                             .from_us = RIG_START_US,
+                             .to_us = RIG_START_US + 60 * US_PER_S,
+                             .wants_audio = true};
+    assert_int_equal(source_map(storage_source(rig->storage), &q, &map, NULL), 0);
+    size_t n_audio = 0;
+    for (size_t i = 0; i < map->n_samples; i++) {
+        if (map->samples[i].is_video)
+            continue;
+        n_audio++;
+        assert_int_equal(map->samples[i].duration, 80);
+        assert_int_equal(map->formats[map->samples[i].format]->codec, CODEC_S16LE);
+    }
+    assert_true(n_audio >= 390);
+    sample_map_free(&map);
+}
+
 static void is_playable_while_written(void **state)
 {
     struct rig *rig = *state;
@@ -724,6 +756,7 @@ int main(void)
         TEST(strange_sound_never_stops_pictures),
         TEST(too_much_sound_never_stops_pictures),
         TEST(sound_is_a_second_track),
+        TEST(M2_16_bit_samples_last_as_long_as_they_do),
         TEST(is_playable_while_written),
         TEST(a_full_disk_is_a_counted_gap),
         TEST(a_disk_that_vanishes_is_survived),
