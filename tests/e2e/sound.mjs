@@ -3,6 +3,7 @@ import { check, equal, shoot, signedIn, tileOf, truth, until } from './lib.mjs';
 
 const AAC = 'cam-001';
 const G711 = 'cam-008';
+const L16 = 'cam-011';
 const TONE = 0.005;
 
 /** Everything that is handed to the speakers is noted: how long, how loud. */
@@ -59,13 +60,20 @@ export async function soundChecks(browser) {
     await hears(page, G711);
     equal((await tileOf(page, AAC)).sound, 'off', 'sound of the first');
   });
+  await check('L16 is a tone too, and no noise', async () => {
+    await page.keyboard.press('Escape');
+    await page.evaluate(() => (window.__heard.loudest = 0));
+    await hears(page, L16);
+    const { loudest } = await heard(page);
+    truth(loudest < 0.2, `as loud as ${loudest}`); // bytes in the wrong order: 0.6
+  });
   await check('M again is silence, and pictures', async () => {
     await page.keyboard.press('m');
-    await until('silence', 5, async () => (await tileOf(page, G711)).sound === 'off');
+    await until('silence', 5, async () => (await tileOf(page, L16)).sound === 'off');
     await page.waitForTimeout(500);
-    const before = { ...(await heard(page)), ...(await tileOf(page, G711)) };
+    const before = { ...(await heard(page)), ...(await tileOf(page, L16)) };
     await page.waitForTimeout(1500);
-    const now = { ...(await heard(page)), ...(await tileOf(page, G711)) };
+    const now = { ...(await heard(page)), ...(await tileOf(page, L16)) };
     equal(now.pieces, before.pieces, 'pieces of sound');
     truth(now.frames > before.frames, 'the pictures stood still');
   });

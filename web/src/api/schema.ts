@@ -185,7 +185,7 @@ export type CameraState = {
   /** the camera's clock minus ours */ clock_offset_s: number | null;
   has_audio: boolean;
   /** what becomes of the sound; null until the stream has played */ audio: {
-    /** aac, pcma or pcmu, else as the camera calls it */ codec: string | null;
+    /** aac, pcma, pcmu, s16be or s16le, else as the camera calls it */ codec: string | null;
     state: 'recorded' | 'unsupported' | 'absent';
     /** a sentence for a person; empty when there is nothing to say */ detail: string;
   } | null;

@@ -1,6 +1,8 @@
 // What the player needs from an init segment: the video track's timescale and decoder configuration.
 // ISO/IEC 14496-12 (boxes), 14496-15 (avcC, hvcC), 14496-1 (esds).
 
+import { isPlain, type PlainCodec } from './plain-sound';
+
 export interface VideoTrack {
   readonly timescale: number;
   readonly width: number;
@@ -131,12 +133,12 @@ function trackOf(bytes: Uint8Array, data: DataView, trak: Box): VideoTrack | nul
 }
 
 export interface SoundTrack {
-  readonly codec: 'aac' | 'alaw' | 'ulaw';
+  readonly codec: 'aac' | PlainCodec;
   /** For browsers, e.g. mp4a.40.2. */
   readonly codecString: string;
   readonly sampleRate: number;
   readonly channels: number;
-  /** AudioSpecificConfig; empty for G.711. */
+  /** AudioSpecificConfig; empty for everything else. */
   readonly description: Uint8Array;
 }
 
@@ -172,7 +174,7 @@ function soundOf(data: DataView, mdia: Box | null): SoundTrack | null {
       sampleRate: timescaleOf(data, mdia),
       channels: data.getUint16(entry.start + 16) || 1,
     };
-    if (entry.type === 'alaw' || entry.type === 'ulaw')
+    if (isPlain(entry.type))
       return {
         codec: entry.type,
         codecString: entry.type,

@@ -1,8 +1,8 @@
-// The sound of one tile: decoded here (G.711) or by WebCodecs (AAC), and played beside the picture. Whatever goes
-// wrong with it ends the sound, never the picture.
+// The sound of one tile: decoded here (G.711, 16-bit samples) or by WebCodecs (AAC), and played beside the picture.
+// Whatever goes wrong with it ends the sound, never the picture.
 
-import { decodeG711 } from './g711';
 import type { SoundTrack } from './mp4';
+import { decodePlain } from './plain-sound';
 import { SoundPlan } from './sound-plan';
 
 export interface SoundEvents {
@@ -57,7 +57,7 @@ class Sound implements SoundOutput {
         if (this.decoder?.state === 'configured')
           this.decoder.decode(new EncodedAudioChunk({ type: 'key', timestamp: wallUs, data }));
       } else {
-        this.take(wallUs, track.sampleRate, decodeG711(track.codec, data, track.channels));
+        this.take(wallUs, track.sampleRate, decodePlain(track.codec, data, track.channels));
       }
     });
   }

@@ -101,7 +101,8 @@ export function useTileWords() {
 
 /** Of the sound; what we do not know is written as the camera calls it. */
 export function soundName(codec: string): string {
-  return { aac: 'AAC', pcma: 'G.711 A', pcmu: 'G.711 µ' }[codec] ?? codec;
+  const names = { aac: 'AAC', pcma: 'G.711 A', pcmu: 'G.711 µ', s16be: 'PCM 16', s16le: 'PCM 16' };
+  return names[codec as keyof typeof names] ?? codec;
 }
 
 export function codecName(codec: string): string {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { decodeG711 } from '@/player/g711';
 import { parseInit, parseSound, withoutSound } from '@/player/mp4';
+import { decodePlain } from '@/player/plain-sound';
 import { SoundPlan } from '@/player/sound-plan';
 import type { SoundEvents } from '@/player/sound';
 import { TilePlayer } from '@/player/tile-player';
@@ -33,6 +33,15 @@ describe('sound of an init segment', () => {
     expect(parseSound(load('init-h264'))).toBeNull();
   });
 
+  it('is 16-bit samples, in the order that the entry tells', () => {
+    for (const codec of ['twos', 'sowt'] as const) {
+      const init = load('init-h265-alaw');
+      init.set(Buffer.from(codec), Buffer.from(init).indexOf('alaw'));
+      expect(parseSound(init)).toMatchObject({ codec, codecString: codec, channels: 1 });
+      expect(parseSound(withoutSound(init))).toBeNull();
+    }
+  });
+
   it('is taken out for Media Source, and the pictures stay', () => {
     for (const name of ['init-h264-aac', 'init-h265-alaw']) {
       const whole = load(name);
@@ -51,7 +60,7 @@ describe('sound of an init segment', () => {
 describe('G.711', () => {
   it('decodes the values of the standard', () => {
     const at = (law: 'alaw' | 'ulaw', byte: number) =>
-      (decodeG711(law, new Uint8Array([byte]), 1)[0]?.[0] ?? 0) * 32768;
+      (decodePlain(law, new Uint8Array([byte]), 1)[0]?.[0] ?? 0) * 32768;
     expect([0xd5, 0x55, 0xaa, 0x2a, 0x80].map((b) => at('alaw', b))).toEqual([
       8, -8, 32256, -32256, 5504,
     ]);
@@ -59,10 +68,37 @@ describe('G.711', () => {
   });
 
   it('parts channels', () => {
-    const [left, right] = decodeG711('alaw', new Uint8Array([0xd5, 0x55, 0xd5, 0x55]), 2);
+    const [left, right] = decodePlain('alaw', new Uint8Array([0xd5, 0x55, 0xd5, 0x55]), 2);
     expect(left?.length).toBe(2);
     expect((left?.[1] ?? 0) * 32768).toBe(8);
     expect((right?.[1] ?? 0) * 32768).toBe(-8);
+  });
+});
+
+describe('16-bit samples', () => {
+  const at = (codec: 'twos' | 'sowt', bytes: number[], channels = 1) =>
+    decodePlain(codec, new Uint8Array(bytes), channels).map((samples) =>
+      Array.from(samples, (sample) => sample * 32768),
+    );
+
+  it('have the upper byte first, or the lower', () => {
+    const bytes = [0x01, 0x02, 0x7f, 0xff, 0x80, 0x00, 0xff, 0xfe];
+    expect(at('twos', bytes)).toEqual([[0x102, 32767, -32768, -2]]);
+    expect(at('sowt', bytes)).toEqual([[0x201, -129, 128, -257]]);
+  });
+
+  it('are parted into channels, and a torn one is left out', () => {
+    expect(at('twos', [0, 1, 0, 2, 0, 3, 0, 4, 0, 5, 0], 2)).toEqual([
+      [1, 3],
+      [2, 4],
+    ]);
+    expect(at('sowt', [1, 0, 2], 1)).toEqual([[1]]);
+    expect(at('sowt', [], 2)).toEqual([[], []]);
+  });
+
+  it('lie anywhere in a message', () => {
+    const message = new Uint8Array([9, 9, 9, 0x12, 0x34]);
+    expect(decodePlain('twos', message.subarray(3), 1)[0]?.[0]).toBe(0x1234 / 32768);
   });
 });
 
