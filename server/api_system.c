@@ -34,6 +34,7 @@ void system_get(struct api_call *call)
     json_put_real(o, "cpu_s", load.cpu_s);
     json_put_int(o, "rss_bytes", load.rss_bytes);
     json_put_int(o, "viewers", totals.n_viewers);
+    json_put_text(o, "catalogue_trouble", catalogue_trouble_text(catalogue_trouble(s->catalogue)));
     api_finish(call);
 }
 

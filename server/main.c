@@ -17,6 +17,8 @@ static const char help[] =
     "  user          add accounts, change passwords, list\n"
     "  import        townships, institutions and cameras from a spreadsheet\n"
     "  index         check or rebuild the index of recordings\n"
+    "  backup        catalogue and keys into one file\n"
+    "  restore       the same back in place\n"
     "  export        cut a clip into a file\n"
     "  report        uptime report\n"
     "  version       version, commit, libraries\n\n"
@@ -74,12 +76,12 @@ int main(int argc, char **argv)
         const char *name;
         int (*run)(int argc, char **argv);
     } commands[] = {
-        {"serve", cmd_serve},   {"check-config", cmd_check_config},
-        {"user", cmd_user},     {"import", cmd_import},
-        {"index", cmd_index},   {"export", cmd_export},
-        {"report", cmd_report}, {"version", cmd_version},
-        {"verify", cmd_later},  {"backup", cmd_later},
-        {"restore", cmd_later},
+        {"serve", cmd_serve},     {"check-config", cmd_check_config},
+        {"user", cmd_user},       {"import", cmd_import},
+        {"index", cmd_index},     {"export", cmd_export},
+        {"report", cmd_report},   {"version", cmd_version},
+        {"verify", cmd_later},    {"backup", cmd_backup},
+        {"restore", cmd_restore},
     };
     if (argc < 2) {
         fputs(help, stderr);

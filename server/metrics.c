@@ -61,6 +61,8 @@ static void write_metrics(struct server *s, struct buf *b)
         (double)wall.n_dropped);
     put(b, "event_listeners", "gauge", "Listeners of server-sent events.", feed_count(s->feed));
     put(b, "http_connections", "gauge", "Open HTTP connections.", http_server_connections(s->http));
+    put(b, "catalogue_ok", "gauge", "Whether the catalogue can be written and read.",
+        catalogue_trouble(s->catalogue) == CATALOGUE_FINE);
     volumes_metrics(s->storage, b);
     put_workers(s, b);
     put(b, "uptime_seconds", "gauge", "Since the server started.",

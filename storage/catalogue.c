@@ -5,15 +5,16 @@
 #include <fcntl.h>
 #include <semaphore.h>
 #include <stdatomic.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/queue.h"
+#include "storage/data_lock.h"
+#include "storage/db_health.h"
 #include "storage/db_priv.h"
 #include "storage/db_schema.h"
 #include "storage/dirs.h"
+#include "storage/staged.h"
 
 enum { N_READERS = 4, BATCH_MAX = 512 };
 
@@ -28,6 +29,9 @@ struct catalogue {
 
     /* writer only */
     struct db *db;
+
+    /* any thread, atomic */
+    atomic_int trouble; /* enum catalogue_trouble */
 };
 
 struct job {
@@ -45,6 +49,64 @@ struct result {
     struct err err;
     int rc;
 };
+
+/* --- health --- */
+
+static const struct {
+    const char *name, *advice;
+} troubles[] = {
+    [CATALOGUE_FINE] = {"", ""},
+    [CATALOGUE_FULL] = {"the disk of the catalogue is full",
+                        "make room on it: recording goes on, and what is not in the index yet is "
+                        "entered then"},
+    [CATALOGUE_DAMAGED] = {"the catalogue is damaged",
+                           "recording goes on as far as it can; stop the server and run `rookery "
+                           "index rebuild`, or `rookery restore FILE`"},
+    [CATALOGUE_FAILED] = {"the disk of the catalogue fails",
+                          "look at the system's log; recording goes on as far as it can"},
+};
+
+/* Once per change. Damage stays until the next start. */
+static void set_trouble(struct catalogue *c, enum catalogue_trouble now, const struct err *why)
+{
+    int before = atomic_load(&c->trouble);
+    while (before != (int)now && before != CATALOGUE_DAMAGED) {
+        if (!atomic_compare_exchange_weak(&c->trouble, &before, (int)now))
+            continue;
+        if (now == CATALOGUE_FINE)
+            log_info("catalogue", "can be written again");
+        else
+            log_error("catalogue", "%s (%s): %s", troubles[now].name, why->msg,
+                      troubles[now].advice);
+        return;
+    }
+}
+
+/* What the database itself said, not a job about its own data. */
+static void note_trouble(struct catalogue *c, struct db *db, const struct err *why)
+{
+    switch (db_take_failure(db)) {
+    case ERR_PARSE:
+        set_trouble(c, CATALOGUE_DAMAGED, why);
+        break;
+    case -ENOSPC:
+        set_trouble(c, CATALOGUE_FULL, why);
+        break;
+    case -EIO:
+        set_trouble(c, CATALOGUE_FAILED, why);
+        break;
+    }
+}
+
+enum catalogue_trouble catalogue_trouble(struct catalogue *c)
+{
+    return (enum catalogue_trouble)atomic_load(&c->trouble);
+}
+
+const char *catalogue_trouble_text(enum catalogue_trouble t)
+{
+    return troubles[t].name;
+}
 
 /* --- the writer --- */
 
@@ -92,14 +154,22 @@ static void apply_batch(struct catalogue *c, struct job **batch, size_t n)
 {
     struct err err;
     err_clear(&err);
+    bool has_written = false;
     int rc = db_exec(c->db, "BEGIN IMMEDIATE", &err);
     if (rc == 0) {
-        for (size_t i = 0; i < n; i++)
+        for (size_t i = 0; i < n; i++) {
+            int64_t n_changes = db_changes_ever(c->db);
             job_run(c, batch[i]);
+            has_written |= batch[i]->err.code == 0 && db_changes_ever(c->db) != n_changes;
+            note_trouble(c, c->db, &batch[i]->err);
+        }
         rc = db_exec(c->db, "COMMIT", &err);
         if (rc < 0)
             db_exec(c->db, "ROLLBACK", NULL);
+        else if (has_written)
+            set_trouble(c, CATALOGUE_FINE, NULL);
     }
+    note_trouble(c, c->db, &err);
     for (size_t i = 0; i < n; i++) {
         if (rc < 0)
             batch[i]->err = err;
@@ -168,11 +238,15 @@ int catalogue_write(struct catalogue *c, catalogue_fn *fn, void *ctx, struct err
 int catalogue_read(struct catalogue *c, catalogue_fn *fn, void *ctx, struct err *err)
 {
     struct db *db = queue_wait(c->readers);
+    struct err own = {0};
+    if (err == NULL)
+        err = &own;
     int rc = db_exec(db, "BEGIN", err);
     if (rc == 0) {
         rc = fn(db, ctx, err);
         db_exec(db, "ROLLBACK", NULL); /* nothing was written: only ends the snapshot */
     }
+    note_trouble(c, db, err);
     queue_push(c->readers, db, 0, NULL);
     return rc;
 }
@@ -195,43 +269,26 @@ int catalogue_backup(struct catalogue *c, const char *path, struct err *err)
 
 /* --- open and close --- */
 
-static int take_lock(struct catalogue *c, const char *data_dir, struct err *err)
-{
-    char path[4096], pid[32] = "";
-    snprintf(path, sizeof path, "%s/lock", data_dir);
-    c->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
-    if (c->lock_fd < 0)
-        return err_set(err, -errno, "open %s", path);
-    if (flock(c->lock_fd, LOCK_EX | LOCK_NB) < 0) {
-        if (errno != EWOULDBLOCK)
-            return err_set(err, -errno, "lock %s", path);
-        ssize_t n = pread(c->lock_fd, pid, sizeof pid - 1, 0);
-        pid[n > 0 ? strcspn(pid, "\n") : 0] = '\0';
-        return err_text(err, ERR_BUSY,
-                        "another Rookery server (process %s) uses %s: stop it, or give this one "
-                        "another data_dir",
-                        pid[0] != '\0' ? pid : "unknown", data_dir);
-    }
-    int n = snprintf(pid, sizeof pid, "%ld\n", (long)getpid());
-    if (ftruncate(c->lock_fd, 0) < 0 || pwrite(c->lock_fd, pid, (size_t)n, 0) != n)
-        return err_set(err, -errno, "write %s", path);
-    return 0;
-}
-
 static int check_version(struct db *db, struct err *err)
 {
-    struct stmt *s = db_stmt(db, "PRAGMA user_version", err);
-    int rc = s != NULL ? stmt_step(s, err) : -EIO;
-    if (rc < 0)
-        return rc;
-    int64_t version = rc == 1 ? stmt_i64(s, 0) : 0;
-    stmt_done(s);
-    if (version != (int64_t)db_schema_version())
+    int64_t version = 0;
+    int rc = db_version(db, &version, err);
+    if (rc == 0 && version != (int64_t)db_schema_version())
         return err_text(err, ERR_UNSUPPORTED,
                         "the catalogue has version %lld and this program needs %zu: start the "
                         "server of this version once",
                         (long long)version, db_schema_version());
-    return 0;
+    return rc;
+}
+
+/* Names the file, and what to do: nobody reads a manual then. */
+static int damaged(const struct catalogue *c, struct err *err)
+{
+    return err_wrap(err, ERR_PARSE,
+                    "%s is damaged; the recordings are not touched. `rookery index rebuild` saves "
+                    "what can be read of it and makes the index anew from the files; `rookery "
+                    "restore FILE` takes a backup instead",
+                    c->path);
 }
 
 static int open_connections(struct catalogue *c, bool is_shared, struct err *err)
@@ -239,13 +296,33 @@ static int open_connections(struct catalogue *c, bool is_shared, struct err *err
     int rc = db__open(c->path, false, &c->db, err);
     if (rc == 0)
         rc = is_shared ? check_version(c->db, err) : db_migrate(c->db, err);
+    if (rc == 0 && !is_shared)
+        rc = db_check_small(c->db, err);
     for (int i = 0; i < N_READERS && rc == 0; i++) {
         struct db *db;
         rc = db__open(c->path, true, &db, err);
         if (rc == 0)
             queue_push(c->readers, db, 0, NULL);
     }
-    return rc;
+    return rc == ERR_PARSE ? damaged(c, err) : rc;
+}
+
+/* What waits to take the place of the catalogue does so now. */
+static int take_over(const char *data_dir, struct err *err)
+{
+    char aside[4096];
+    int rc = staged_apply(data_dir, aside, sizeof aside, err);
+    if (rc == 1)
+        log_info("catalogue", "another catalogue took its place; the old one is in %s", aside);
+    return rc < 0 ? rc : 0;
+}
+
+static int take_directory(struct catalogue *c, const char *data_dir, struct err *err)
+{
+    int rc = dirs_make(data_dir, err);
+    if (rc == 0)
+        rc = c->lock_fd = data_lock_take(data_dir, err);
+    return rc < 0 ? rc : take_over(data_dir, err);
 }
 
 static int open_catalogue(const char *data_dir, const struct clock *clock, bool is_shared,
@@ -262,11 +339,12 @@ static int open_catalogue(const char *data_dir, const struct clock *clock, bool 
         rc = err_text(err, ERR_NOT_FOUND, "%s does not exist: start the server once", c->path);
         goto fail;
     }
-    if (!is_shared) {
-        rc = dirs_make(data_dir, err);
-        if (rc == 0)
-            rc = take_lock(c, data_dir, err);
+    if (is_shared && staged_is_waiting(data_dir) && !data_lock_is_taken(data_dir)) {
+        rc = err_text(err, ERR_UNSUPPORTED, "a restored catalogue waits: start the server once");
+        goto fail;
     }
+    if (!is_shared)
+        rc = take_directory(c, data_dir, err);
     if (rc == 0)
         rc = open_connections(c, is_shared, err);
     if (rc < 0)

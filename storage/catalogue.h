@@ -17,8 +17,9 @@ struct db; /* a connection inside a job; see db.h */
 typedef int catalogue_fn(struct db *db, void *ctx, struct err *err);
 typedef void catalogue_done_fn(void *ctx, const struct err *err);
 
-/* Opens or creates data_dir/catalog.db, takes the directory's lock, migrates the schema, starts the
- * writer. ERR_BUSY: another server holds the directory. */
+/* Opens or creates data_dir/catalog.db, takes the directory's lock, lets a catalogue that waits
+ * take its place (staged.h), migrates the schema, starts the writer. ERR_BUSY: another server holds
+ * the directory. ERR_PARSE: the file is damaged. */
 int catalogue_open(const char *data_dir, const struct clock *clock, struct catalogue **out,
                    struct err *err);
 void catalogue_close(struct catalogue **c); /* applies what was posted */
@@ -40,7 +41,34 @@ int catalogue_post(struct catalogue *c, catalogue_fn *fn, void *ctx, struct loop
 /* Runs fn in the calling thread on a read-only connection with one consistent snapshot. Blocks. */
 int catalogue_read(struct catalogue *c, catalogue_fn *fn, void *ctx, struct err *err);
 
-/* Writes a consistent copy to a file that must not exist. Blocks. */
+/* Writes a consistent copy to a file that must not exist, or be empty. Blocks. */
 int catalogue_backup(struct catalogue *c, const char *path, struct err *err);
+
+/* --- trouble --- */
+
+/* What the database said last: DAMAGED stays until the next start, the others until something could
+ * be written again. Each change is logged, with what to do. [any] */
+enum catalogue_trouble {
+    CATALOGUE_FINE,
+    CATALOGUE_FULL,
+    CATALOGUE_DAMAGED,
+    CATALOGUE_FAILED,
+};
+enum catalogue_trouble catalogue_trouble(struct catalogue *c);
+const char *catalogue_trouble_text(enum catalogue_trouble t); /* "" when it is fine */
+
+/* --- catalogues that are not open --- */
+
+/* Makes the copy of a catalogue at path fit to take the place of one: checks it, brings it to the
+ * newest schema, ends every session (who signed out since would be signed in again). */
+int catalogue_prepare(const char *path, struct err *err);
+
+/* Puts what can be read of a damaged catalogue in its place, with no segments; those come back by
+ * storage_index_rebuild. The damaged one is kept in out_aside. fn is told of every table; NULL:
+ * nothing is read, the new one is empty. ERR_PARSE: nothing can be read, nothing was changed.
+ * ERR_BUSY: a server runs. */
+typedef void catalogue_salvage_fn(void *ctx, const char *table, int64_t n_saved, bool is_whole);
+int catalogue_salvage(const char *data_dir, const struct clock *clock, catalogue_salvage_fn *fn,
+                      void *ctx, char *out_aside, size_t cap, struct err *err);
 
 #endif

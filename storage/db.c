@@ -8,10 +8,14 @@
 
 #include "base/mem.h"
 
-/* A statement is SQLite's own; the type only keeps sqlite3.h out of the other files. */
+struct stmt {
+    sqlite3_stmt *raw;
+    struct db *db;
+};
+
 static sqlite3_stmt *raw(struct stmt *s)
 {
-    return (sqlite3_stmt *)(void *)s;
+    return s->raw;
 }
 
 /* Open addressing by the literal's address; statements of a program are some dozens. */
@@ -20,9 +24,10 @@ enum { CACHE_SLOTS = 512 };
 struct db {
     sqlite3 *handle;
     size_t n_cached;
+    int failure; /* see db_take_failure */
     struct {
         const char *sql;
-        sqlite3_stmt *stmt;
+        struct stmt stmt;
     } cache[CACHE_SLOTS];
 };
 
@@ -50,9 +55,26 @@ static int code_of(int rc)
     }
 }
 
-static int fail(sqlite3 *handle, int rc, struct err *err)
+static int fail(struct db *db, int rc, struct err *err)
 {
-    return err_text(err, code_of(rc), "catalogue: %s", sqlite3_errmsg(handle));
+    switch (rc & 0xff) {
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        db->failure = ERR_PARSE;
+        break;
+    case SQLITE_FULL:
+    case SQLITE_IOERR:
+        if (db->failure == 0)
+            db->failure = code_of(rc);
+    }
+    return err_text(err, code_of(rc), "catalogue: %s", sqlite3_errmsg(db->handle));
+}
+
+int db_take_failure(struct db *db)
+{
+    int code = db->failure;
+    db->failure = 0;
+    return code;
 }
 
 int db__open(const char *path, bool is_reader, struct db **out, struct err *err)
@@ -100,7 +122,7 @@ void db__close(struct db **db)
     if (*db == NULL)
         return;
     for (size_t i = 0; i < CACHE_SLOTS; i++)
-        sqlite3_finalize((*db)->cache[i].stmt);
+        sqlite3_finalize((*db)->cache[i].stmt.raw);
     sqlite3_close((*db)->handle);
     FREE(db);
 }
@@ -108,7 +130,7 @@ void db__close(struct db **db)
 int db_exec(struct db *db, const char *sql, struct err *err)
 {
     int rc = sqlite3_exec(db->handle, sql, NULL, NULL, NULL);
-    return rc == SQLITE_OK ? 0 : fail(db->handle, rc, err);
+    return rc == SQLITE_OK ? 0 : fail(db, rc, err);
 }
 
 struct stmt *db_stmt(struct db *db, const char *sql, struct err *err)
@@ -120,22 +142,26 @@ struct stmt *db_stmt(struct db *db, const char *sql, struct err *err)
         sqlite3_stmt *stmt;
         int rc = sqlite3_prepare_v3(db->handle, sql, -1, SQLITE_PREPARE_PERSISTENT, &stmt, NULL);
         if (rc != SQLITE_OK) {
-            fail(db->handle, rc, err);
+            fail(db, rc, err);
             return NULL;
         }
         assert(db->n_cached < CACHE_SLOTS / 2 && "statements must be literals");
         db->n_cached++;
         db->cache[i].sql = sql;
-        db->cache[i].stmt = stmt;
+        db->cache[i].stmt = (struct stmt){stmt, db};
     }
-    struct stmt *s = (struct stmt *)(void *)db->cache[i].stmt;
-    stmt_done(s);
-    return s;
+    stmt_done(&db->cache[i].stmt);
+    return &db->cache[i].stmt;
 }
 
 int64_t db_changes(struct db *db)
 {
     return sqlite3_changes64(db->handle);
+}
+
+int64_t db_changes_ever(struct db *db)
+{
+    return sqlite3_total_changes64(db->handle);
 }
 
 int64_t db_last_id(struct db *db)
@@ -175,7 +201,7 @@ int stmt_step(struct stmt *s, struct err *err)
         return 1;
     if (rc == SQLITE_DONE)
         return 0;
-    rc = fail(sqlite3_db_handle(raw(s)), rc, err);
+    rc = fail(s->db, rc, err);
     sqlite3_reset(raw(s));
     return rc;
 }

@@ -15,7 +15,12 @@ int db_exec(struct db *db, const char *sql, struct err *err);
 /* sql must be a string literal (its address is the cache key). NULL with err filled on failure. */
 struct stmt *db_stmt(struct db *db, const char *sql, struct err *err);
 int64_t db_changes(struct db *db);
+int64_t db_changes_ever(struct db *db); /* of this connection */
 int64_t db_last_id(struct db *db);
+
+/* The worst the database itself said since this was asked last: ERR_PARSE (damaged), -ENOSPC, -EIO;
+ * 0 = nothing of that kind. */
+int db_take_failure(struct db *db);
 
 void stmt_bind_text(struct stmt *s, int i, const char *v); /* NULL binds NULL; copied */
 void stmt_bind_i64(struct stmt *s, int i, int64_t v);

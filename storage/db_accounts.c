@@ -259,6 +259,11 @@ int db_session_delete(struct db *db, const uint8_t hash[ACCOUNT_HASH_BYTES], str
     return stmt_run(s, err);
 }
 
+int db_sessions_clear(struct db *db, struct err *err)
+{
+    return db_exec(db, "DELETE FROM sessions", err);
+}
+
 int db_sessions_expire(struct db *db, int64_t now_us, struct err *err)
 {
     struct stmt *s = db_stmt(db, "DELETE FROM sessions WHERE expires_us <= ?", err);

@@ -47,6 +47,7 @@ int db_sessions_load(struct db *db, int64_t now_us, struct session_row **out, si
 int db_session_touch(struct db *db, const uint8_t hash[ACCOUNT_HASH_BYTES], int64_t seen_us,
                      int64_t expires_us, struct err *err);
 int db_session_delete(struct db *db, const uint8_t hash[ACCOUNT_HASH_BYTES], struct err *err);
+int db_sessions_clear(struct db *db, struct err *err);
 int db_sessions_expire(struct db *db, int64_t now_us, struct err *err);
 
 struct token_row {

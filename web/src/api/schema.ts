@@ -440,6 +440,7 @@ export type System = {
   cpu_s: number;
   rss_bytes: number;
   viewers: number;
+  catalogue_trouble: string;
 };
 
 export type SignInAnswer = Session;
