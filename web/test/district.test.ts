@@ -9,6 +9,7 @@ import {
 } from '@/district/forms';
 import { listTownships } from '@/district/list';
 import { isPushed, newKey, pushAddress } from '@/district/push';
+import { sourceOf } from '@/district/source';
 import { buildTree, camerasInOrder, cameraNode, flattenTree, levelOf } from '@/district/tree';
 
 const state = (fields: Partial<CameraStateShort> = {}): CameraStateShort => ({
@@ -180,6 +181,21 @@ describe('forms', () => {
     });
     expect(cameraInput({ ...form, retention_days: '30' }, false).retention_days).toBe(30);
     expect(cameraInput(form, false).retention_days).toBeNull();
+  });
+});
+
+describe('the source of a stream', () => {
+  it('is told by the address of the stream that is shown', () => {
+    const of = (main_url: string, sub_url = '', stream: 'main' | 'sub' | null = 'main') =>
+      sourceOf({ main_url, sub_url }, stream);
+    expect(of('rtsp://192.0.2.1/a')).toBe('pull');
+    expect(of(' RTSPS://192.0.2.1/a')).toBe('pull');
+    expect(of('push:')).toBe('push');
+    expect(of('srt://192.0.2.1:9000')).toBe('foreign');
+    expect(of('push:', 'http://192.0.2.1/live.flv', 'sub')).toBe('foreign');
+    expect(of('push:', '', 'sub')).toBe('push');
+    expect(of('push:', 'rtsp://192.0.2.1/b', null)).toBe('push');
+    expect(sourceOf(undefined, null)).toBe('pull');
   });
 });
 

@@ -1,8 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import type { Source } from '@/district/source';
 import en from '@/i18n/en';
 import zhCN from '@/i18n/zh-CN';
+import { sentenceKey } from '@/ui/words';
 
 type Tree = { [key: string]: string | Tree };
 
@@ -56,6 +58,19 @@ describe('languages', () => {
         !code.includes(`\`${key}\``),
     );
     expect(unused).toEqual([]);
+  });
+
+  it('have sentences that are true of each source', () => {
+    for (const texts of [chinese, english]) {
+      const of = (source: Source) =>
+        texts.get(sentenceKey('unreachable', source, (k) => texts.has(k)));
+      expect(new Set([of('pull'), of('push'), of('foreign')]).size).toBe(3);
+      expect(sentenceKey('auth', 'push', (k) => texts.has(k))).toBe('sentence.auth');
+      for (const key of texts.keys()) {
+        const code = /^sentenceOf\.\w+\.(\w+)$/.exec(key)?.[1];
+        if (code) expect(texts.has(`sentence.${code}`), key).toBe(true);
+      }
+    }
   });
 
   it('have no text in templates outside the languages', () => {

@@ -83,7 +83,7 @@ const en: Same<typeof zhCN> = {
     connecting: 'connecting',
     dns: 'name not found',
     refused: 'refused',
-    unreachable: 'unreachable',
+    unreachable: 'not connected',
     timeout: 'no answer',
     auth: 'wrong password',
     not_found: 'wrong address',
@@ -110,7 +110,8 @@ const en: Same<typeof zhCN> = {
     connecting: 'Connecting to the camera',
     dns: 'The camera’s host name is not found',
     refused: 'The camera refuses the connection (port closed)',
-    unreachable: 'The network does not reach the camera',
+    unreachable:
+      'No connection to the camera: the network does not reach it, or the connection broke',
     timeout: 'The camera does not answer (timed out)',
     auth: 'The camera refuses user name or password; correct it under Institutions',
     not_found: 'The camera has no such stream; check the address',
@@ -128,6 +129,18 @@ const en: Same<typeof zhCN> = {
     waiting: 'goes on by itself when it is back',
     reconnectIn: 'reconnecting in {n} s',
     reconnecting: 'reconnecting now',
+  },
+  sentenceOf: {
+    push: {
+      connecting: 'Waiting for the encoder to push',
+      unreachable: 'The encoder does not push: it has not come, or its connection has ended',
+      timeout: 'The encoder is connected but sends no new picture',
+    },
+    foreign: {
+      unreachable:
+        'The source sends nothing: the network does not reach it, or its stream has ended',
+      protocol: 'What comes from this address cannot be read as a stream',
+    },
   },
   tileError: {
     not_found: 'There is no such camera, or it is outside your scope.',

@@ -81,7 +81,7 @@ export default {
     connecting: '连接中',
     dns: '域名解析失败',
     refused: '连接被拒绝',
-    unreachable: '网络不可达',
+    unreachable: '未连接',
     timeout: '连接超时',
     auth: '密码错误',
     not_found: '地址有误',
@@ -108,7 +108,7 @@ export default {
     connecting: '正在连接摄像机',
     dns: '找不到摄像机的主机名（域名解析失败）',
     refused: '摄像机拒绝连接（端口未开放或服务未启动）',
-    unreachable: '网络不通，无法到达摄像机',
+    unreachable: '与摄像机没有连接：网络不通，或连接已中断',
     timeout: '摄像机无响应（连接超时）',
     auth: '摄像机不接受用户名或密码，请在机构页更正',
     not_found: '摄像机上没有这一路视频，请核对地址',
@@ -126,6 +126,17 @@ export default {
     waiting: '恢复后自动继续',
     reconnectIn: '{n} 秒后重新连接',
     reconnecting: '正在重新连接',
+  },
+  sentenceOf: {
+    push: {
+      connecting: '等待编码器推流',
+      unreachable: '编码器没有推流：尚未连接，或连接已中断',
+      timeout: '编码器已连接，但没有送来新画面',
+    },
+    foreign: {
+      unreachable: '源没有送来视频流：网络不通，或源已结束',
+      protocol: '该地址送来的内容无法作为视频流读取',
+    },
   },
   tileError: {
     not_found: '没有这路摄像机，或不在您的管辖范围内。',

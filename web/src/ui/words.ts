@@ -1,7 +1,14 @@
 // Sentences that several pages need: durations, causes, "what happened, and what happens next".
 
 import { useI18n } from 'vue-i18n';
+import type { Source } from '@/district/source';
 import { durationParts } from './time';
+
+/** The sentence for a cause; of some sources another thing is true than of a camera that is asked. */
+export function sentenceKey(code: string, source: Source, has: (key: string) => boolean): string {
+  const own = `sentenceOf.${source}.${code}`;
+  return has(own) ? own : `sentence.${code}`;
+}
 
 export function useWords() {
   const { t, te, locale } = useI18n();
@@ -13,7 +20,10 @@ export function useWords() {
 
   const cause = (code: string) => (te(`cause.${code}`) ? t(`cause.${code}`) : code);
 
-  const sentence = (code: string) => (te(`sentence.${code}`) ? t(`sentence.${code}`) : cause(code));
+  const sentence = (code: string, source: Source) => {
+    const key = sentenceKey(code, source, te);
+    return te(key) ? t(key) : cause(code);
+  };
 
   const join = (...parts: string[]) => parts.join(locale.value === 'zh-CN' ? '，' : '; ');
 

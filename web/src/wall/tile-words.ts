@@ -2,6 +2,7 @@
 
 import { useI18n } from 'vue-i18n';
 import type { TileInfo } from '@/player/tile-player';
+import type { Source } from '@/district/source';
 import type { Level } from '@/district/tree';
 import { useWords } from '@/ui/words';
 
@@ -41,14 +42,19 @@ export function useTileWords() {
     return seconds > 0 ? t(inKey, { n: seconds }) : t(nowKey);
   }
 
-  function stalledText(info: TileInfo, wallRetryAtMs: number, nowMs: number): string {
+  function stalledText(
+    info: TileInfo,
+    source: Source,
+    wallRetryAtMs: number,
+    nowMs: number,
+  ): string {
     if (info.isServerLost) {
       const next = nextStep(wallRetryAtMs, nowMs, 'sentence.reconnectIn', 'sentence.reconnecting');
       return join(t('sentence.server'), next);
     }
     const isUnblamed = info.cause === '' || info.cause === 'ok';
     if (isUnblamed && info.isArriving) return t('sentence.slow');
-    const what = sentence(info.cause || 'ok');
+    const what = sentence(info.cause || 'ok', source);
     if (FINAL.has(info.cause)) return what;
     if (info.retryAtMs > 0)
       return join(what, nextStep(info.retryAtMs, nowMs, 'sentence.retryIn', 'sentence.retrying'));
@@ -56,10 +62,10 @@ export function useTileWords() {
   }
 
   /** Waiting for the first picture is no fault yet, but after a while one wants to know for what. */
-  function waitingText(info: TileInfo, nowMs: number): string {
+  function waitingText(info: TileInfo, source: Source, nowMs: number): string {
     const isUnblamed = info.cause === '' || info.cause === 'ok';
     if (isUnblamed) return t(info.isArriving ? 'sentence.slow' : 'sentence.ok');
-    const what = sentence(info.cause);
+    const what = sentence(info.cause, source);
     if (info.retryAtMs === 0) return what;
     return join(what, nextStep(info.retryAtMs, nowMs, 'sentence.retryIn', 'sentence.retrying'));
   }
@@ -70,7 +76,12 @@ export function useTileWords() {
   }
 
   /** Null when the picture speaks for itself. */
-  function words(info: TileInfo, wallRetryAtMs: number, nowMs: number): TileWords | null {
+  function words(
+    info: TileInfo,
+    source: Source,
+    wallRetryAtMs: number,
+    nowMs: number,
+  ): TileWords | null {
     if (info.status === 'error')
       return { title: t('wall.error'), text: errorText(info), level: 'act' };
     if (info.status === 'stalled') {
@@ -79,12 +90,12 @@ export function useTileWords() {
       const title = info.wallUs
         ? t('wall.stalledFor', { t: duration(seconds) })
         : t('wall.noPicture');
-      return { title, text: stalledText(info, wallRetryAtMs, nowMs), level: 'act' };
+      return { title, text: stalledText(info, source, wallRetryAtMs, nowMs), level: 'act' };
     }
     if (info.status === 'connecting' && info.isLive && nowMs - info.waitingSinceMs > PATIENCE_MS)
       return {
         title: t('wall.connecting'),
-        text: waitingText(info, nowMs),
+        text: waitingText(info, source, nowMs),
         level: 'connecting',
       };
     if (info.status === 'snapshot')
