@@ -8,6 +8,7 @@ struct search {
     enum stream_kind stream;
     int64_t from_us, to_us;
     struct found *out;
+    int64_t read_mono_us; /* not 0: somebody is going to read what is found */
 };
 
 static struct found_segment *add(struct found *f)
@@ -45,8 +46,11 @@ static bool search_open(struct storage *s, struct search *q)
         row.frames = atomic_load(&w->readable_frames);
         row.lost_packets = atomic_load(&w->readable_lost);
         row.volume = atomic_load(&w->volume->key);
-        if (row.bytes > 0 && row.id.from_us < q->to_us && row.to_us > q->from_us)
+        if (row.bytes > 0 && row.id.from_us < q->to_us && row.to_us > q->from_us) {
             *add(q->out) = (struct found_segment){.row = row, .is_open = true};
+            if (q->read_mono_us != 0) /* what is being written stays in memory for a while */
+                atomic_store(&w->read_mono_us, q->read_mono_us);
+        }
         writer_unref(&list[i]);
     }
     free(list);
@@ -107,8 +111,12 @@ static void drop_doubles(struct found *f)
 int found_search(struct storage *s, const char *camera_id, enum stream_kind stream, int64_t from_us,
                  int64_t to_us, struct found *out, struct err *err)
 {
-    struct search q = {
-        .camera_id = camera_id, .stream = stream, .from_us = from_us, .to_us = to_us, .out = out};
+    struct search q = {.camera_id = camera_id,
+                       .stream = stream,
+                       .from_us = from_us,
+                       .to_us = to_us,
+                       .out = out,
+                       .read_mono_us = clock_mono_us(s->clock)};
     search_open(s, &q);
     int rc = catalogue_read(s->catalogue, job_search, &q, err);
     if (rc == ERR_NOT_FOUND && out->n > 0)

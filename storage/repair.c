@@ -204,7 +204,8 @@ static int repair_open_file(int fd, const struct chain_key *key, const struct se
         rc = leave_out_torn(fd, &bytes, key, id, &w, err);
     if (rc == 0 && has_end == 1 && is_end_true(&end, &w, bytes)) { /* only the row is missing */
         fill_row(row, &end, file_bytes);
-        rc = fdatasync(fd) < 0 ? err_set(err, -errno, "sync segment") : 0;
+        rc = ftruncate(fd, st.st_size); /* blocks that were reserved behind it are free again */
+        rc = rc < 0 || fdatasync(fd) < 0 ? err_set(err, -errno, "sync segment") : 0;
     } else if (rc == 0) {
         w.facts.began = row->began;
         w.facts.ended = SEGMENT_CRASH;

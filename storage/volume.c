@@ -204,6 +204,7 @@ void volume__want_sync(struct volume *v, bool is_urgent)
     v->is_syncing = true;
     v->sync_epoch++;
     v->sync_started_mono_us = loop_mono_us(v->loop);
+    writer__sync_begins(v);
     loop_post(v->sync_loop, sync_work, v);
 }
 

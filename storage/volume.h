@@ -86,6 +86,7 @@ struct volume {
     char uuid[VOLUME_UUID_CHARS];
     struct timer tick;
     struct writer *writers; /* not settled yet */
+    bool cannot_reserve;    /* blocks ahead: not on this file system */
     bool is_dirty;
     bool is_syncing;
     bool is_sync_wanted; /* somebody waits for his file */
@@ -181,7 +182,8 @@ void volume__set_fault(struct volume *v, enum volume_fault fault, int code);
 /* Makes what was written so far durable soon; at once when is_urgent. */
 void volume__want_sync(struct volume *v, bool is_urgent);
 
-/* writer.c: the volume's newest sync, of this epoch, has ended. */
+/* writer.c: the volume's newest sync begins, and that of this epoch has ended. */
+void writer__sync_begins(struct volume *v);
 void writer__synced(struct volume *v, uint64_t epoch, int rc);
 void writer__retry(struct volume *v);
 

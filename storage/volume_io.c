@@ -2,7 +2,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/statfs.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "storage/dirs.h"
@@ -68,9 +71,46 @@ static int sys_space(const struct volume_io *io, int dirfd, int64_t *total_bytes
     return 0;
 }
 
+/* Where memory is the disk, blocks ahead are memory nobody uses. */
+static int sys_reserve(const struct volume_io *io, int fd, uint64_t at, uint64_t bytes)
+{
+    (void)io;
+    struct statfs st;
+    if (fstatfs(fd, &st) < 0)
+        return -errno;
+    if (st.f_type == TMPFS_MAGIC || st.f_type == RAMFS_MAGIC)
+        return -EOPNOTSUPP;
+    return fallocate(fd, FALLOC_FL_KEEP_SIZE, (off_t)at, (off_t)bytes) < 0 ? -errno : 0;
+}
+
+static void sys_give_back(const struct volume_io *io, int fd, uint64_t size_bytes)
+{
+    (void)io;
+    int rc = ftruncate(fd, (off_t)size_bytes); /* to the size it has */
+    (void)rc;
+}
+
+static void sys_flush(const struct volume_io *io, int fd, uint64_t at, uint64_t bytes)
+{
+    (void)io;
+    sync_file_range(fd, (off_t)at, (off_t)bytes, SYNC_FILE_RANGE_WRITE);
+}
+
+static void sys_forget(const struct volume_io *io, int fd, uint64_t at, uint64_t bytes)
+{
+    (void)io;
+    posix_fadvise(fd, (off_t)at, (off_t)bytes, POSIX_FADV_DONTNEED);
+}
+
 const struct volume_io *volume_io_system(void)
 {
-    static const struct volume_io io = {
-        .create = sys_create, .write = sys_write, .sync = sys_sync, .space = sys_space};
+    static const struct volume_io io = {.create = sys_create,
+                                        .write = sys_write,
+                                        .sync = sys_sync,
+                                        .space = sys_space,
+                                        .reserve = sys_reserve,
+                                        .give_back = sys_give_back,
+                                        .flush = sys_flush,
+                                        .forget = sys_forget};
     return &io;
 }

@@ -15,6 +15,16 @@ struct volume_io {
     /* Everything written to the volume so far becomes durable. */
     int (*sync)(const struct volume_io *io, int dirfd);
     int (*space)(const struct volume_io *io, int dirfd, int64_t *total_bytes, int64_t *free_bytes);
+
+    /* What helps and may fail; each may be NULL. */
+    /* Blocks for a range, without changing the size of the file. -EOPNOTSUPP: never here. */
+    int (*reserve)(const struct volume_io *io, int fd, uint64_t at, uint64_t bytes);
+    /* Blocks behind the end of the file are free again. */
+    void (*give_back)(const struct volume_io *io, int fd, uint64_t size_bytes);
+    /* Begins to write what is dirty in a range; waits only while the disk takes no more. */
+    void (*flush)(const struct volume_io *io, int fd, uint64_t at, uint64_t bytes);
+    /* What is clean in a range need not stay in memory; 0 bytes = to the end. */
+    void (*forget)(const struct volume_io *io, int fd, uint64_t at, uint64_t bytes);
 };
 
 const struct volume_io *volume_io_system(void);

@@ -115,10 +115,19 @@ void writer__retry(struct volume *v)
 
 /* --- the end of the file --- */
 
+void writer__sync_begins(struct volume *v)
+{
+    for (struct writer *w = v->writers; w != NULL; w = w->next)
+        if (w->state == WRITER_WRITE)
+            growth_sync_begins(&w->growth, (uint64_t)w->row.bytes);
+}
+
 void writer__synced(struct volume *v, uint64_t epoch, int rc)
 {
     for (struct writer *next, *w = v->writers; w != NULL; w = next) {
         next = w->next;
+        if (rc == 0 && w->state == WRITER_WRITE && w->fd >= 0)
+            growth_synced(&w->growth, v, w->fd, atomic_load(&w->read_mono_us));
         if (w->state != WRITER_SYNC || w->sync_epoch > epoch)
             continue;
         if (rc < 0) { /* once more; volume__want_sync was told the same by the fault */
@@ -127,8 +136,7 @@ void writer__synced(struct volume *v, uint64_t epoch, int rc)
             continue;
         }
         if (w->fd >= 0) {
-            /* nobody needs it in memory: a reader brings it back */
-            posix_fadvise(w->fd, 0, 0, POSIX_FADV_DONTNEED);
+            growth_forget(&w->growth, v, w->fd, atomic_load(&w->read_mono_us));
             close(w->fd);
             w->fd = -1;
         }
@@ -192,6 +200,7 @@ static void end_file(struct writer *w)
         w->row.ended = w->close_ended;
     }
     write_end(w);
+    growth_end(&w->growth, w->volume, w->fd, (uint64_t)w->row.bytes);
     await_sync(w);
 }
 
@@ -347,7 +356,11 @@ static void publish(struct writer *w)
 
 static void take_fragment(struct writer *w, struct fragment *f)
 {
-    int rc = w->is_failed_here ? -EIO : write_fragment(w, f);
+    int rc = -EIO;
+    if (!w->is_failed_here) {
+        growth_reserve(&w->growth, w->volume, w->fd, (uint64_t)w->row.bytes + f->bytes);
+        rc = write_fragment(w, f);
+    }
     if (rc < 0) {
         if (!w->is_failed_here)
             give_up(w, rc);
@@ -355,6 +368,7 @@ static void take_fragment(struct writer *w, struct fragment *f)
         return;
     }
     publish(w);
+    growth_written(&w->growth, w->volume, w->fd, (uint64_t)w->row.bytes);
     volume__want_sync(w->volume, false);
     give_back(w, f);
     fragment__destroy(&f);

@@ -21,6 +21,7 @@
 #include "base/mem.h"
 #include "media/fmp4.h"
 #include "storage/db_segments.h"
+#include "storage/growth.h"
 
 struct volume;
 struct recorder_link;
@@ -52,6 +53,7 @@ struct writer {
     int fd;
     struct fmp4_seek_entry *seeks;
     size_t n_seeks, cap_seeks;
+    struct growth growth;
     uint64_t sync_epoch;      /* of the sync to wait for; 0 = not started yet */
     struct writer *before;    /* the recorder's last one, a reference until the file is begun */
     struct chain_value value; /* of what the file holds */
@@ -62,7 +64,8 @@ struct writer {
     _Atomic int64_t readable_frames, readable_lost;
     struct segment_hole readable_holes[SEGMENT_HOLES_MAX]; /* the first n are never changed */
     _Atomic size_t n_readable_holes;
-    atomic_bool is_failed; /* the recorder must open another */
+    _Atomic int64_t read_mono_us; /* when a search found it last; 0 = never */
+    atomic_bool is_failed;        /* the recorder must open another */
 
     /* registry only */
     struct writer *next_open;

@@ -84,7 +84,8 @@ int rig_setup(void **state)
     snprintf(rig->dir, sizeof rig->dir, "/tmp/rk-storage-XXXXXX");
     if (mkdtemp(rig->dir) == NULL)
         return -1;
-    rig->disk.io = (struct volume_io){rig_create, rig_write, rig_sync, rig_space};
+    rig->disk.io = (struct volume_io){
+        .create = rig_create, .write = rig_write, .sync = rig_sync, .space = rig_space};
     atomic_store(&rig->disk.capacity, -1);
     clock_virtual_init(&rig->clock, RIG_START_US);
     rig->volumes[0].path = xasprintf("%s/rec", rig->dir);

@@ -1,0 +1,96 @@
+#include "storage/growth.h"
+
+#include <errno.h>
+
+#include "base/mem.h"
+#include "storage/volume.h"
+
+enum { PAGE_MASK = 4095, SLACK_BYTES = 64 << 10 }; /* boxes in front of the pictures */
+
+/* All open files together take no more than half of what is free beside the reserve. */
+static bool has_room(const struct volume *v)
+{
+    int64_t room = atomic_load(&v->free_bytes) - volume_reserve_bytes(v);
+    int64_t n_files = MAX(atomic_load(&v->n_recording), 1);
+    return room / 2 > n_files * (int64_t)GROWTH_AHEAD_BYTES;
+}
+
+void growth_reserve(struct growth *g, struct volume *v, int fd, uint64_t end_bytes)
+{
+    if (end_bytes + SLACK_BYTES <= g->reserved_bytes || v->cannot_reserve ||
+        v->io->reserve == NULL || !has_room(v))
+        return;
+    uint64_t at = MAX(g->reserved_bytes, end_bytes & ~(uint64_t)PAGE_MASK);
+    uint64_t to = MAX(at, end_bytes + SLACK_BYTES) + GROWTH_AHEAD_BYTES;
+    volume__begin(v, &v->writing);
+    int rc = v->io->reserve(v->io, fd, at, to - at);
+    volume__end(v, &v->writing, OP_CARE, 0, 0);
+    if (rc == 0)
+        g->reserved_bytes = to;
+    else if (rc == -EOPNOTSUPP || rc == -ENOSYS)
+        v->cannot_reserve = true;
+    /* else the write that follows tells what is wrong */
+}
+
+void growth_written(struct growth *g, struct volume *v, int fd, uint64_t size_bytes)
+{
+    if (size_bytes < g->flushed_bytes + GROWTH_FLUSH_BYTES || v->io->flush == NULL)
+        return;
+    volume__begin(v, &v->writing);
+    v->io->flush(v->io, fd, g->flushed_bytes, size_bytes - g->flushed_bytes);
+    volume__end(v, &v->writing, OP_CARE, 0, 0);
+    g->flushed_bytes = size_bytes;
+}
+
+void growth_sync_begins(struct growth *g, uint64_t size_bytes)
+{
+    g->syncing_bytes = size_bytes;
+}
+
+static bool is_read(const struct volume *v, int64_t read_mono_us)
+{
+    return read_mono_us != 0 && clock_mono_us(v->clock) - read_mono_us < GROWTH_READ_KEEP_US;
+}
+
+/* Whole pages up to there. */
+static void forget(struct growth *g, struct volume *v, int fd, uint64_t to)
+{
+    to &= ~(uint64_t)PAGE_MASK;
+    if (to <= g->forgotten_bytes)
+        return;
+    volume__begin(v, &v->writing);
+    v->io->forget(v->io, fd, g->forgotten_bytes, to - g->forgotten_bytes);
+    volume__end(v, &v->writing, OP_CARE, 0, 0);
+    g->forgotten_bytes = to;
+}
+
+void growth_synced(struct growth *g, struct volume *v, int fd, int64_t read_mono_us)
+{
+    int64_t now_us = clock_mono_us(v->clock);
+    g->synced_bytes = MAX(g->synced_bytes, g->syncing_bytes);
+    if (now_us - g->old_mono_us < GROWTH_KEEP_US)
+        return;
+    if (v->io->forget != NULL && !is_read(v, read_mono_us))
+        forget(g, v, fd, g->old_bytes);
+    g->old_bytes = g->synced_bytes;
+    g->old_mono_us = now_us;
+}
+
+void growth_end(struct growth *g, struct volume *v, int fd, uint64_t size_bytes)
+{
+    if (g->reserved_bytes <= size_bytes || v->io->give_back == NULL)
+        return;
+    volume__begin(v, &v->writing);
+    v->io->give_back(v->io, fd, size_bytes);
+    volume__end(v, &v->writing, OP_CARE, 0, 0);
+    g->reserved_bytes = 0;
+}
+
+void growth_forget(struct growth *g, struct volume *v, int fd, int64_t read_mono_us)
+{
+    if (v->io->forget == NULL || is_read(v, read_mono_us))
+        return;
+    volume__begin(v, &v->writing);
+    v->io->forget(v->io, fd, g->forgotten_bytes, 0);
+    volume__end(v, &v->writing, OP_CARE, 0, 0);
+}
