@@ -45,9 +45,17 @@ int cmd_index(int argc, char **argv)
         return cli_fail(&err);
     printf("%" PRIu64 " segments, %" PRIu64 " files, %" PRIu64 " bytes; %" PRIu64
            " files without a row, %" PRIu64 " rows without a file, %" PRIu64 " differ, %" PRIu64
-           " unreadable\n",
+           " unreadable",
            r.n_segments, r.n_files, r.n_bytes, r.n_adopted, r.n_missing, r.n_mismatch,
            r.n_bad_files);
-    bool is_fine = r.n_missing == 0 && r.n_mismatch == 0 && (is_rebuild || r.n_adopted == 0);
+    if (deep != NULL)
+        printf(", %" PRIu64 " changed or taken out since they were written", r.n_changed);
+    if (r.n_foreign > 0)
+        printf("; %" PRIu64 " hold hashes by another installation's key (restore its keys to check "
+               "them)",
+               r.n_foreign);
+    printf("\n");
+    bool is_fine = r.n_missing == 0 && r.n_mismatch == 0 && r.n_changed == 0 && r.n_foreign == 0 &&
+                   (is_rebuild || r.n_adopted == 0);
     return is_fine ? EXIT_OK : EXIT_FAILED;
 }

@@ -1,12 +1,12 @@
 /* The ends of the hash chains (chain.h), apart from the files: a row per stream, UTC day and
- * unbroken run of segments, with the link of the last one. Thread: inside a catalogue job. */
+ * unbroken strand of segments, with the link of the last one. Thread: inside a catalogue job. */
 #ifndef STORAGE_DB_CHAINS_H
 #define STORAGE_DB_CHAINS_H
 
 #include "storage/db_segments.h"
 
-/* Carries on the run that ends with the link in front of this segment, on the same day, or begins
- * one. Nothing without a link. */
+/* Carries on the strand that ends with the link in front of this segment, on the same day, or
+ * begins one. Nothing without a link. */
 int db_chain_add(struct db *db, const struct segment_row *row, struct err *err);
 
 /* The newest link of a stream; 1, or 0 when there is none. */
@@ -22,8 +22,8 @@ typedef int chain_row_fn(void *ctx, const struct chain_row *row);
 int db_chains_of(struct db *db, int64_t camera, enum stream_kind stream, chain_row_fn *fn,
                  void *ctx, struct err *err);
 
-/* Forgets runs of which every segment is older than the oldest that is left of its stream, or than
- * `before_us` where none is left. */
+/* Forgets strands of which every segment is older than the oldest that is left of its stream, or
+ * than `before_us` where none is left. */
 int db_chains_expire(struct db *db, int64_t before_us, struct err *err);
 
 #endif

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "base/str.h"
+#include "storage/chain_check.h"
 #include "storage/db_segments.h"
 #include "storage/repair.h"
 #include "storage/storage_priv.h"
@@ -22,6 +23,7 @@ struct walk {
     struct segment_row *batch; /* rebuild: rows to be inserted */
     size_t n_batch;
     struct segment_row after; /* check: the page of rows goes on here */
+    struct segment_row *page; /* deep: to be read when the snapshot is over */
     size_t n_page;
 };
 
@@ -177,15 +179,29 @@ static int check_row(void *ctx, const struct segment_row *row)
         w->report->n_missing++;
         tell(w, path, v == NULL ? "its volume is not mounted" : "its file is missing");
     }
+    if (w->page != NULL)
+        w->page[w->n_page] = *row;
+    w->n_page++;
     return 0;
 }
 
 static int job_page(struct db *db, void *ctx, struct err *err)
 {
     struct walk *w = ctx;
-    int n = db_segments_page(db, &w->after, BATCH_ROWS, check_row, w, err);
-    w->n_page = n > 0 ? (size_t)n : 0;
-    return n;
+    w->n_page = 0;
+    return db_segments_page(db, &w->after, BATCH_ROWS, check_row, w, err);
+}
+
+static int check_hashes(struct walk *w, struct chain_check *c, struct err *err)
+{
+    int rc = 0;
+    for (size_t i = 0; i < w->n_page && rc == 0; i++) {
+        char path[SEGMENT_PATH_BYTES];
+        const struct volume *v = storage__volume(w->storage, w->page[i].volume);
+        segment_path(&w->page[i].id, path);
+        rc = chain_check_row(c, v != NULL ? v->dirfd : -1, path, &w->page[i], err);
+    }
+    return rc;
 }
 
 static int job_clear(struct db *db, void *ctx, struct err *err)
@@ -211,11 +227,20 @@ int storage_index_check(struct storage *s, bool is_deep, index_problem_fn *fn, v
                         struct index_report *out, struct err *err)
 {
     struct walk w = {.storage = s, .is_deep = is_deep, .fn = fn, .ctx = ctx, .report = out};
+    struct chain_check chain = {.storage = s, .fn = fn, .ctx = ctx, .report = out};
     int rc;
     *out = (struct index_report){0};
+    if (is_deep)
+        w.page = xcalloc(BATCH_ROWS, sizeof *w.page);
     do {
         rc = catalogue_read(s->catalogue, job_page, &w, err);
+        if (rc >= 0 && is_deep)
+            rc = check_hashes(&w, &chain, err);
     } while (rc >= 0 && w.n_page == BATCH_ROWS);
+    if (rc >= 0 && is_deep)
+        chain_check_finish(&chain);
+    chain_check_fini(&chain);
+    free(w.page);
     return rc < 0 ? rc : each_volume(&w, err);
 }
 

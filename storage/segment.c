@@ -256,14 +256,16 @@ int segment_reader_init(struct segment_reader *r, int fd, uint64_t limit, struct
         rc = err_set(err, ERR_PARSE, "segment without video");
     }
     r->init_size = r->next_at = size;
+    if (rc < 0)
+        return rc;
     const uint8_t *p = r->window + size;
-    if (rc == 0 && is_uuid(p, (size_t)n - size, CHAIN_BOX_BYTES, chain_uuid)) {
+    if (is_uuid(p, (size_t)n - size, CHAIN_BOX_BYTES, chain_uuid)) {
         r->has_chain = true;
         memcpy(r->key_id, p + UUID_HEADER_BYTES, sizeof r->key_id);
         memcpy(r->before.bytes, p + CHAIN_BOX_BYTES - CHAIN_BYTES, CHAIN_BYTES);
         r->next_at += CHAIN_BOX_BYTES;
     }
-    return rc;
+    return 0;
 }
 
 void segment_reader_fini(struct segment_reader *r)

@@ -145,6 +145,8 @@ struct index_report {
     uint64_t n_missing;   /* rows without a file */
     uint64_t n_mismatch;  /* size or times differ */
     uint64_t n_bad_files; /* cannot be read as segments */
+    uint64_t n_changed;   /* deep: hashes or links tell that something was changed or taken out */
+    uint64_t n_foreign;   /* deep: hashes by another installation's key, not compared */
 };
 typedef void index_problem_fn(void *ctx, const char *path, const char *what);
 int storage_index_check(struct storage *s, bool is_deep, index_problem_fn *fn, void *ctx,

@@ -383,6 +383,12 @@ static int job_totals(struct db *db, void *ctx, struct err *err)
     return db_segment_totals(db, ctx, err);
 }
 
+static void print_problem(void *ctx, const char *path, const char *what)
+{
+    (void)ctx;
+    print_error("%s: %s\n", path, what);
+}
+
 int64_t rig_check(struct rig *rig)
 {
     struct segment_row rows[256], seen;
@@ -417,5 +423,9 @@ int64_t rig_check(struct rig *rig)
         totals.bytes -= rows[i].bytes;
     }
     assert_int_equal(totals.bytes, 0);
+    struct index_report report;
+    assert_int_equal(storage_index_check(rig->storage, true, print_problem, NULL, &report, NULL),
+                     0);
+    assert_int_equal(report.n_changed, 0);
     return frames;
 }

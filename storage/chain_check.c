@@ -1,0 +1,189 @@
+#include "storage/chain_check.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+#include "storage/chain_read.h"
+#include "storage/list.h"
+#include "storage/storage_priv.h"
+
+static void tell(struct chain_check *c, const char *path, const char *what)
+{
+    c->report->n_changed++;
+    if (c->fn != NULL)
+        c->fn(c->ctx, path, what);
+}
+
+/* --- what the catalogue knows of a stream --- */
+
+static int add_strand(void *ctx, const struct chain_row *strand)
+{
+    struct chain_check *c = ctx;
+    c->strands = list_room(c->strands, c->n_strands, sizeof *c->strands);
+    c->strands[c->n_strands++] = *strand;
+    return 0;
+}
+
+static int job_strands(struct db *db, void *ctx, struct err *err)
+{
+    struct chain_check *c = ctx;
+    return db_chains_of(db, c->last.camera, c->last.id.stream, add_strand, c, err);
+}
+
+struct stretch {
+    const struct segment_id *id;
+    int64_t from_us, to_us;
+    bool is_deleted;
+};
+
+static int note_deletion(void *ctx, int64_t from_us, int64_t to_us, const char *why)
+{
+    struct stretch *s = ctx;
+    (void)why;
+    s->is_deleted |= from_us < s->to_us && to_us > s->from_us;
+    return 0;
+}
+
+static int job_deletions(struct db *db, void *ctx, struct err *err)
+{
+    struct stretch *s = ctx;
+    return db_deletions_in(db, s->id->camera_id, s->id->stream, s->from_us, s->to_us, note_deletion,
+                           s, err);
+}
+
+/* Whether the ledger says that something was deleted there. */
+static bool is_in_ledger(struct chain_check *c, const struct segment_id *id, int64_t from_us,
+                         int64_t to_us)
+{
+    struct stretch s = {.id = id, .from_us = from_us, .to_us = to_us};
+    return catalogue_read(c->storage->catalogue, job_deletions, &s, NULL) >= 0 && s.is_deleted;
+}
+
+/* --- a stream --- */
+
+/* The segment that a strand ends with was not there; the oldest ones go by retention. */
+static void finish_stream(struct chain_check *c)
+{
+    char path[SEGMENT_PATH_BYTES];
+    for (size_t i = 0; i < c->n_strands; i++) {
+        const struct chain_row *strand = &c->strands[i];
+        struct segment_id id = c->last.id;
+        id.from_us = strand->last_us;
+        id.n = 0;
+        if (c->is_strand_seen[i] || strand->last_us < c->oldest_us ||
+            is_in_ledger(c, &id, strand->last_us, strand->last_us + 1))
+            continue;
+        segment_path(&id, path);
+        *strrchr(path, '-') = '\0';
+        tell(c, path, "the segment that began then was taken out: the hash chain ends with it");
+    }
+    FREE(&c->strands);
+    FREE(&c->is_strand_seen);
+    c->n_strands = 0;
+}
+
+static int begin_stream(struct chain_check *c, const struct segment_row *row, struct err *err)
+{
+    if (c->last.camera != 0)
+        finish_stream(c);
+    c->last = (struct segment_row){.camera = row->camera, .id = row->id};
+    c->is_last_readable = false;
+    c->oldest_us = row->id.from_us;
+    int rc = catalogue_read(c->storage->catalogue, job_strands, c, err);
+    c->is_strand_seen = xcalloc(c->n_strands + 1, sizeof *c->is_strand_seen);
+    return rc < 0 ? rc : 0;
+}
+
+static bool is_strand_start(const struct chain_check *c, const struct segment_row *row)
+{
+    for (size_t i = 0; i < c->n_strands; i++)
+        if (c->strands[i].first_us == row->id.from_us && c->strands[i].first_n == row->id.n)
+            return true;
+    return false;
+}
+
+static void compare_ends(struct chain_check *c, const char *path, const struct segment_row *row,
+                         const struct chain_file *file)
+{
+    for (size_t i = 0; i < c->n_strands; i++) {
+        if (c->strands[i].last_us != row->id.from_us)
+            continue;
+        c->is_strand_seen[i] = true;
+        bool is_comparable = file->verdict == CHAIN_WHOLE || file->verdict == CHAIN_NONE;
+        if (is_comparable && !row->is_thinned && !chain_is_equal(&c->strands[i].link, &file->link))
+            tell(c, path, "is not the file that was written: the index knows another hash");
+    }
+}
+
+static void compare_links(struct chain_check *c, const char *path, const struct segment_row *row,
+                          const struct chain_file *file)
+{
+    const struct segment_chain *last = &c->last.chain;
+    if (!c->is_last_readable || row->is_thinned || c->last.is_thinned || is_strand_start(c, row))
+        return;
+    if (last->has_link && chain_is_equal(&last->link, &file->before))
+        return;
+    if (!is_in_ledger(c, &row->id, c->last.id.from_us, row->id.from_us))
+        tell(c, path,
+             "does not follow the segment in front: one between was taken out or exchanged");
+}
+
+static void judge(struct chain_check *c, const char *path, const struct segment_row *row,
+                  const struct chain_file *file, const struct err *problem)
+{
+    compare_ends(c, path, row, file);
+    switch (file->verdict) {
+    case CHAIN_BROKEN:
+        tell(c, path, problem->msg);
+        return;
+    case CHAIN_FOREIGN:
+        c->report->n_foreign++;
+        return;
+    case CHAIN_NONE:
+        if (c->is_last_readable && c->last.chain.has_link)
+            tell(c, path, "has no hashes, though the segment in front has");
+        return;
+    case CHAIN_WHOLE:
+        compare_links(c, path, row, file);
+        return;
+    }
+}
+
+int chain_check_row(struct chain_check *c, int dirfd, const char *path,
+                    const struct segment_row *row, struct err *err)
+{
+    struct chain_file file;
+    struct err problem = {0};
+    int rc = 0;
+    if (row->camera != c->last.camera || row->id.stream != c->last.id.stream)
+        rc = begin_stream(c, row, err);
+    if (rc < 0)
+        return rc;
+    int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    bool is_readable = fd >= 0 && chain_check_file(fd, (uint64_t)row->bytes, &c->storage->chain,
+                                                   &row->id, &file, &problem) == 0;
+    if (fd >= 0) {
+        posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED); /* recording needs the memory */
+        close(fd);
+    }
+    if (is_readable)
+        judge(c, path, row, &file, &problem);
+    c->last = *row;
+    c->is_last_readable = is_readable && file.verdict != CHAIN_FOREIGN;
+    if (is_readable)
+        c->last.chain = (struct segment_chain){true, file.has_link, file.before, file.link};
+    return 0;
+}
+
+void chain_check_finish(struct chain_check *c)
+{
+    if (c->last.camera != 0)
+        finish_stream(c);
+    c->last = (struct segment_row){0};
+}
+
+void chain_check_fini(struct chain_check *c)
+{
+    free(c->strands);
+    free(c->is_strand_seen);
+}

@@ -1,0 +1,394 @@
+/* What was written once cannot be changed, exchanged or taken out without showing; and what a power
+ * cut left of the newest fragments is not taken for pictures. */
+#include "rig.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "media/hub.h"
+#include "storage/chain_read.h"
+#include "storage/db.h"
+#include "storage/db_chains.h"
+#include "storage/db_segments.h"
+
+/* --- the function --- */
+
+static const uint8_t secret[CHAIN_KEY_BYTES] = {1, 2, 3};
+
+static struct chain_value mac(const char *first, const char *second)
+{
+    struct chain_key key;
+    struct chain_value out, before = {.bytes = {7}};
+    chain_key_init(&key, secret);
+    const struct iovec pieces[] = {{(void *)first, strlen(first)},
+                                   {(void *)second, strlen(second)}};
+    chain_extend(&key, &before, pieces, 2, &out);
+    return out;
+}
+
+static void every_bit_and_every_border_counts(void **state)
+{
+    (void)state;
+    struct chain_value a = mac("moof", "picture"), b = mac("moof", "picture");
+    assert_true(chain_is_equal(&a, &b));
+    b = mac("moof", "pictusre");
+    assert_false(chain_is_equal(&a, &b));
+    b = mac("moofp", "icture");
+    assert_false(chain_is_equal(&a, &b));
+    b = mac("picture", "moof");
+    assert_false(chain_is_equal(&a, &b));
+}
+
+/* Files are read by later versions: a value must never come out otherwise. */
+static void the_function_is_fixed_for_ever(void **state)
+{
+    (void)state;
+    static const uint8_t expected[8] = {0x57, 0x37, 0xc3, 0x49, 0xbe, 0x5c, 0xa3, 0x62};
+    struct chain_value a = mac("moof", "picture");
+    assert_memory_equal(a.bytes, expected, sizeof expected);
+}
+
+static void another_secret_is_another_chain(void **state)
+{
+    (void)state;
+    static const uint8_t other[CHAIN_KEY_BYTES] = {9};
+    struct chain_key one, two;
+    struct chain_value a, b, zero = {0};
+    chain_key_init(&one, secret);
+    chain_key_init(&two, other);
+    assert_memory_not_equal(one.id, two.id, sizeof one.id);
+    chain_extend(&one, &zero, NULL, 0, &a);
+    chain_extend(&two, &zero, NULL, 0, &b);
+    assert_false(chain_is_equal(&a, &b));
+}
+
+/* --- recordings that somebody laid hands on --- */
+
+struct problems {
+    int n;
+    char what[16][400];
+};
+
+static void on_problem(void *ctx, const char *path, const char *what)
+{
+    struct problems *p = ctx;
+    if (p->n < 16)
+        snprintf(p->what[p->n], sizeof p->what[0], "%s: %s", path, what);
+    p->n++;
+}
+
+static struct index_report check(struct rig *rig, struct problems *p)
+{
+    struct index_report report;
+    struct err err = {0};
+    *p = (struct problems){0};
+    if (storage_index_check(rig->storage, true, on_problem, p, &report, &err) < 0)
+        fail_msg("%s", err.msg);
+    return report;
+}
+
+static void full_path(const struct rig *rig, const struct segment_row *row, char dst[300])
+{
+    char path[SEGMENT_PATH_BYTES];
+    snprintf(dst, 300, "%s/rec/%s", rig->dir, segment_path(&row->id, path));
+}
+
+/* Four segments of 4 s, three of them of one strand. */
+static size_t record_some(struct rig *rig, struct segment_row rows[8])
+{
+    struct problems p;
+    rig->params.segment_us = 4 * US_PER_S;
+    rig_open(rig);
+    rig_record(rig, "cam");
+    rig_pictures(rig, 400, 25);
+    rig_stop(rig);
+    size_t n = rig_rows(rig, rows, 8);
+    assert_int_equal(n, 4);
+    struct index_report report = check(rig, &p);
+    if (p.n > 0)
+        fail_msg("%s", p.what[0]);
+    assert_int_equal(report.n_changed, 0);
+    return n;
+}
+
+static void poke(const char *path, off_t at, const void *bytes, size_t n)
+{
+    int fd = open(path, O_RDWR);
+    assert_true(fd >= 0);
+    assert_int_equal(pwrite(fd, bytes, n, at), n);
+    close(fd);
+}
+
+static void flip(const char *path, off_t at)
+{
+    uint8_t b;
+    int fd = open(path, O_RDWR);
+    assert_true(fd >= 0);
+    assert_int_equal(pread(fd, &b, 1, at), 1);
+    close(fd);
+    b ^= 1;
+    poke(path, at, &b, 1);
+}
+
+static void a_single_bit_anywhere_shows(void **state)
+{
+    struct rig *rig = *state;
+    struct segment_row rows[8];
+    struct problems p;
+    char path[300];
+    int n_silent = 0;
+    record_some(rig, rows);
+    full_path(rig, &rows[1], path);
+    for (off_t at = 0; at < rows[1].bytes; at += 97) {
+        flip(path, at);
+        struct index_report report = check(rig, &p);
+        bool is_seen = report.n_changed + report.n_bad_files + report.n_mismatch > 0;
+        if (!is_seen)
+            print_error("byte %ld of %ld was changed unseen\n", (long)at, (long)rows[1].bytes);
+        n_silent += !is_seen;
+        flip(path, at);
+    }
+    assert_int_equal(n_silent, 0);
+    check(rig, &p);
+    assert_int_equal(p.n, 0);
+}
+
+static void a_changed_picture_is_named_with_its_time(void **state)
+{
+    struct rig *rig = *state;
+    struct segment_row rows[8];
+    struct problems p;
+    char path[300];
+    record_some(rig, rows);
+    full_path(rig, &rows[1], path);
+    flip(path, rows[1].bytes / 2);
+    struct index_report report = check(rig, &p);
+    assert_int_equal(report.n_changed, 1);
+    assert_non_null(strstr(p.what[0], "2026-09-21T14:13:"));
+    assert_non_null(strstr(p.what[0], "was changed after it was written"));
+}
+
+/* Both files are whole and by our own key, but one stands where the other was. */
+static void exchanged_files_show(void **state)
+{
+    struct rig *rig = *state;
+    struct segment_row rows[8];
+    struct problems p;
+    char a[300], b[300], aside[80];
+    record_some(rig, rows);
+    full_path(rig, &rows[1], a);
+    full_path(rig, &rows[2], b);
+    snprintf(aside, sizeof aside, "%s/aside", rig->dir);
+    assert_int_equal(rename(a, aside), 0);
+    assert_int_equal(rename(b, a), 0);
+    assert_int_equal(rename(aside, b), 0);
+    assert_true(check(rig, &p).n_changed >= 2);
+}
+
+static int job_take_out(struct db *db, void *ctx, struct err *err)
+{
+    const struct segment_row *row = ctx;
+    char sql[200];
+    snprintf(sql, sizeof sql, "DELETE FROM segments WHERE from_us = %lld",
+             (long long)row->id.from_us);
+    return db_exec(db, sql, err);
+}
+
+/* The file and its row: files and index agree, but the chain does not. */
+static void take_out(struct rig *rig, struct segment_row *row)
+{
+    char path[300];
+    full_path(rig, row, path);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(catalogue_write(rig->catalogue, job_take_out, row, NULL), 0);
+}
+
+static void a_segment_taken_out_with_its_row_shows(void **state)
+{
+    struct rig *rig = *state;
+    struct segment_row rows[8];
+    struct problems p;
+    record_some(rig, rows);
+    take_out(rig, &rows[2]);
+    struct index_report report = check(rig, &p);
+    assert_int_equal(report.n_changed, 1);
+    assert_int_equal(report.n_missing + report.n_adopted + report.n_mismatch, 0);
+    assert_non_null(strstr(p.what[0], "taken out"));
+}
+
+static void the_newest_taken_out_shows_too(void **state)
+{
+    struct rig *rig = *state;
+    struct segment_row rows[8];
+    struct problems p;
+    record_some(rig, rows);
+    take_out(rig, &rows[3]);
+    assert_int_equal(check(rig, &p).n_changed, 1);
+    assert_non_null(strstr(p.what[0], "taken out"));
+}
+
+static int job_doom(struct db *db, void *ctx, struct err *err)
+{
+    int rc = db_segment_doom(db, ctx, "expired", RIG_START_US, err);
+    return rc < 0 ? rc : db_segment_forget(db, ctx, err);
+}
+
+static void what_the_ledger_explains_is_no_tampering(void **state)
+{
+    struct rig *rig = *state;
+    struct segment_row rows[8];
+    struct problems p;
+    char path[300];
+    record_some(rig, rows);
+    for (int i = 0; i < 4; i += 2) { /* the oldest, and one in the middle */
+        full_path(rig, &rows[i], path);
+        assert_int_equal(unlink(path), 0);
+        assert_int_equal(catalogue_write(rig->catalogue, job_doom, &rows[i], NULL), 0);
+    }
+    check(rig, &p);
+    if (p.n > 0)
+        fail_msg("%s", p.what[0]);
+}
+
+static void a_chain_goes_on_over_a_restart(void **state)
+{
+    struct rig *rig = *state;
+    struct segment_row rows[8];
+    struct problems p;
+    record_some(rig, rows);
+    rig_close(rig);
+    rig_open(rig);
+    rig_record(rig, "cam");
+    rig_pictures(rig, 200, 25);
+    rig_stop(rig);
+    assert_int_equal(rig_rows(rig, rows, 8), 6);
+    check(rig, &p);
+    assert_int_equal(p.n, 0);
+    take_out(rig, &rows[3]); /* the last of before: the next one tells */
+    assert_int_equal(check(rig, &p).n_changed, 1);
+}
+
+static void hashes_of_another_installation_are_told_not_blamed(void **state)
+{
+    struct rig *rig = *state;
+    struct segment_row rows[8];
+    struct problems p;
+    record_some(rig, rows);
+    rig_close(rig);
+    rig->params.secret = secret;
+    rig_open(rig);
+    struct index_report report = check(rig, &p);
+    assert_int_equal(report.n_foreign, 4);
+    assert_int_equal(report.n_changed, 0);
+    rig_close(rig);
+    rig->params.secret = NULL;
+    rig_open(rig);
+}
+
+static void a_rebuilt_index_knows_the_chains_again(void **state)
+{
+    struct rig *rig = *state;
+    struct segment_row rows[8];
+    struct index_report report;
+    struct problems p;
+    record_some(rig, rows);
+    assert_int_equal(storage_index_rebuild(rig->storage, NULL, NULL, &report, NULL), 0);
+    check(rig, &p);
+    assert_int_equal(p.n, 0);
+    take_out(rig, &rows[3]);
+    assert_int_equal(check(rig, &p).n_changed, 1);
+}
+
+/* --- after a crash --- */
+
+static int job_unsettle(struct db *db, void *ctx, struct err *err)
+{
+    (void)ctx;
+    return db_exec(db,
+                   "INSERT INTO open_segments(camera, stream, from_us, n, volume, began, doomed)"
+                   " SELECT camera, stream, from_us, n, volume, began, 0 FROM segments"
+                   " ORDER BY from_us DESC LIMIT 1;"
+                   "DELETE FROM segments WHERE from_us = (SELECT max(from_us) FROM segments);"
+                   "DELETE FROM chains",
+                   err);
+}
+
+/* The file of the newest segment as it was before its end was written; returns its length then. */
+static off_t cut_end(struct rig *rig, const struct segment_row *row, char path[300])
+{
+    struct segment_reader r;
+    full_path(rig, row, path);
+    int fd = open(path, O_RDWR);
+    assert_true(fd >= 0);
+    assert_true(segment_reader_init(&r, fd, (uint64_t)row->bytes, NULL) >= 0);
+    while (segment_reader_next(&r, NULL) == 1)
+        continue;
+    off_t bytes = (off_t)r.next_at;
+    segment_reader_fini(&r);
+    assert_int_equal(ftruncate(fd, bytes), 0);
+    close(fd);
+    assert_int_equal(catalogue_write(rig->catalogue, job_unsettle, NULL, NULL), 0);
+    return bytes;
+}
+
+static void a_crash_does_not_end_the_chain(void **state)
+{
+    struct rig *rig = *state;
+    struct segment_row rows[8];
+    struct problems p;
+    char path[300];
+    record_some(rig, rows);
+    cut_end(rig, &rows[3], path);
+    rig_close(rig);
+    rig_open(rig);
+    assert_int_equal(rig_rows(rig, rows, 8), 4);
+    assert_int_equal(rows[3].frames, 100);
+    check(rig, &p);
+    if (p.n > 0)
+        fail_msg("%s", p.what[0]);
+    flip(path, rows[3].bytes / 2);
+    assert_int_equal(check(rig, &p).n_changed, 1);
+}
+
+/* The length of a file survived, its bytes did not: the file system gives zeros. */
+static void pictures_of_zeros_are_left_out(void **state)
+{
+    struct rig *rig = *state;
+    static const uint8_t zeros[20000];
+    struct segment_row rows[8];
+    struct problems p;
+    char path[300];
+    record_some(rig, rows);
+    off_t bytes = cut_end(rig, &rows[3], path);
+    poke(path, bytes - (off_t)sizeof zeros, zeros, sizeof zeros);
+    rig_close(rig);
+    rig_open(rig);
+    assert_int_equal(rig_rows(rig, rows, 8), 4);
+    assert_int_equal(rows[3].frames, 75); /* one fragment of 25 is torn */
+    check(rig, &p);
+    if (p.n > 0)
+        fail_msg("%s", p.what[0]);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_bit_and_every_border_counts),
+        cmocka_unit_test(the_function_is_fixed_for_ever),
+        cmocka_unit_test(another_secret_is_another_chain),
+        TEST(a_single_bit_anywhere_shows),
+        TEST(a_changed_picture_is_named_with_its_time),
+        TEST(exchanged_files_show),
+        TEST(a_segment_taken_out_with_its_row_shows),
+        TEST(the_newest_taken_out_shows_too),
+        TEST(what_the_ledger_explains_is_no_tampering),
+        TEST(a_chain_goes_on_over_a_restart),
+        TEST(hashes_of_another_installation_are_told_not_blamed),
+        TEST(a_rebuilt_index_knows_the_chains_again),
+        TEST(a_crash_does_not_end_the_chain),
+        TEST(pictures_of_zeros_are_left_out),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
