@@ -3,7 +3,7 @@
  *
  *   value(0) = mac(link of the segment before, name of the segment, init)
  *   value(i) = mac(value(i-1), boxes and payloads of fragment i)
- *   link     = mac(value(n), what stands behind the last fragment)
+ *   link     = mac(value(n), what stands behind the last fragment), or value(n) when nothing does
  *
  * value(i) stands in front of fragment i, so a file that a crash left open is covered up to its
  * last fragment; the link before stands behind the init. The newest link of each stream and day

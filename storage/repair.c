@@ -173,7 +173,7 @@ static int put_end(int fd, struct walk *w, const struct chain_key *key, uint64_t
     if (rc < 0 && ftruncate(fd, (off_t)w->whole_bytes) == 0) {
         rc = 0;
         buf.len = 0;
-        w->facts.has_link = false;
+        w->facts.link = w->value;
     }
     if (rc == 0 && fdatasync(fd) < 0)
         rc = -errno;
@@ -261,8 +261,11 @@ int inspect_segment(int dirfd, const char *path, bool is_deep, struct segment_ro
         if (rc == 0 && !has_end && (w.facts.frames == 0 || w.whole_bytes != bytes))
             rc = err_text(err, ERR_PARSE, "not closed: whole up to byte %llu of %llu",
                           (unsigned long long)w.whole_bytes, (unsigned long long)bytes);
-        if (!has_end)
+        if (!has_end) {
             end = w.facts;
+            end.has_link = w.chain.has_before && w.has_hash;
+            end.link = w.value;
+        }
     }
     if (rc >= 0)
         fill_row(row, &end, bytes);

@@ -181,7 +181,9 @@ static void write_end(struct writer *w)
     struct iovec iov = {.iov_base = buf.data, .iov_len = buf.len};
     if (rc == 0)
         rc = volume__write(w->volume, w->fd, &iov, 1, (uint64_t)w->row.bytes);
-    w->row.chain.has_link = rc == 0;
+    w->row.chain.has_link = true;
+    if (rc < 0) /* as who reads it will say */
+        w->row.chain.link = w->value;
     if (rc == 0)
         w->row.bytes += (int64_t)buf.len;
     else if (ftruncate(w->fd, (off_t)w->row.bytes) < 0) /* readable without it */

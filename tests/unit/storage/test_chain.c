@@ -2,6 +2,7 @@
  * cut left of the newest fragments is not taken for pictures. */
 #include "rig.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -370,6 +371,56 @@ static void pictures_of_zeros_are_left_out(void **state)
         fail_msg("%s", p.what[0]);
 }
 
+/* The end reached the disk, a fragment in front of it did not. */
+static void an_end_does_not_vouch_for_the_pictures(void **state)
+{
+    struct rig *rig = *state;
+    struct segment_row rows[8];
+    struct problems p;
+    char path[300];
+    record_some(rig, rows);
+    full_path(rig, &rows[3], path);
+    flip(path, rows[3].bytes / 2);
+    assert_int_equal(catalogue_write(rig->catalogue, job_unsettle, NULL, NULL), 0);
+    rig_close(rig);
+    rig_open(rig);
+    assert_int_equal(rig_rows(rig, rows, 8), 4);
+    assert_true(rows[3].frames == 25 || rows[3].frames == 50);
+    assert_int_equal(rows[3].ended, SEGMENT_CRASH);
+    check(rig, &p);
+    if (p.n > 0)
+        fail_msg("%s", p.what[0]);
+}
+
+static bool is_usable(struct rig *rig)
+{
+    return volume_is_ok(rig->storage->volumes[0]);
+}
+
+/* The disk was full: the file has no end, and the chain goes on all the same. */
+static void a_file_without_room_for_its_end_is_a_link(void **state)
+{
+    struct rig *rig = *state;
+    struct segment_row rows[8];
+    struct problems p;
+    rig->params.segment_us = 4 * US_PER_S;
+    rig_open(rig);
+    rig_record(rig, "cam");
+    rig_pictures(rig, 60, 25);
+    rig_wait(rig, rig_is_written);
+    atomic_store(&rig->disk.write_error, -ENOSPC);
+    rig_pictures(rig, 50, 25);
+    rig_wait(rig, rig_is_written);
+    atomic_store(&rig->disk.write_error, 0);
+    rig_wait(rig, is_usable);
+    rig_pictures(rig, 50, 25);
+    rig_stop(rig);
+    assert_true(rig_rows(rig, rows, 8) >= 2);
+    check(rig, &p);
+    if (p.n > 0)
+        fail_msg("%s", p.what[0]);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
 
 int main(void)
@@ -389,6 +440,8 @@ int main(void)
         TEST(a_rebuilt_index_knows_the_chains_again),
         TEST(a_crash_does_not_end_the_chain),
         TEST(pictures_of_zeros_are_left_out),
+        TEST(an_end_does_not_vouch_for_the_pictures),
+        TEST(a_file_without_room_for_its_end_is_a_link),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
