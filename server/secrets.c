@@ -30,6 +30,16 @@ static int read_key(const char *path, uint8_t key[SECRET_KEY_BYTES], const char 
     return 0;
 }
 
+/* The name of a file is durable when its directory is. */
+static int sync_directory(const char *path, struct err *err)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int rc = fd < 0 || fsync(fd) < 0 ? err_set(err, -errno, "sync %s", path) : 0;
+    if (fd >= 0)
+        close(fd);
+    return rc;
+}
+
 /* Complete or not at all: written aside, synced, then linked into place without replacing. */
 static int make_key(const char *path, uint8_t key[SECRET_KEY_BYTES], const char *loss,
                     struct err *err)
@@ -55,9 +65,11 @@ static int open_key(const char *dir, const char *name, uint8_t key[SECRET_KEY_BY
     char *path = xasprintf("%s/%s", dir, name);
     err_clear(err);
     int rc = read_key(path, key, loss, err);
-    if (rc == -ENOENT)
+    if (rc == -ENOENT) {
         rc = make_key(path, key, loss, err);
-    else if (rc < 0 && rc != ERR_PARSE)
+        if (rc == 0)
+            rc = sync_directory(dir, err);
+    } else if (rc < 0 && rc != ERR_PARSE)
         err_set(err, rc, "read %s", path);
     free(path);
     return rc;
@@ -70,7 +82,9 @@ int secrets_open(const char *data_dir, struct secrets **out, struct err *err)
     struct secrets *s = xcalloc(1, sizeof *s);
     char *dir = xasprintf("%s/keys", data_dir);
     int rc = 0;
-    if (mkdir(dir, 0700) < 0 && errno != EEXIST)
+    if (mkdir(dir, 0700) == 0)
+        rc = sync_directory(data_dir, err);
+    else if (errno != EEXIST)
         rc = err_set(err, -errno, "create %s", dir);
     if (rc == 0)
         rc = open_key(dir, "camera.key", s->camera, "enter the cameras' passwords again", err);

@@ -22,6 +22,7 @@ struct walk {
     struct mark *marks;   /* one per fragment */
     size_t n_marks;
     struct segment_chain chain;
+    uint8_t key_id[CHAIN_KEY_ID_BYTES];
     bool has_hash;
     struct chain_value value; /* in front of the last fragment */
 };
@@ -87,6 +88,7 @@ static int walk_file(int fd, uint64_t bytes, struct walk *w, struct err *err)
     int rc = segment_reader_init(&r, fd, bytes, err);
     w->chain.has_before = r.has_chain;
     w->chain.before = r.before;
+    memcpy(w->key_id, r.key_id, sizeof w->key_id);
     while (rc >= 0 && (rc = segment_reader_next(&r, err)) == 1)
         note_fragment(w, &r);
     segment_reader_fini(&r);
@@ -142,11 +144,11 @@ static size_t find_torn(int fd, uint64_t bytes, const struct chain_key *key,
     return i;
 }
 
-/* Walks again, up to the fragment that is torn. */
+/* Walks again, up to the fragment that is torn. Values made with another key tell nothing. */
 static int leave_out_torn(int fd, uint64_t *bytes, const struct chain_key *key,
                           const struct segment_id *id, struct walk *w, struct err *err)
 {
-    if (!w->chain.has_before || !w->has_hash)
+    if (!w->chain.has_before || !w->has_hash || memcmp(w->key_id, key->id, sizeof w->key_id) != 0)
         return 0;
     size_t i = find_torn(fd, *bytes, key, id, w);
     if (i == w->n_marks)

@@ -18,6 +18,7 @@ enum journal_type {
     JOURNAL_UNLINK,     /* a */
     JOURNAL_RMDIR,      /* a */
     JOURNAL_RENAME,     /* a to b */
+    JOURNAL_LINK,       /* b is a second name of a */
     JOURNAL_WRITE,      /* n bytes of `file` at `at`; the data follows */
     JOURNAL_SIZE,       /* `file` has `at` bytes now */
     JOURNAL_ALLOC,      /* `file` has at least `at` bytes now, zeros if they are new */

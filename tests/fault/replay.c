@@ -72,7 +72,7 @@ static uint64_t draw(struct chance *c, uint64_t below)
 
 static bool is_name(const struct record *r)
 {
-    return r->head->type <= JOURNAL_RENAME;
+    return r->head->type <= JOURNAL_LINK;
 }
 
 static bool is_content(const struct record *r)
@@ -336,10 +336,11 @@ static struct name *name_of(struct names *names, const char *path, size_t n)
 static void apply_name(struct names *names, const struct record *rec)
 {
     struct name *a = name_of(names, rec->a, rec->head->n_a);
-    a->is_there = rec->head->type == JOURNAL_CREATE || rec->head->type == JOURNAL_MKDIR;
+    a->is_there = rec->head->type == JOURNAL_CREATE || rec->head->type == JOURNAL_MKDIR ||
+                  rec->head->type == JOURNAL_LINK;
     if (rec->head->type == JOURNAL_CREATE)
         a->object = rec->object;
-    if (rec->head->type != JOURNAL_RENAME)
+    if (rec->head->n_b == 0)
         return;
     int object = a->object;
     struct name *b = name_of(names, rec->b, rec->head->n_b);

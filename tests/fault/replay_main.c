@@ -8,9 +8,9 @@
 
 static const char *const names[] = {
     [JOURNAL_CREATE] = "create", [JOURNAL_MKDIR] = "mkdir",   [JOURNAL_UNLINK] = "unlink",
-    [JOURNAL_RMDIR] = "rmdir",   [JOURNAL_RENAME] = "rename", [JOURNAL_WRITE] = "write",
-    [JOURNAL_SIZE] = "size",     [JOURNAL_ALLOC] = "alloc",   [JOURNAL_SYNC] = "sync",
-    [JOURNAL_SYNCED] = "synced", [JOURNAL_NOTE] = "note",
+    [JOURNAL_RMDIR] = "rmdir",   [JOURNAL_RENAME] = "rename", [JOURNAL_LINK] = "link",
+    [JOURNAL_WRITE] = "write",   [JOURNAL_SIZE] = "size",     [JOURNAL_ALLOC] = "alloc",
+    [JOURNAL_SYNC] = "sync",     [JOURNAL_SYNCED] = "synced", [JOURNAL_NOTE] = "note",
 };
 
 static void print(const struct replay *r)

@@ -318,22 +318,33 @@ int rmdir(const char *name)
     return unlinkat(AT_FDCWD, name, AT_REMOVEDIR);
 }
 
-int renameat(int from_fd, const char *from, int to_fd, const char *to)
+static int name_again(enum journal_type type, int from_fd, const char *from, int to_fd,
+                      const char *to)
 {
     char a[PATH_BYTES], b[PATH_BYTES];
     const char *rest_a = path_at(from_fd, from, a) ? below_root(a) : NULL;
     const char *rest_b = path_at(to_fd, to, b) ? below_root(b) : NULL;
-    if (rest_a == NULL || rest_b == NULL)
-        return (int)syscall(SYS_renameat, from_fd, from, to_fd, to);
-    if (is_refused_path(TAP_REMOVE, b))
+    bool is_watched = rest_a != NULL && rest_b != NULL;
+    if (is_watched && is_refused_path(TAP_REMOVE, b))
         return -1;
     pthread_mutex_lock(&tap.lock);
-    step(!is_catalogue(rest_b));
-    int rc = (int)syscall(SYS_renameat, from_fd, from, to_fd, to);
-    if (rc == 0)
-        note_path(JOURNAL_RENAME, 0, rest_a, rest_b);
+    step(is_watched && !is_catalogue(rest_b));
+    int rc = type == JOURNAL_LINK ? (int)syscall(SYS_linkat, from_fd, from, to_fd, to, 0)
+                                  : (int)syscall(SYS_renameat2, from_fd, from, to_fd, to, 0);
+    if (rc == 0 && is_watched)
+        note_path(type, 0, rest_a, rest_b);
     pthread_mutex_unlock(&tap.lock);
     return rc;
+}
+
+int renameat(int from_fd, const char *from, int to_fd, const char *to)
+{
+    return name_again(JOURNAL_RENAME, from_fd, from, to_fd, to);
+}
+
+int link(const char *from, const char *to)
+{
+    return name_again(JOURNAL_LINK, AT_FDCWD, from, AT_FDCWD, to);
 }
 
 int rename(const char *from, const char *to)

@@ -564,6 +564,19 @@ static void a_closed_file_without_its_row_is_adopted(void **state)
     rig_check(rig);
 }
 
+/* Without the key nobody can tell whether the newest fragments are what was written; they stay. */
+static void a_lost_key_costs_no_recording(void **state)
+{
+    static const uint8_t another[CHAIN_KEY_BYTES] = {1};
+    struct bench *b = *state;
+    struct rig *rig = b->rig;
+    shell(b, "mkdir live");
+    assert_int_equal(in_child(b, crash, 0), 0);
+    rig->params.secret = another;
+    rig_open(rig);
+    assert_int_equal(rig_check(rig), 8 * GROUP);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -579,6 +592,7 @@ int main(void)
         TEST(killed_while_taking_a_volume),
         TEST(killed_while_holding),
         TEST(a_closed_file_without_its_row_is_adopted),
+        TEST(a_lost_key_costs_no_recording),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
