@@ -115,6 +115,7 @@ class Rookery:
         self.config = os.path.join(self.folder, "rookery.yaml")
         self.process = None
         self.token = None
+        self.env = {}  # more for the server's own
         with open(self.config, "w", encoding="utf-8") as f:
             f.write(f'data_dir: "{self.data_dir}"\nhttp: {{listen: "127.0.0.1:{self.port}", tls: off}}\n'
                     f"{'' if 'rtsp:' in config else 'rtsp: {listen: off}'}\n"
@@ -126,7 +127,7 @@ class Rookery:
                               capture_output=True, text=True, check=False)
 
     def start(self):
-        env = dict(os.environ, ROOKERY_ADMIN_PASSWORD=PASSWORD)
+        env = dict(os.environ, ROOKERY_ADMIN_PASSWORD=PASSWORD, **self.env)
         self.process = Process([SERVER, "serve", "--config", self.config], os.path.join(self.folder, "server.log"), env)
 
         def is_ready():

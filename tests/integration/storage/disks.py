@@ -1,0 +1,140 @@
+"""What tests of recordings share: a district of many cameras, the tap (tests/fault) around the server, its journal and
+its faults, and segment files read box by box."""
+
+import errno
+import glob
+import mmap
+import os
+import struct
+import subprocess
+
+from rookery import ROOT, now, parse_time
+
+CHECK = os.environ.get("ROOKERY_CHECK_BUILD", os.path.join(ROOT, "build", "check"))
+TAP = os.path.join(CHECK, "librookery-tap.so")
+REPLAY = os.path.join(CHECK, "fault-replay")
+HEADER = "township,institution_id,institution_name,camera_id,camera_name,area_type,main_url,sub_url,username,password,record"
+TINY = {"scene": "corridor", "size": "160x120", "fps": 5, "gop": 5, "bitrate": 100000}
+
+CREATE, WRITE, SYNC, REMOVE, SPACE = (1 << n for n in range(5))
+CHANGE = CREATE | WRITE | SYNC | REMOVE
+
+
+def set_up_district(rookery, rows):
+    path = os.path.join(rookery.folder, "district.csv")
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(HEADER + "\n")
+        for name, url in rows:
+            f.write(f"甲镇,i-1,一号园,{name},{name},corridor,{url},,,,main\n")
+    out = rookery.command("import", path)
+    assert out.returncode == 0, out.stderr
+
+
+def recordings(rookery, camera, seconds=900):
+    return rookery.get(f"/cameras/{camera}/recordings", **{"from": now(-seconds), "to": now(5)})
+
+
+def spans(rookery, camera, seconds=900):
+    """[(from, to, frames)] in seconds."""
+    return [(parse_time(s["from"]).timestamp(), parse_time(s["to"]).timestamp(), s["frames"])
+            for s in recordings(rookery, camera, seconds)["spans"]]
+
+
+def gaps(rookery, camera, since):
+    """[(from, to, cause)] that begin after `since`, the one at the end left out: it only is not recorded yet."""
+    found = recordings(rookery, camera)
+    end = max((s["to"] for s in found["spans"]), default="")
+    return [(parse_time(g["from"]).timestamp(), parse_time(g["to"]).timestamp(), g["cause"])
+            for g in found["gaps"] if g["from"] < end and parse_time(g["from"]).timestamp() >= since]
+
+
+def uncovered(inner, outer, slack):
+    """What of the spans `inner` is not in the spans `outer`."""
+    missing = []
+    for start, end, _ in inner:
+        if not any(o_start <= start + slack and end - slack <= o_end for o_start, o_end, _ in outer):
+            missing.append((start, end))
+    return missing
+
+
+class Tap:
+    """Stands between the server and its disks."""
+
+    SIZE = 8 + 8 * 256
+
+    def __init__(self, rookery, root, journal=None):
+        self.path = os.path.join(rookery.folder, "tap-control")
+        with open(self.path, "wb") as f:
+            f.write(bytes(self.SIZE))
+        with open(self.path, "r+b") as f:
+            self.map = mmap.mmap(f.fileno(), self.SIZE)
+        self.n = 0
+        rookery.env = {"LD_PRELOAD": TAP, "ROOKERY_TAP_ROOT": os.path.realpath(root),
+                       "ROOKERY_TAP_CONTROL": self.path}
+        if journal is not None:
+            rookery.env["ROOKERY_TAP_JOURNAL"] = journal
+
+    def rule(self, path, ops, error=0, delay_ms=0):
+        """From now on; returns what ends it."""
+        n = self.n
+        self.n = (n + 1) % 8
+        at = 8 + n * 256
+        self.map[at + 16:at + 256] = os.path.realpath(path).encode().ljust(240, b"\0")
+        self.map[at + 4:at + 16] = struct.pack("=iII", error, delay_ms, 0)
+        self.map[at:at + 4] = struct.pack("=I", ops)
+
+        def end():
+            self.map[at:at + 4] = bytes(4)
+            return struct.unpack("=I", self.map[at + 12:at + 16])[0]
+        return end
+
+    def shift_wall(self, seconds):
+        self.map[0:8] = struct.pack("=q", int(seconds * 1_000_000))
+
+
+def has_tap():
+    return os.path.exists(TAP) and os.path.exists(REPLAY)
+
+
+# --- segments ---
+
+def segments(root):
+    return sorted(glob.glob(os.path.join(root, "**", "*.mp4"), recursive=True))
+
+
+def boxes(data):
+    at = 0
+    while at + 8 <= len(data):
+        size = int.from_bytes(data[at:at + 4], "big")
+        if size < 8 or at + size > len(data):
+            return
+        yield at, size, data[at + 4:at + 8]
+        at += size
+
+
+def fragments(data):
+    """[(wall clock of the first picture, offset behind the fragment)]"""
+    found, wall = [], None
+    for at, size, kind in boxes(data):
+        if kind == b"prft":
+            ntp = int.from_bytes(data[at + 16:at + 24], "big")
+            wall = (ntp >> 32) - 2208988800 + (ntp & 0xFFFFFFFF) / 2**32
+        elif kind == b"mdat" and wall is not None:
+            found.append((wall, at + size))
+            wall = None
+    return found
+
+
+# --- the journal ---
+
+def read_journal(path):
+    """[(wall clock in seconds, what)] per record."""
+    out = subprocess.run([REPLAY, path], capture_output=True, check=True).stdout.decode(errors="replace")
+    return [(int(line.split(" ", 3)[2]) / 1e6, line.split(" ", 4)[3]) for line in out.splitlines()]
+
+
+def cut(journal, at, seed, directory):
+    subprocess.run([REPLAY, journal, str(at), str(seed), directory], check=True)
+
+
+ERRORS = {"EIO": errno.EIO, "EROFS": errno.EROFS, "ENOSPC": errno.ENOSPC}
