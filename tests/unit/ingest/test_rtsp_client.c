@@ -790,6 +790,31 @@ static void finds_its_way_after_a_little_garbage(void **state)
     assert_int_equal(rig->session->end.verdict, SESSION_VERDICT_NONE);
 }
 
+static void lose_framing(struct rig *rig)
+{
+    feed(rig, "\x24\x61\x20\xeb lost bytes", 15);
+    for (int i = 0; i < 3; i++)
+        send_frame(rig, 0, 96);
+}
+
+/* Five are borne, whether or not pictures were lost by them. */
+static void I1_gives_up_at_the_sixth_loss_of_a_minute(void **state)
+{
+    struct rig *rig = *state;
+    to_playing(rig);
+    for (int i = 0; i < 20; i++) {
+        lose_framing(rig);
+        wait_s(rig, 13);
+    }
+    wait_s(rig, 61);
+    for (int i = 0; i < 5; i++)
+        lose_framing(rig);
+    assert_int_equal(rig->session->parser.n_losses, 25);
+    assert_int_equal(rig->session->end.verdict, SESSION_VERDICT_NONE);
+    lose_framing(rig);
+    assert_end(rig, SESSION_VERDICT_FAILED, CAUSE_PROTOCOL);
+}
+
 /* --- keepalive --- */
 
 static void K3_P4_keeps_alive_in_time(void **state)
@@ -1069,6 +1094,7 @@ int main(void)
         T(F6_refuses_a_web_server),
         T(gives_up_on_endless_garbage),
         T(finds_its_way_after_a_little_garbage),
+        T(I1_gives_up_at_the_sixth_loss_of_a_minute),
         T(K3_P4_keeps_alive_in_time),
         T(K1_falls_back_to_options),
         T(K9_answers_the_camera),
