@@ -154,7 +154,7 @@ void reader__stand(struct reader *r, size_t i, struct sample_gap gap)
     r->key = r->next = group_start(&r->w, i);
     r->passed = 0;
     r->due = (struct sample_gap){0};
-    r->needs_key = r->is_after_loss = false;
+    r->needs_key = false;
     r->given_us = 0;
     r->position = (struct reader_at){
         .wall_us = reader__shown_us(&r->w, i, r->key), .is_key = i == r->key, .gap = gap};

@@ -85,7 +85,7 @@ struct reader_item {
     struct packet *pkt; /* the caller's */
     struct sample_place place;
     uint32_t duration;     /* ticks */
-    bool is_after_loss;    /* something before it could not be read */
+    bool is_after_skip;    /* pictures before it were passed over: not wanted, or not readable */
     struct sample_gap gap; /* between it and the one read before; to_us 0 = none */
 };
 

@@ -21,9 +21,8 @@ struct reader {
     size_t next;           /* in the window */
     uint64_t passed;       /* offset of the sample before `next`; 0 = begins anew */
     struct sample_gap due; /* in front of the next picture */
-    bool needs_key;        /* something could not be read */
-    bool is_after_loss;
-    int64_t given_us; /* wall clock of the newest key frame given; 0 = none */
+    bool needs_key;        /* a picture was passed over */
+    int64_t given_us;      /* wall clock of the newest key frame given; 0 = none */
 };
 
 /* What is asked for behind the window came: */

@@ -22,20 +22,20 @@ static bool give(struct reader *r, size_t i, struct reader_item *out)
     if (sample_read(r->w.map, i, &pkt, &err) < 0 || pkt->format == NULL) {
         log_debug(r->camera, "reader: %s", err.msg);
         packet_unref(&pkt);
-        r->needs_key = r->is_after_loss = true;
+        r->needs_key = true;
         return false;
     }
     *out = (struct reader_item){.pkt = pkt,
                                 .place = reader__place(&r->w, i),
                                 .duration = s->duration,
-                                .is_after_loss = r->is_after_loss};
+                                .is_after_skip = s->is_video && r->needs_key};
     if (!s->is_video)
         return true;
     pkt->wall_us = reader__shown_us(&r->w, i, r->key);
     out->gap = r->due;
     r->position = (struct reader_at){.wall_us = pkt->wall_us, .is_key = s->is_key, .gap = r->due};
     r->due = (struct sample_gap){0};
-    r->needs_key = r->is_after_loss = false;
+    r->needs_key = false;
     r->given_us = s->is_key ? s->wall_us : r->given_us;
     return true;
 }
@@ -85,6 +85,7 @@ int reader_read(struct reader *r, const struct reader_want *want, struct reader_
             }
             if (is_wanted_now && give(r, i, out))
                 return READER_FOUND;
+            r->needs_key |= s->is_video; /* those behind it need it */
         }
         int rc = read_on(r, err);
         if (rc != READER_FOUND)
