@@ -72,6 +72,23 @@ static int read_at(const json_t *o, struct wall_command *out, struct err *err)
     return 0;
 }
 
+static int read_pick(const json_t *o, struct wall_command *out, struct err *err)
+{
+    static const char *const names[] = {[READER_AT] = "at",
+                                        [READER_BEFORE] = "before",
+                                        [READER_KEY_BEFORE] = "key_before",
+                                        [READER_KEY_AFTER] = "key_after"};
+    const json_t *v = json_object_get(o, "pick");
+    if (!v || json_is_null(v))
+        return 0;
+    for (size_t i = 0; json_is_string(v) && i < ARRAY_LEN(names); i++) {
+        out->pick = (enum reader_pick)i;
+        if (!strcmp(json_string_value(v), names[i]))
+            return 0;
+    }
+    return bad(err, "pick is one of at, before, key_before, key_after");
+}
+
 static int read_playing(const json_t *o, struct wall_command *out, struct err *err)
 {
     if (!read_speed(o, out))
@@ -119,11 +136,13 @@ static int read_layout(const json_t *o, struct wall_command *out, struct err *er
 static int read_members(const json_t *o, struct wall_command *out, struct err *err)
 {
     const json_t *t;
+    int rc;
     switch (out->type) {
     case WALL_SUBSCRIBE:
         return read_subscribe(o, out, err);
     case WALL_SEEK:
-        return read_at(o, out, err);
+        rc = read_at(o, out, err);
+        return rc < 0 ? rc : read_pick(o, out, err);
     case WALL_SPEED:
         return read_playing(o, out, err);
     case WALL_LAYOUT:
@@ -275,6 +294,13 @@ void wall_print_gap(struct buf *out, struct wall_subject s, int64_t from_us, int
     json_object_set_new(o, "from", time_of(from_us));
     json_object_set_new(o, "to", time_of(to_us));
     json_object_set_new(o, "cause", text_of(cause));
+    put(out, o);
+}
+
+void wall_print_picked(struct buf *out, struct wall_subject s, int64_t at_us)
+{
+    json_t *o = object_of("picked", &s);
+    json_object_set_new(o, "at", time_of(at_us));
     put(out, o);
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "delivery/wall.h"
+#include "media/reader.h"
 
 enum wall_type {
     WALL_SUBSCRIBE,
@@ -23,12 +24,13 @@ enum wall_type {
 struct wall_command {
     enum wall_type type;
     uint16_t tile;
-    uint32_t gen;     /* subscribe, seek */
-    char camera[65];  /* subscribe */
-    char stream[8];   /* subscribe: "auto", "main", "sub" */
-    bool wants_audio; /* subscribe */
-    bool is_live;     /* subscribe, seek: no time was given, or "live" */
-    int64_t at_us;    /* subscribe, seek, when !is_live */
+    uint32_t gen;          /* subscribe, seek */
+    char camera[65];       /* subscribe */
+    char stream[8];        /* subscribe: "auto", "main", "sub" */
+    bool wants_audio;      /* subscribe */
+    bool is_live;          /* subscribe, seek: no time was given, or "live" */
+    int64_t at_us;         /* subscribe, seek, when !is_live */
+    enum reader_pick pick; /* seek */
     bool has_speed, has_paused;
     double speed;
     bool is_paused;
@@ -57,6 +59,7 @@ void wall_print_format(struct buf *out, struct wall_subject s, const struct form
 void wall_print_state(struct buf *out, struct wall_subject s, const struct wall_state *state);
 void wall_print_gap(struct buf *out, struct wall_subject s, int64_t from_us, int64_t to_us,
                     const char *cause);
+void wall_print_picked(struct buf *out, struct wall_subject s, int64_t at_us);
 void wall_print_end(struct buf *out, struct wall_subject s, int64_t at_us);
 void wall_print_dropped(struct buf *out, struct wall_subject s, uint64_t n_packets);
 

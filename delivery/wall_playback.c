@@ -12,18 +12,21 @@ static void on_timer(void *ctx)
     wall__playback_advance(ctx);
 }
 
-void wall__playback_start(struct wall_tile *tile, int64_t at_us)
+void wall__playback_start(struct wall_tile *tile, int64_t at_us, enum reader_pick pick)
 {
     struct wall *wall = tile->conn->wall;
     struct playback *p = xcalloc(1, sizeof *p);
     p->wall = wall;
     p->tile = tile;
-    p->source = tile->source;
+    p->reader = reader_create(&(struct reader_params){.source = tile->source,
+                                                      .camera_id = tile->camera,
+                                                      .stream = tile->stream,
+                                                      .wants_audio = tile->wants_audio});
     str_copy(p->camera, sizeof p->camera, tile->camera);
-    str_copy(p->stream, sizeof p->stream, tile->stream);
     p->wants_audio = tile->wants_audio;
     p->speed = tile->speed;
     p->at_us = at_us;
+    p->pick = pick;
     timer_init(&p->timer, wall->loop, on_timer, p);
     tile->playback = p;
     wall->n_playbacks++;
@@ -57,6 +60,15 @@ void wall__playback_stop(struct wall_tile *tile)
         wall__playback_free(p);
 }
 
+void wall__playback_picked(struct playback *p, int64_t at_us)
+{
+    struct buf text;
+    buf_init(&text, 0);
+    p->at_us = at_us;
+    wall_print_picked(&text, p->tile->subject, at_us);
+    wall__conn_say(p->tile->conn, &text);
+}
+
 void wall__playback_end(struct playback *p, int64_t at_us)
 {
     p->is_over = true;
@@ -80,7 +92,7 @@ void wall__playback_fail(struct playback *p, int rc, const char *detail)
 
 static int64_t axis_us(const struct playback *p, const struct playback_item *item)
 {
-    uint32_t timescale = p->clocks[item->pkt->is_video].timescale;
+    uint32_t timescale = p->clocks[item->read.pkt->is_video].timescale;
     return item->dts / timescale * US_PER_S + item->dts % timescale * US_PER_S / timescale;
 }
 
@@ -149,7 +161,7 @@ static int64_t ahead_us(const struct playback *p)
 static bool has_picture_ready(const struct playback *p)
 {
     for (size_t i = 0; i < p->n_ready; i++)
-        if (p->ready[(p->first_ready + i) % READY_MAX].pkt->is_video)
+        if (p->ready[(p->first_ready + i) % READY_MAX].read.pkt->is_video)
             return true;
     return false;
 }
@@ -159,14 +171,15 @@ static int64_t wait_us(struct playback *p, const struct playback_item *item)
 {
     if (!p->tile->is_visible)
         return -1;
-    if (!wall__sending_has_room(p->tile->sending, item->pkt->size, loop_mono_us(p->wall->loop))) {
+    if (!wall__sending_has_room(p->tile->sending, item->read.pkt->size,
+                                loop_mono_us(p->wall->loop))) {
         p->is_blocked = true;
         return -1;
     }
     if (!p->is_shown)
         return 0;
     /* sound that was recorded ahead of its picture must not hold up the pictures behind it */
-    if (!item->pkt->is_video && has_picture_ready(p))
+    if (!item->read.pkt->is_video && has_picture_ready(p))
         return 0;
     if (p->tile->is_paused)
         return p->n_steps > 0 ? 0 : -1;
@@ -196,7 +209,7 @@ static void take_format(struct playback *p, struct format *video)
     fragment_unref(&init);
 }
 
-static void say_gap(struct playback *p, const struct playback_gap *gap)
+static void say_gap(struct playback *p, const struct sample_gap *gap)
 {
     struct buf text;
     buf_init(&text, 0);
@@ -228,7 +241,7 @@ static void note_shown(struct playback *p, const struct playback_item *item)
             p->n_steps--;
         if (p->tile->is_paused)
             p->cursor_us = p->sent_us;
-    } else if (item->pkt->wall_us >= p->at_us) {
+    } else if (item->read.pkt->wall_us >= p->at_us) {
         p->is_shown = true;
         anchor(p, p->sent_us, should_run(p));
     }
@@ -236,16 +249,16 @@ static void note_shown(struct playback *p, const struct playback_item *item)
 
 static void send_item(struct playback *p, const struct playback_item *item)
 {
-    struct packet *pkt = item->pkt;
-    if (item->gap.to_us != 0)
-        say_gap(p, &item->gap);
+    struct packet *pkt = item->read.pkt;
+    if (item->read.gap.to_us != 0)
+        say_gap(p, &item->read.gap);
     if (!is_fit(p, pkt))
         return;
     struct fragment *f =
-        fragment_create(pkt, item->dts, item->duration, ++p->n_sent, item->is_after_hole);
+        fragment_create(pkt, item->dts, item->read.duration, ++p->n_sent, item->is_after_hole);
     if (!f)
         return;
-    wall__send_media(p->tile, f, 0, item->duration);
+    wall__send_media(p->tile, f, 0, item->read.duration);
     fragment_unref(&f);
     if (pkt->is_video)
         note_shown(p, item);
@@ -262,8 +275,8 @@ static int64_t send_due(struct playback *p)
         send_item(p, item);
         p->first_ready = (p->first_ready + 1) % READY_MAX;
         p->n_ready--;
-        p->ready_bytes -= item->pkt->size;
-        packet_unref(&item->pkt);
+        p->ready_bytes -= item->read.pkt->size;
+        packet_unref(&item->read.pkt);
     }
     if (p->over_at_us != 0 && !p->is_rewind_due) {
         int64_t at_us = p->over_at_us;

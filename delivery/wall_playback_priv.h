@@ -5,36 +5,22 @@
 #include "base/clock.h"
 #include "delivery/track_clock.h"
 #include "delivery/wall_priv.h"
+#include "media/reader.h"
 
 #define READY_MAX       128 /* packets read ahead, */
 #define READY_MIN       32  /* and with fewer more are read */
 #define READY_MIN_BYTES (1u << 20)
-#define BATCH_MAX       64              /* packets of one read, */
-#define BATCH_MAX_BYTES (1u << 20)      /* and bytes, unless one alone is larger */
-#define EDGE_US         (15 * US_PER_S) /* the end of a recording so near to now may still grow */
-
-struct playback_gap {
-    int64_t from_us, to_us; /* to_us 0 = none */
-    char cause[24];
-};
+#define BATCH_MAX       64         /* packets of one read, */
+#define BATCH_BYTES     (1u << 20) /* and none more after so many bytes */
 
 /* A packet read, with its place on the tile's time axis. */
 struct playback_item {
-    struct packet *pkt;
+    struct reader_item read;
     int64_t dts;
-    uint32_t duration;
     bool is_after_hole;
-    struct playback_gap gap; /* before it */
     /* as they were before it, to read it again */
     struct axis axis;
     struct track_clock clock;
-};
-
-/* A sample chosen to be read. */
-struct playback_pick {
-    size_t index;
-    struct playback_gap gap;
-    struct packet *pkt; /* NULL: could not be read */
 };
 
 struct playback_job;
@@ -42,37 +28,27 @@ struct playback_job;
 struct playback {
     struct wall *wall;
     struct wall_tile *tile; /* NULL: stopped; freed when the job under way is done */
-    struct source *source;
-    char camera[65], stream[8];
+    char camera[65];
     bool wants_audio;
     double speed;
-    int64_t at_us; /* where it begins */
+    int64_t at_us; /* where it begins: the first picture shown is not earlier */
+    enum reader_pick pick;
     struct timer timer;
     bool is_over;       /* end or error was told; until a seek */
     int64_t over_at_us; /* the end is told when what was read is sent; 0 = no */
     bool is_advancing;
 
     /* reading: wall_reader.c */
+    struct reader *reader;    /* the job's while one is under way */
     struct playback_job *job; /* under way */
-    struct sample_map *map;
-    size_t next;           /* in map */
-    bool is_started;       /* the first picture was found, */
-    bool is_gap_due;       /* before the next picture */
-    bool is_passing;       /* and passed */
-    int64_t retry_mono_us; /* no new job before */
-    int64_t key_us;        /* of the newest group read from: the next map begins there */
-    bool has_last[2];      /* audio, video */
-    int64_t last_dts[2];
-    int64_t last_us;   /* wall clock of the newest picture passed, */
-    int64_t picked_us; /* of the newest picture picked */
-    int64_t end_us;    /* wall clock at the end of the newest picture passed */
-    int64_t to_us;     /* what the newest map was asked for */
-    int64_t window_us; /* how much more the next one is */
-    size_t max_samples;
-    bool needs_key;     /* something could not be read */
-    bool is_rewind_due; /* what was read ahead is to be read again, after the job under way */
-    bool is_after_hole; /* so what is read next does not follow what was sent */
-    struct playback_gap open_gap; /* belongs to the next picture picked */
+    bool is_started;          /* the picture to begin with was found */
+    int64_t retry_mono_us;    /* no new job before */
+    int64_t end_us;           /* wall clock at the end of the newest picture read */
+    bool is_rewind_due;       /* what was read ahead is to be read again, after the job under way */
+    bool is_return_due;       /* the next job reads on from return_to */
+    struct sample_place return_to;
+    struct sample_gap open_gap; /* belongs to the next picture read */
+    bool is_after_hole;         /* what is read next does not follow what was sent */
 
     /* read, not sent yet: a ring */
     struct playback_item ready[READY_MAX];
@@ -82,7 +58,7 @@ struct playback {
 
     /* sending: wall_playback.c */
     struct format *video, *audio; /* of the init segment sent */
-    struct format *next_audio;    /* of the map */
+    struct format *next_audio;    /* of what is read */
     uint32_t n_sent;
     bool is_waiting_key;               /* a format without its key frame */
     bool is_shown;                     /* the picture of `at` was sent: from here on it is paced */
@@ -110,6 +86,8 @@ int64_t wall__playback_cursor_us(struct playback *p);
 /* Sends what is due. */
 void wall__playback_advance(struct playback *p);
 void wall__playback_free(struct playback *p);
+/* Tells the page which picture was picked: it begins with it. */
+void wall__playback_picked(struct playback *p, int64_t at_us);
 /* Tells the page why nothing more comes. */
 void wall__playback_end(struct playback *p, int64_t at_us);
 void wall__playback_fail(struct playback *p, int rc, const char *detail);

@@ -136,7 +136,7 @@ void wall__send_media(struct wall_tile *tile, struct fragment *f, unsigned flags
                       uint32_t duration);
 
 /* --- wall_playback.c --- */
-void wall__playback_start(struct wall_tile *tile, int64_t at_us);
+void wall__playback_start(struct wall_tile *tile, int64_t at_us, enum reader_pick pick);
 void wall__playback_stop(struct wall_tile *tile);
 void wall__playback_changed(struct playback *p); /* speed, pause or visibility of the tile */
 void wall__playback_step(struct playback *p);

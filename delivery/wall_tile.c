@@ -171,7 +171,7 @@ static void stop_showing(struct wall_tile *tile)
 }
 
 /* Live or recorded, as the tile says. May close the tile. */
-static void start_showing(struct wall_tile *tile, int64_t at_us)
+static void start_showing(struct wall_tile *tile, int64_t at_us, enum reader_pick pick)
 {
     struct wall_grant grant;
     int rc = resolve(tile, &grant);
@@ -198,7 +198,7 @@ static void start_showing(struct wall_tile *tile, int64_t at_us)
         watch_hub(tile, grant.hub);
     } else {
         tile->source = grant.source;
-        wall__playback_start(tile, at_us);
+        wall__playback_start(tile, at_us, pick);
     }
     hub_unref(&grant.hub);
 }
@@ -245,7 +245,7 @@ void wall__tile_subscribe(struct wall_conn *conn, const struct wall_command *cmd
     conn->tiles = tile;
     conn->n_tiles++;
     conn->wall->stats.n_tiles++;
-    start_showing(tile, cmd->at_us);
+    start_showing(tile, cmd->at_us, READER_AT);
 }
 
 void wall__tile_seek(struct wall_tile *tile, const struct wall_command *cmd)
@@ -253,7 +253,7 @@ void wall__tile_seek(struct wall_tile *tile, const struct wall_command *cmd)
     stop_showing(tile);
     tile->subject.gen = cmd->gen;
     tile->is_live = cmd->is_live;
-    start_showing(tile, cmd->at_us);
+    start_showing(tile, cmd->at_us, cmd->pick);
 }
 
 void wall__tile_speed(struct wall_tile *tile, const struct wall_command *cmd)

@@ -169,6 +169,12 @@ static int64_t sounds_before(int64_t picture)
     return (picture * 4800 + 1023) / 1024;
 }
 
+/* Sound k of a run stands anywhere but where a picture or other sound begins. */
+static uint64_t sound_at(int64_t k)
+{
+    return (uint64_t)(k / 63 * 64 + 1 + k % 63);
+}
+
 static void add_group(struct builder *b, const struct rig_run *run, int64_t key, uint16_t file)
 {
     struct rig_source *s = b->s;
@@ -204,7 +210,7 @@ static void add_group(struct builder *b, const struct rig_run *run, int64_t key,
                                     .dts = (i - first_sound(run)) * 1024,
                                     .duration = 1024,
                                     .size = 8,
-                                    .offset = 0,
+                                    .offset = sound_at(i - first_sound(run)),
                                     .file = file,
                                     .format = (uint16_t)(2 * file + 1)});
     }

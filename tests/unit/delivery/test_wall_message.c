@@ -44,6 +44,15 @@ static void reads_the_messages_of_the_specification(void **state)
 
     assert_int_equal(parse("{\"type\":\"seek\",\"tile\":3,\"gen\":3,\"at\":\"live\"}", &c), 0);
     assert_true(c.type == WALL_SEEK && c.is_live);
+    assert_int_equal(
+        parse("{\"type\":\"seek\",\"tile\":3,\"gen\":4,\"at\":\"2026-11-23T04:05:06Z\"}", &c), 0);
+    assert_int_equal(c.pick, READER_AT);
+    assert_int_equal(
+        parse("{\"type\":\"seek\",\"tile\":3,\"gen\":4,\"at\":\"2026-11-23T04:05:06Z\","
+              "\"pick\":\"key_before\"}",
+              &c),
+        0);
+    assert_int_equal(c.pick, READER_KEY_BEFORE);
     assert_int_equal(parse("{\"type\":\"speed\",\"tile\":3,\"speed\":16,\"paused\":false}", &c), 0);
     assert_true(c.speed == 16);
     assert_int_equal(parse("{\"type\":\"step\",\"tile\":65535}", &c), 0);
@@ -80,6 +89,8 @@ static void refuses_what_it_does_not_understand(void **state)
         "{\"type\":\"subscribe\",\"tile\":1,\"gen\":1,\"camera\":\"c\",\"at\":7}",
         "{\"type\":\"subscribe\",\"tile\":1,\"gen\":1,\"camera\":\"c\",\"speed\":3}",
         "{\"type\":\"seek\",\"tile\":1,\"gen\":1}",
+        "{\"type\":\"seek\",\"tile\":1,\"gen\":1,\"at\":\"2026-11-23T04:05:06Z\",\"pick\":\"best\"}",
+        "{\"type\":\"seek\",\"tile\":1,\"gen\":1,\"at\":\"2026-11-23T04:05:06Z\",\"pick\":1}",
         "{\"type\":\"speed\",\"tile\":1,\"speed\":\"2\"}",
         "{\"type\":\"speed\",\"tile\":1,\"paused\":\"no\"}",
         "{\"type\":\"layout\"}",

@@ -18,6 +18,7 @@ static struct play_rig *rig_with(void **state, const struct rig_run *runs, size_
     p->wall = *state;
     memcpy(p->runs, runs, n * sizeof *runs);
     rig_source_init(&p->source, p->runs, n);
+    p->source.clock = &p->wall->clock.clock.clock;
     p->wall->cameras[1].source = &p->source.source;
     return p;
 }
@@ -462,14 +463,75 @@ static void waits_for_a_slow_connection(void **state)
     done(p);
 }
 
-static void maps_that_are_cut_are_followed(void **state)
+static void short_windows_are_followed(void **state)
 {
     struct play_rig *p = rig_with(state, one_hour, 1);
-    p->source.cut_after = 50;
+    p->source.n_groups = 1;
     play(p, -HOUR, ",\"speed\":4");
     wall_rig_advance_ms(p->wall, 20000);
     p->wall->n_read = 0;
     expect_pictures(p, -HOUR, -HOUR + 800);
+    done(p);
+}
+
+/* --- a seek that picks --- */
+
+static const struct rig_run two_runs[] = {{.from = -HOUR, .to = -HOUR + 130, .mark = 16},
+                                          {.from = -HOUR + 6000, .to = -HOUR + 7000, .mark = 16}};
+
+/* The page is paused; `at` is told to the millisecond, as pages do. The pictures that come are
+ * those from the key frame to the one picked, and nothing more. */
+static void expect_pick(struct play_rig *p, int64_t at, const char *pick, int64_t picked)
+{
+    static int gen = 100;
+    char text[256], time[CLOCK_RFC3339_BYTES];
+    snprintf(text, sizeof text,
+             "{\"type\":\"seek\",\"tile\":5,\"gen\":%d,\"at\":\"%s\",\"pick\":\"%s\"}", ++gen,
+             rfc3339_print(rig_time(at), time), pick);
+    p->wall->n_read = p->wall->n_messages;
+    wall_rig_send(p->wall, text);
+    struct rig_message *m = wall_rig_find(p->wall, "picked");
+    assert_string_equal(rig_text(m, "at"), rfc3339_print(rig_time(picked), time));
+    assert_int_equal(rig_int(m, "gen"), gen);
+    int64_t run = picked < -HOUR + 6000 ? -HOUR : -HOUR + 6000;
+    expect_pictures(p, run + (picked - run) / RIG_GOP * RIG_GOP, picked + 1);
+    assert_null(next_picture(p));
+}
+
+static void steps_back_by_a_picture(void **state)
+{
+    struct play_rig *p = rig_with(state, two_runs, 2);
+    play(p, -HOUR + 45, ",\"paused\":true");
+    for (int64_t at = -HOUR + 45; at > -HOUR; at--)
+        expect_pick(p, at, "before", at - 1);
+    expect_pick(p, -HOUR, "before", -HOUR);              /* there is nothing before it */
+    expect_pick(p, -HOUR + 6000, "before", -HOUR + 129); /* over a gap */
+    expect_pick(p, -HOUR + 3000, "before", -HOUR + 129);
+    expect_pick(p, -HOUR + 6001, "before", -HOUR + 6000);
+    done(p);
+}
+
+static void steps_by_a_key_frame(void **state)
+{
+    struct play_rig *p = rig_with(state, two_runs, 2);
+    play(p, -HOUR + 45, ",\"paused\":true");
+    expect_pick(p, -HOUR + 45, "key_before", -HOUR + 40);
+    expect_pick(p, -HOUR + 40, "key_before", -HOUR + 20);
+    expect_pick(p, -HOUR + 6000, "key_before", -HOUR + 120);
+    expect_pick(p, -HOUR + 40, "key_after", -HOUR + 60);
+    expect_pick(p, -HOUR + 125, "key_after", -HOUR + 6000);
+    done(p);
+}
+
+static void goes_on_from_what_was_picked(void **state)
+{
+    struct play_rig *p = rig_with(state, two_runs, 2);
+    play(p, -HOUR + 45, ",\"paused\":true");
+    expect_pick(p, -HOUR + 6000, "before", -HOUR + 129);
+    wall_rig_send(p->wall, "{\"type\":\"step\",\"tile\":5}");
+    wall_rig_find(p->wall, "gap");
+    expect_pictures(p, -HOUR + 6000, -HOUR + 6001);
+    assert_null(next_picture(p));
     done(p);
 }
 
@@ -510,7 +572,10 @@ int main(void)
         T(sound_is_sent_at_speed_1_only),
         T(a_new_format_comes_with_its_init_segment),
         T(waits_for_a_slow_connection),
-        T(maps_that_are_cut_are_followed),
+        T(short_windows_are_followed),
+        T(steps_back_by_a_picture),
+        T(steps_by_a_key_frame),
+        T(goes_on_from_what_was_picked),
         T(the_page_may_leave_while_something_is_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,14 +2,13 @@
 
 import { computed, onBeforeUnmount, ref, shallowRef } from 'vue';
 import { serverNow } from '@/ui/now';
+import type { Pick } from '@/player/messages';
 import type { TileInfo } from '@/player/tile-player';
 import { createHub } from '@/wall/hub';
 
 export const SPEEDS = [0.5, 1, 2, 4, 8, 16];
 const REVERSE_MS = 500;
 const REVERSE_WAIT_MS = 2000;
-const FRAME_MS = 40;
-const BACK_TRIES = 7;
 const MORE_MS = 4000;
 const RECENT_MS = 60_000;
 
@@ -22,13 +21,10 @@ export function usePlayback() {
   const speed = ref(1);
   /** 0 = forwards; else how fast backwards. */
   const reverse = ref(0);
-  let frameMs = FRAME_MS;
   let moreTimer: ReturnType<typeof setTimeout> | null = null;
   let reverseTimer: ReturnType<typeof setInterval> | null = null;
   let soughtAtMs = 0;
   let hasShown = true;
-  /** While stepping back: the picture to get before. */
-  let backFrom: { ms: number; tries: number } | null = null;
 
   const refresh = () => (info.value = { ...player.info });
   player.onChange = () => {
@@ -40,32 +36,10 @@ export function usePlayback() {
     if (player.info.isLive && player.info.wallUs > 0) cursorMs.value = player.info.wallUs / 1000;
   };
   player.onPicture = (wallUs) => {
-    const ms = wallUs / 1000;
-    const step = ms - (cursorMs.value ?? ms);
-    if (!isPaused.value && speed.value <= 4 && step > 5 && step < 1000)
-      frameMs = step < frameMs ? step : frameMs * 0.9 + step * 0.1; // late pictures are not slow ones
     hasShown = true;
-    if (backFrom && ms >= backFrom.ms - 1) {
-      tryFurtherBack();
-      return;
-    }
-    backFrom = null;
-    cursorMs.value = ms;
+    cursorMs.value = wallUs / 1000;
   };
   hub.start();
-
-  /** One picture back lands on the same picture where they come irregularly: look further back. */
-  function tryFurtherBack(): void {
-    if (!backFrom) return;
-    const { ms, tries } = backFrom;
-    if (tries >= BACK_TRIES) {
-      backFrom = null;
-      cursorMs.value = ms;
-      return;
-    }
-    jump(ms - frameMs * 2 ** tries);
-    backFrom = { ms, tries: tries + 1 };
-  }
 
   /** At the end of what is recorded so far: goes on when more is there. */
   function waitForMore(): void {
@@ -89,12 +63,11 @@ export function usePlayback() {
     hub.stop();
   });
 
-  function jump(ms: number): void {
-    backFrom = null;
+  function jump(ms: number, pick: Pick = 'at'): void {
     soughtAtMs = Date.now();
     hasShown = false;
-    cursorMs.value = ms;
-    player.seek(ms);
+    if (pick === 'at') cursorMs.value = ms; // else the picture that is found says where it is
+    player.seek(ms, pick);
   }
 
   function open(camera: string, stream: 'main' | 'sub', ms: number): void {
@@ -137,7 +110,7 @@ export function usePlayback() {
     setSpeed(SPEEDS[Math.min(SPEEDS.indexOf(speed.value) + 1, SPEEDS.length - 1)] ?? 1);
   }
 
-  /** Backwards by seeking: a picture every half second. */
+  /** Backwards by seeking: a picture every half second; over gaps to what was recorded before. */
   function backwards(): void {
     const next = Math.min(16, reverse.value === 0 ? 1 : reverse.value * 2);
     stopReverse();
@@ -148,7 +121,7 @@ export function usePlayback() {
     reverseTimer = setInterval(() => {
       if (cursorMs.value === null) return;
       if (!hasShown && Date.now() - soughtAtMs < REVERSE_WAIT_MS) return;
-      jump(cursorMs.value - REVERSE_MS * reverse.value);
+      jump(cursorMs.value - REVERSE_MS * reverse.value, 'before');
     }, REVERSE_MS);
   }
 
@@ -159,10 +132,7 @@ export function usePlayback() {
       player.setSpeed(speed.value, true);
     }
     if (direction > 0) player.step();
-    else if (cursorMs.value !== null) {
-      backFrom = { ms: cursorMs.value, tries: 0 };
-      tryFurtherBack();
-    }
+    else if (cursorMs.value !== null) jump(cursorMs.value, 'before');
   }
 
   const hasSound = ref(false);

@@ -3,6 +3,9 @@
 export type StreamName = 'main' | 'sub';
 export type StreamChoice = StreamName | 'auto';
 
+/** What a seek looks for, from the picture at its time. */
+export type Pick = 'at' | 'before' | 'key_before' | 'key_after';
+
 export interface HelloMessage {
   type: 'hello';
   protocol: string;
@@ -17,6 +20,14 @@ export interface SubscribedMessage {
   camera: string;
   stream: StreamName;
   mode: 'live' | 'recorded';
+}
+
+/** Which picture a seek with a pick found. */
+export interface PickedMessage {
+  type: 'picked';
+  tile: number;
+  gen: number;
+  at: string;
 }
 
 export interface FormatMessage {
@@ -78,6 +89,7 @@ export interface PongMessage {
 
 export type TileMessage =
   | SubscribedMessage
+  | PickedMessage
   | FormatMessage
   | StateMessage
   | GapMessage
@@ -91,6 +103,7 @@ const known = new Set([
   'hello',
   'pong',
   'subscribed',
+  'picked',
   'format',
   'state',
   'gap',

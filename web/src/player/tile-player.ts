@@ -7,6 +7,8 @@ import type {
   ErrorMessage,
   FormatMessage,
   GapMessage,
+  Pick,
+  PickedMessage,
   StateMessage,
   StreamChoice,
   StreamName,
@@ -154,6 +156,8 @@ export class TilePlayer implements TileListener {
   private tried: Set<StreamChoice> = new Set();
   private pending: Pending[] | null = null;
   private serial = 0;
+  /** The server named the picture to show. */
+  private isPicked = false;
   private sound: SoundOutput | null = null;
   private soundSinceMs = 0;
   private arrivedAtMs = 0;
@@ -254,8 +258,9 @@ export class TilePlayer implements TileListener {
     this.onChange();
   }
 
-  seek(atMs: number | 'live'): void {
+  seek(atMs: number | 'live', pick: Pick = 'at'): void {
     if (!this.request) return;
+    this.isPicked = false;
     this.sound?.reset();
     const { request, info } = this;
     if (atMs === 'live') {
@@ -275,7 +280,7 @@ export class TilePlayer implements TileListener {
     }
     this.serial += 1;
     this.pending = null;
-    this.wall.seek(info.tile, atMs);
+    this.wall.seek(info.tile, atMs, pick);
     this.wait(request.paused ? 'paused' : 'connecting');
     this.applyMode();
     this.onChange();
@@ -353,6 +358,9 @@ export class TilePlayer implements TileListener {
         info.stream = message.stream;
         info.isLive = message.mode === 'live';
         break;
+      case 'picked':
+        this.picked(message);
+        break;
       case 'format':
         this.formatChanged(message);
         break;
@@ -402,6 +410,7 @@ export class TilePlayer implements TileListener {
 
   private newStart(): void {
     this.serial += 1;
+    this.isPicked = false;
     this.sound?.reset();
     this.pending = null;
     this.wait('connecting');
@@ -432,9 +441,16 @@ export class TilePlayer implements TileListener {
       isLive: info.isLive,
       speed: request.speed ?? 1,
       paused: request.paused ?? false,
-      fromUs: Math.floor((request.atMs ?? 0) * 1000) - 20000,
+      fromUs: Math.floor((request.atMs ?? 0) * 1000) - (this.isPicked ? 0 : 20000),
       serial: this.serial,
     });
+  }
+
+  private picked({ at }: PickedMessage): void {
+    if (!this.request) return;
+    this.request.atMs = Date.parse(at);
+    this.isPicked = true;
+    this.applyMode();
   }
 
   private formatChanged(format: FormatMessage): void {

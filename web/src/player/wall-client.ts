@@ -1,7 +1,7 @@
 // One WebSocket for all tiles of a page: subscribes, routes what arrives, reconnects and subscribes again.
 
 import { HEADER_BYTES, parseMediaHeader, type MediaHeader } from './media-header';
-import { parseServerMessage, type StreamChoice, type TileMessage } from './messages';
+import { parseServerMessage, type Pick, type StreamChoice, type TileMessage } from './messages';
 
 export interface Subscription {
   camera: string;
@@ -101,12 +101,13 @@ export class WallClient {
   }
 
   /** Moves a recorded tile. Returns the new generation. */
-  seek(tile: number, atMs: number | 'live'): number {
+  seek(tile: number, atMs: number | 'live', pick: Pick = 'at'): number {
     const entry = this.tiles.get(tile);
     if (!entry) return 0;
     entry.generation = ++this.generation;
     const at = atMs === 'live' ? 'live' : new Date(atMs).toISOString();
-    this.send({ type: 'seek', tile, gen: entry.generation, at });
+    const more = pick === 'at' ? {} : { pick };
+    this.send({ type: 'seek', tile, gen: entry.generation, at, ...more });
     return entry.generation;
   }
 

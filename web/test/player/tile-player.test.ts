@@ -99,6 +99,26 @@ describe('tile player', () => {
     expect(player.info.status).toBe('error');
   });
 
+  it('steps back by asking for the picture before', () => {
+    player.show({ camera: 'cam-001', stream: 'main', atMs: 10_000, paused: true });
+    say('subscribed', { camera: 'cam-001', stream: 'main', mode: 'recorded' });
+    const decoder = { setMode: vi.fn() };
+    Object.assign(player, { decoder });
+    player.seek(9_040.7, 'before');
+    const [asked] = socket.of('seek');
+    expect(asked).toMatchObject({ at: '1970-01-01T00:00:09.040Z', pick: 'before' });
+    socket.say({ type: 'picked', tile: 0, gen: asked?.gen, at: '1970-01-01T00:00:09.000Z' });
+    // not a picture earlier than the one that was picked, however fast they follow each other
+    expect(decoder.setMode).toHaveBeenLastCalledWith(
+      expect.objectContaining({ fromUs: 9_000_000, paused: true }),
+    );
+    player.seek(8_000);
+    expect(socket.of('seek')[1]).not.toHaveProperty('pick');
+    expect(decoder.setMode).toHaveBeenLastCalledWith(
+      expect.objectContaining({ fromUs: 7_980_000 }),
+    );
+  });
+
   it('forgets everything when cleared', () => {
     player.show({ camera: 'cam-001', stream: 'auto' });
     player.clear();
