@@ -37,6 +37,18 @@ static double required_bytes(const struct api_call *call, const struct stock *st
     return sum;
 }
 
+static void put_thinning(json_t *o, const struct storage_policy *policy)
+{
+    if (policy->thin_after_days == 0) {
+        json_put_null(o, "thinning");
+        return;
+    }
+    json_t *thinning = json_object();
+    json_put_int(thinning, "after_days", policy->thin_after_days);
+    json_put_text(thinning, "keep", policy->thin_keep == THIN_KEYFRAMES ? "keyframes" : "motion");
+    json_put(o, "thinning", thinning);
+}
+
 /* What is held is no room for what comes. */
 static void put_forecast(const struct api_call *call, const struct stock *stock, json_t *o)
 {
@@ -52,7 +64,7 @@ static void put_forecast(const struct api_call *call, const struct stock *stock,
         json_put_null(o, "forecast_days");
     json_put_int(o, "missing_bytes", missing > 0 ? (int64_t)missing : 0);
     json_put_int(o, "held_bytes", stock->held_bytes);
-    json_put_null(o, "thinning");
+    put_thinning(o, &policy);
     json_put_time(o, "as_of", stock->as_of_us);
 }
 

@@ -237,6 +237,23 @@ static int read_words(const char *path, const struct config_file *f, struct conf
     return 0;
 }
 
+/* What is as old as it may become is deleted, not thinned. */
+static int read_thin(const char *path, const struct file_thin *f, struct config *c, struct err *err)
+{
+    static const struct word keeps[] = {
+        {"keyframes", THIN_KEYFRAMES}, {"motion", THIN_MOTION}, {NULL, 0}};
+    int keep = THIN_KEYFRAMES;
+    if (f == NULL)
+        return 0;
+    int rc = read_number(path, "retention.thin.after_days", &f->after_days, 1, 3650,
+                         &c->thin_after_days, err);
+    if (rc == 0)
+        rc = read_word(path, "retention.thin.keep", f->keep, keeps, "keyframes or motion", &keep,
+                       err);
+    c->thin_keep = (enum thin_keep)keep;
+    return rc;
+}
+
 static int fill(const char *path, const struct config_file *f, struct config *c, struct err *err)
 {
     int rc;
@@ -254,6 +271,7 @@ static int fill(const char *path, const struct config_file *f, struct config *c,
         (rc = read_number(path, "loops", f->loops, 0, 256, &c->n_loops, err)) < 0 ||
         (rc = read_number(path, "retention.days", f->retention.days, 1, 3650, &c->retention_days,
                           err)) < 0 ||
+        (rc = read_thin(path, f->retention.thin, c, err)) < 0 ||
         (rc = read_number(path, "segment", f->segment, 5, 3600, &c->segment_s, err)) < 0 ||
         (rc = read_sync_interval(path, f->sync_interval, &c->sync_interval_s, err)) < 0 ||
         (rc = read_zone(path, f->time_zone, c, err)) < 0 || (rc = read_words(path, f, c, err)) < 0)
@@ -384,5 +402,7 @@ const char *config_needs_restart(const struct config *old, const struct config *
         return "sync_interval";
     if (old->retention_days != now->retention_days)
         return "retention.days";
+    if (old->thin_after_days != now->thin_after_days || old->thin_keep != now->thin_keep)
+        return "retention.thin";
     return NULL;
 }

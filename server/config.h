@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "storage/storage.h"
 
 #define CONFIG_DEFAULT_PATH "/etc/rookery/rookery.yaml"
 
@@ -39,6 +40,8 @@ struct config {
     char *tls_cert, *tls_key; /* TLS_FILES only */
     int n_loops;              /* 0 = one per core */
     int retention_days;
+    int thin_after_days; /* 0 = never */
+    enum thin_keep thin_keep;
     enum config_policy policy;
     enum log_level log_level;
     bool is_log_json;

@@ -64,8 +64,15 @@ static const cyaml_schema_field_t webrtc_fields[] = {
                            300),
     CYAML_FIELD_END,
 };
+static const cyaml_schema_field_t thin_fields[] = {
+    CYAML_FIELD_INT("after_days", CYAML_FLAG_DEFAULT, struct file_thin, after_days),
+    CYAML_FIELD_STRING_PTR("keep", CYAML_FLAG_POINTER | OPT, struct file_thin, keep, 1, 16),
+    CYAML_FIELD_END,
+};
 static const cyaml_schema_field_t retention_fields[] = {
     CYAML_FIELD_INT_PTR("days", CYAML_FLAG_POINTER | OPT, struct config_file, retention.days),
+    CYAML_FIELD_MAPPING_PTR("thin", CYAML_FLAG_POINTER | OPT, struct config_file, retention.thin,
+                            thin_fields),
     CYAML_FIELD_END,
 };
 static const cyaml_schema_field_t policy_fields[] = {
@@ -298,6 +305,10 @@ void config_file_free(struct config_file **f)
         free(c->volumes[i].reserve);
     }
     free(c->volumes);
+    if (c->retention.thin != NULL) {
+        free(c->retention.thin->keep);
+        free(c->retention.thin);
+    }
     if (c->http.tls_files != NULL) {
         free(c->http.tls_files->cert);
         free(c->http.tls_files->key);

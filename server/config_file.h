@@ -17,6 +17,11 @@ struct file_tls {
     char *key;
 };
 
+struct file_thin {
+    int32_t after_days;
+    char *keep; /* keyframes, motion */
+};
+
 struct file_listen {
     char *listen;
 };
@@ -34,6 +39,7 @@ struct config_file {
     int32_t *loops;
     struct {
         int32_t *days;
+        struct file_thin *thin;
     } retention;
     struct {
         char *live;

@@ -264,6 +264,8 @@ static int open_stores(struct serve *v, struct err *err)
                                                  .volumes = volumes,
                                                  .n_volumes = n,
                                                  .retention_days = c->retention_days,
+                                                 .thin_after_days = c->thin_after_days,
+                                                 .thin_keep = c->thin_keep,
                                                  .segment_us = c->segment_s * US_PER_S,
                                                  .sync_interval_us = c->sync_interval_s * US_PER_S,
                                                  .status_loop = s->loop,

@@ -18,7 +18,8 @@ struct look {
 static bool is_enough(const struct look *l)
 {
     const struct candidates *c = l->out;
-    return c->n == CANDIDATES_MAX || (l->query->volume != 0 && c->bytes >= l->query->wanted_bytes);
+    return c->n == (l->query->limit > 0 ? l->query->limit : CANDIDATES_MAX) ||
+           (l->query->volume != 0 && c->bytes >= l->query->wanted_bytes);
 }
 
 static int take(void *ctx, const struct segment_row *row)
@@ -53,6 +54,7 @@ static int look_at_first(struct db *db, struct frontier *f, struct look *l, stru
                                       .volume = l->query->volume,
                                       .from_us = s->next_us,
                                       .from_n = s->next_n,
+                                      .is_whole = l->query->is_thinning,
                                       .limit = LOOK_ROWS};
     int rc = db_segments_deletable(db, &q, take, l, err);
     if (rc < 0 && rc != ERR_CLOSED)
@@ -85,6 +87,8 @@ struct refresh {
 static void put_camera(void *ctx, int64_t camera, int64_t days)
 {
     struct refresh *r = ctx;
+    if (r->query->is_thinning)
+        days = r->query->default_days;
     for (int stream = 0; stream < 2; stream++)
         frontier_put(r->frontier, camera, stream, r->query->volume == 0 ? days * DAY_US : 0);
 }
@@ -118,7 +122,7 @@ int candidates_find(struct db *db, struct frontier *f, const struct candidates_q
     int rc = find_new_cameras(db, f, q, err);
     for (int i = 0; i < LOOKS_MAX && rc == 0 && !is_enough(&l) && is_due(f, q); i++)
         rc = look_at_first(db, f, &l, err);
-    out->is_cut = out->n == CANDIDATES_MAX || (!is_enough(&l) && is_due(f, q));
+    out->is_cut = rc == 0 && is_due(f, q) && (q->volume == 0 || out->bytes < q->wanted_bytes);
     if (!out->is_cut)
         frontier_wake(f);
     return rc;

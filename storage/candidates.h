@@ -15,6 +15,8 @@ struct candidates_query {
     int64_t volume;       /* key; 0 = by age, of any volume */
     int64_t wanted_bytes; /* of a volume: enough once they are so many */
     int default_days;     /* by age: of cameras that say nothing else */
+    bool is_thinning;     /* what is whole and older than default_days, whatever cameras say */
+    size_t limit;         /* 0 = CANDIDATES_MAX */
 };
 
 struct candidates {

@@ -61,6 +61,7 @@ int db_segments_deletable(struct db *db, const struct deletable_query *q, segmen
     stmt_bind_i64(s, 4, q->from_n);
     stmt_bind_i64(s, 5, q->volume);
     stmt_bind_i64(s, 6, (int64_t)q->limit);
+    stmt_bind_i64(s, 7, q->is_whole);
     int rc, n = 0;
     while ((rc = stmt_step(s, err)) == 1) {
         struct segment_row row = {.camera = q->camera,
@@ -82,8 +83,16 @@ int db_segments_deletable(struct db *db, const struct deletable_query *q, segmen
     return rc < 0 ? rc : n;
 }
 
-int db_segment_doom(struct db *db, const struct segment_row *row, const char *why, int64_t now_us,
-                    struct err *err)
+static void bind_name(struct stmt *s, const struct segment_row *row)
+{
+    stmt_bind_i64(s, 1, row->camera);
+    stmt_bind_i64(s, 2, row->id.stream);
+    stmt_bind_i64(s, 3, row->id.from_us);
+    stmt_bind_i64(s, 4, row->id.n);
+}
+
+/* 1, or 0: it is held, or gone. */
+static int take_away(struct db *db, const struct segment_row *row, struct err *err)
 {
     struct stmt *s = db_stmt(db,
                              "INSERT OR REPLACE INTO open_segments(camera, stream, from_us, n,"
@@ -93,9 +102,7 @@ int db_segment_doom(struct db *db, const struct segment_row *row, const char *wh
                              err);
     if (s == NULL)
         return -EIO;
-    const int64_t key[] = {row->camera, row->id.stream, row->id.from_us, row->id.n};
-    for (int i = 0; i < (int)ARRAY_LEN(key); i++)
-        stmt_bind_i64(s, i + 1, key[i]);
+    bind_name(s, row);
     int rc = stmt_run(s, err);
     if (rc < 0 || db_changes(db) == 0)
         return rc;
@@ -105,10 +112,59 @@ int db_segment_doom(struct db *db, const struct segment_row *row, const char *wh
                 err);
     if (s == NULL)
         return -EIO;
-    for (int i = 0; i < (int)ARRAY_LEN(key); i++)
-        stmt_bind_i64(s, i + 1, key[i]);
+    bind_name(s, row);
     rc = stmt_run(s, err);
-    if (rc == 0)
-        rc = db_ledger_add(db, row, why, now_us, err);
     return rc < 0 ? rc : 1;
+}
+
+int db_segment_doom(struct db *db, const struct segment_row *row, const char *why, int64_t now_us,
+                    struct err *err)
+{
+    int rc = take_away(db, row, err);
+    if (rc <= 0)
+        return rc;
+    rc = db_ledger_add(db, row, why, now_us, err);
+    return rc < 0 ? rc : 1;
+}
+
+/* --- thinning --- */
+
+int db_segment_announce(struct db *db, const struct segment_row *twin, struct err *err)
+{
+    struct stmt *s = db_stmt(db,
+                             "INSERT INTO open_segments(camera, stream, from_us, n, volume, began,"
+                             " doomed) VALUES(?1, ?2, ?3, ?4, ?5, ?6, 1)",
+                             err);
+    if (s == NULL)
+        return -EIO;
+    bind_name(s, twin);
+    stmt_bind_i64(s, 5, twin->volume);
+    stmt_bind_i64(s, 6, twin->began);
+    return stmt_run(s, err);
+}
+
+int db_segment_replace(struct db *db, const struct segment_row *whole, struct segment_row *twin,
+                       int64_t now_us, struct err *err)
+{
+    int rc = take_away(db, whole, err);
+    if (rc <= 0)
+        return rc;
+    rc = db_segment_finish(db, twin, err);
+    struct segment_row freed = *whole;
+    freed.bytes = whole->bytes - twin->bytes;
+    if (rc >= 0)
+        rc = db_ledger_add(db, &freed, "thinned", now_us, err);
+    return rc < 0 ? rc : 1;
+}
+
+int db_segment_mark_thinned(struct db *db, const struct segment_row *row, struct err *err)
+{
+    struct stmt *s = db_stmt(db,
+                             "UPDATE segments SET thinned = 1 WHERE camera = ?1 AND stream = ?2"
+                             " AND from_us = ?3 AND n = ?4",
+                             err);
+    if (s == NULL)
+        return -EIO;
+    bind_name(s, row);
+    return stmt_run(s, err);
 }

@@ -85,6 +85,15 @@ int db_segments_clear(struct db *db, struct err *err);
 int db_segment_doom(struct db *db, const struct segment_row *row, const char *why, int64_t now_us,
                     struct err *err);
 
+/* A file that thinning writes: unsettled as doomed, so that a crash leaves nothing of it. */
+int db_segment_announce(struct db *db, const struct segment_row *twin, struct err *err);
+/* The twin takes the place of the whole segment, whose file is doomed, and the ledger says by how
+ * much it shrank. 1, or 0 when nothing was done, as with db_segment_doom. */
+int db_segment_replace(struct db *db, const struct segment_row *whole, struct segment_row *twin,
+                       int64_t now_us, struct err *err);
+/* It has key frames only as it is. */
+int db_segment_mark_thinned(struct db *db, const struct segment_row *row, struct err *err);
+
 /* Every camera that ever recorded, and for how many days its recordings are kept. */
 typedef void stream_kept_fn(void *ctx, int64_t camera, int64_t days);
 int db_streams_kept(struct db *db, int default_days, stream_kept_fn *fn, void *ctx,
@@ -98,6 +107,7 @@ struct deletable_query {
     int stream;
     int64_t volume;          /* 0 = on any */
     int64_t from_us, from_n; /* this one or behind it */
+    bool is_whole;           /* leaves out what is thinned */
     size_t limit;
 };
 int db_segments_deletable(struct db *db, const struct deletable_query *q, segment_row_fn *fn,

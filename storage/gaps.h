@@ -14,7 +14,9 @@ enum fact_kind {
     FACT_STATE,   /* of the camera */
     FACT_EDGE,    /* how the segment in front ended, when the source stayed up */
     FACT_STOPPED, /* the server was not running */
+    FACT_THINNED, /* it was recorded, and thinning took it away */
     FACT_DELETED, /* it was recorded, and deleted since */
+    FACT_HOLE,    /* inside a segment that is there */
 };
 struct fact {
     int64_t from_us, to_us;

@@ -49,6 +49,10 @@ static int add_run(void *ctx, const struct run_row *row)
 static int add_deletion(void *ctx, int64_t from_us, int64_t to_us, const char *why)
 {
     struct query *q = ctx;
+    if (strcmp(why, "thinned") == 0) {
+        facts_add(&q->facts, FACT_THINNED, from_us, to_us, why);
+        return 0;
+    }
     bool is_ours =
         strcmp(why, "expired") == 0 || strcmp(why, "space") == 0 || strcmp(why, "missing") == 0;
     /* who deleted by hand is in the ledger */
@@ -63,7 +67,7 @@ static void add_edges(struct query *q, const struct found *found)
     for (size_t i = 0; i < found->n; i++) {
         const struct segment_row *row = &found->list[i].row;
         for (size_t k = 0; k < row->holes.n; k++)
-            facts_add(&q->facts, FACT_EDGE, row->holes.list[k].from_us, row->holes.list[k].to_us,
+            facts_add(&q->facts, FACT_HOLE, row->holes.list[k].from_us, row->holes.list[k].to_us,
                       "timeout");
         if (i + 1 == found->n || (row->ended != SEGMENT_HOLE && row->ended != SEGMENT_NO_KEY))
             continue;

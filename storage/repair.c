@@ -105,6 +105,7 @@ static void fill_row(struct segment_row *row, const struct segment_end *facts, u
     row->began = facts->began;
     row->ended = facts->ended;
     row->holes = facts->holes;
+    row->is_thinned = facts->is_thinned;
     row->chain.has_link = facts->has_link;
     row->chain.link = facts->link;
 }

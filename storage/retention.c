@@ -16,7 +16,7 @@
 #include "storage/db_holds.h"
 #include "storage/db_segments.h"
 
-enum { EVENTS_MAX = 5000 };
+enum { EVENTS_MAX = 5000, PART_ROWS = 64 };
 
 /* Bounds are forgotten so often, in case something came to lie in front of one after all. */
 #define FORGET_US (INT64_C(86400) * US_PER_S)
@@ -27,6 +27,8 @@ struct round {
     const char *why;
     int64_t wanted_bytes; /* by space only */
     struct candidates chosen;
+    bool is_doomed[CANDIDATES_MAX]; /* of those chosen, while they are */
+    size_t from, to;                /* the part that is being written */
 };
 
 static struct frontier *frontier_of(struct storage *s, const struct volume *v)
@@ -54,21 +56,15 @@ static int job_choose(struct db *db, void *ctx, struct err *err)
     return rc;
 }
 
-/* What was held since it was chosen drops out of the round. */
 static int job_doom(struct db *db, void *ctx, struct err *err)
 {
     struct round *r = ctx;
     int64_t now_us = clock_wall_us(r->storage->clock);
-    struct candidates *c = &r->chosen;
-    size_t n = 0;
     int rc = 0;
-    for (size_t i = 0; i < c->n && rc >= 0; i++) {
-        rc = db_segment_doom(db, &c->rows[i], r->why, now_us, err);
-        if (rc > 0)
-            c->rows[n++] = c->rows[i];
+    for (size_t i = r->from; i < r->to && rc >= 0; i++) {
+        rc = db_segment_doom(db, &r->chosen.rows[i], r->why, now_us, err);
+        r->is_doomed[i] = rc == 1;
     }
-    if (rc >= 0)
-        c->n = n;
     return rc < 0 ? rc : 0;
 }
 
@@ -76,9 +72,36 @@ static int job_forget(struct db *db, void *ctx, struct err *err)
 {
     struct round *r = ctx;
     int rc = 0;
-    for (size_t i = 0; i < r->chosen.n && rc == 0; i++)
+    for (size_t i = r->from; i < r->to && rc == 0; i++)
         if (!r->chosen.rows[i].is_doomed) /* stays: its volume is away */
             rc = db_segment_forget(db, &r->chosen.rows[i], err);
+    return rc;
+}
+
+/* In transactions so short that rows of recording, which come in between, wait for milliseconds. */
+static int write_in_parts(struct round *r, catalogue_fn *fn, struct err *err)
+{
+    int rc = 0;
+    for (size_t at = 0; at < r->chosen.n && rc >= 0; at += PART_ROWS) {
+        r->from = at;
+        r->to = MIN(at + PART_ROWS, r->chosen.n);
+        rc = catalogue_write(r->storage->catalogue, fn, r, err);
+    }
+    return rc;
+}
+
+/* What was held since it was chosen drops out of the round, and what could not be written: then the
+ * parts before it are doomed all the same. */
+static int doom(struct round *r, struct err *err)
+{
+    size_t n = 0;
+    int rc = write_in_parts(r, job_doom, err);
+    for (size_t i = r->from; i < r->to && rc < 0; i++)
+        r->is_doomed[i] = false;
+    for (size_t i = 0; i < r->chosen.n; i++)
+        if (r->is_doomed[i])
+            r->chosen.rows[n++] = r->chosen.rows[i];
+    r->chosen.n = n;
     return rc;
 }
 
@@ -95,19 +118,23 @@ static void remove_parents(int dirfd, char *path)
     }
 }
 
+bool storage__unlink(struct storage *s, const struct segment_row *row)
+{
+    char path[SEGMENT_PATH_BYTES];
+    struct volume *v = storage__volume(s, row->volume);
+    segment_path(&row->id, path);
+    if (v == NULL || (unlinkat(v->dirfd, path, 0) < 0 && errno != ENOENT)) {
+        log_warn(path, "cannot be removed yet");
+        return false;
+    }
+    remove_parents(v->dirfd, path);
+    return true;
+}
+
 static void unlink_files(struct round *r)
 {
-    for (size_t i = 0; i < r->chosen.n; i++) {
-        char path[SEGMENT_PATH_BYTES];
-        struct segment_row *row = &r->chosen.rows[i];
-        struct volume *v = storage__volume(r->storage, row->volume);
-        segment_path(&row->id, path);
-        row->is_doomed = v == NULL || (unlinkat(v->dirfd, path, 0) < 0 && errno != ENOENT);
-        if (row->is_doomed)
-            log_warn(path, "cannot be removed yet");
-        else
-            remove_parents(v->dirfd, path);
-    }
+    for (size_t i = 0; i < r->chosen.n; i++)
+        r->chosen.rows[i].is_doomed = !storage__unlink(r->storage, &r->chosen.rows[i]);
 }
 
 /* What a power cut brought back would have no row. */
@@ -131,20 +158,17 @@ static void sync_volumes(struct round *r)
 
 static int delete_chosen(struct round *r, struct err *err)
 {
-    struct catalogue *c = r->storage->catalogue;
-    int rc = catalogue_read(c, job_choose, r, err);
-    if (rc >= 0 && r->chosen.n > 0) {
-        rc = catalogue_write(c, job_doom, r, err);
-        if (rc >= 0) {
-            unlink_files(r);
-            sync_volumes(r);
-            rc = catalogue_write(c, job_forget, r, err);
-        }
-        if (rc >= 0)
-            log_info("retention", "deleted %zu segments, %lld MB: %s", r->chosen.n,
-                     (long long)(r->chosen.bytes >> 20), r->why);
-    }
-    return rc;
+    int rc = catalogue_read(r->storage->catalogue, job_choose, r, err);
+    if (rc < 0 || r->chosen.n == 0)
+        return rc;
+    rc = doom(r, err);
+    unlink_files(r);
+    sync_volumes(r);
+    int forget_rc = write_in_parts(r, job_forget, rc < 0 ? NULL : err);
+    if (r->chosen.n > 0)
+        log_info("retention", "deleted %zu segments, %lld MB: %s", r->chosen.n,
+                 (long long)(r->chosen.bytes >> 20), r->why);
+    return rc < 0 ? rc : forget_rc;
 }
 
 static bool run_round(struct storage *s, struct volume *v, const char *why, int64_t wanted_bytes)
@@ -203,7 +227,8 @@ static void refresh_frontiers(struct storage *s, bool is_by_age)
 {
     int64_t now_us = clock_wall_us(s->clock), mono_us = clock_mono_us(s->clock);
     struct err err = {0};
-    if (atomic_exchange(&s->is_frontier_old, false) || now_us < s->seen_wall_us - US_PER_S ||
+    uint64_t n_hold_changes = atomic_load(&s->n_hold_changes);
+    if (n_hold_changes != s->seen_hold_changes || now_us < s->seen_wall_us - US_PER_S ||
         mono_us >= s->forget_mono_us) {
         frontier_reset(&s->by_age);
         for (size_t i = 0; i < s->n_volumes; i++)
@@ -211,6 +236,7 @@ static void refresh_frontiers(struct storage *s, bool is_by_age)
         s->forget_mono_us = mono_us + FORGET_US;
     }
     s->seen_wall_us = now_us;
+    s->seen_hold_changes = n_hold_changes;
     if (is_by_age && catalogue_read(s->catalogue, job_refresh, s, &err) < 0)
         log_error("retention", "%s", err.msg);
 }

@@ -68,6 +68,7 @@ enum { UUID_HEADER_BYTES = 24, LOSS_BYTES = UUID_HEADER_BYTES + 4 };
 enum { END_BYTES = UUID_HEADER_BYTES + 4 + 4 * 8 };
 enum { CHAIN_BOX_BYTES = UUID_HEADER_BYTES + CHAIN_KEY_ID_BYTES + CHAIN_BYTES };
 enum { LINK_BYTES = UUID_HEADER_BYTES + CHAIN_BYTES };
+enum { END_IS_THINNED = 1 }; /* flags */
 enum { HOLE_BYTES = 2 * 8 };
 enum { HOLES_MAX_BYTES = UUID_HEADER_BYTES + SEGMENT_HOLES_MAX * HOLE_BYTES };
 
@@ -133,7 +134,8 @@ static int write_end(const struct segment_end *end, const struct fmp4_seek_entry
     put_uuid(out, END_BYTES, end_uuid);
     buf_put_u8(out, (uint8_t)end->began);
     buf_put_u8(out, (uint8_t)end->ended);
-    buf_put_be16(out, n_holes);
+    buf_put_u8(out, end->is_thinned ? END_IS_THINNED : 0);
+    buf_put_u8(out, (uint8_t)n_holes);
     buf_put_be64(out, (uint64_t)end->from_us);
     buf_put_be64(out, (uint64_t)end->to_us);
     buf_put_be64(out, end->frames);
@@ -179,11 +181,12 @@ static void read_end_box(const uint8_t *tail, size_t at, struct segment_end *out
     const uint8_t *p = tail + at + UUID_HEADER_BYTES;
     *out = (struct segment_end){.began = (enum segment_edge)p[0],
                                 .ended = (enum segment_edge)p[1],
+                                .is_thinned = (p[2] & END_IS_THINNED) != 0,
                                 .from_us = (int64_t)get_be64(p + 4),
                                 .to_us = (int64_t)get_be64(p + 12),
                                 .frames = get_be64(p + 20),
                                 .lost_packets = get_be64(p + 28)};
-    at -= read_holes(tail, at, get_be16(p + 2), &out->holes);
+    at -= read_holes(tail, at, p[3], &out->holes);
     if (at >= LINK_BYTES && is_uuid(tail + at - LINK_BYTES, LINK_BYTES, LINK_BYTES, link_uuid)) {
         out->has_link = true;
         memcpy(out->link.bytes, tail + at - CHAIN_BYTES, CHAIN_BYTES);

@@ -71,7 +71,8 @@ struct segment_end {
     uint64_t frames, lost_packets;
     enum segment_edge began, ended;
     struct segment_holes holes;
-    bool has_link; /* read only */
+    bool is_thinned; /* only key frames are left */
+    bool has_link;   /* read only */
     struct chain_value link;
 };
 void segment_write_loss(uint32_t lost_packets, struct buf *out);

@@ -94,5 +94,5 @@ struct stock *storage_stock(struct storage *s, struct err *err)
 void storage_holds_changed(struct storage *s)
 {
     atomic_store(&s->is_stock_old, true);
-    atomic_store(&s->is_frontier_old, true);
+    atomic_fetch_add(&s->n_hold_changes, 1);
 }

@@ -35,7 +35,9 @@ size_t storage_volumes(struct storage *s, struct volume_status *out, size_t cap)
 
 struct storage_policy storage_policy(const struct storage *s)
 {
-    return (struct storage_policy){.retention_days = s->retention_days};
+    return (struct storage_policy){.retention_days = s->retention_days,
+                                   .thin_after_days = s->thin_after_days,
+                                   .thin_keep = s->thin_keep};
 }
 
 struct change {
@@ -117,6 +119,7 @@ static void on_keeper_start(void *ctx)
     struct recovery *r = ctx;
     storage__recover(r->storage);
     timer_arm_ms(&r->storage->retention_tick, 1);
+    thinning__start(r->storage);
     sem_post(&r->done);
     recovery_unref(r);
 }
@@ -184,6 +187,8 @@ int storage_open(const struct storage_params *params, struct storage **out, stru
     s->catalogue = params->catalogue;
     s->clock = params->clock != NULL ? params->clock : clock_system();
     s->retention_days = params->retention_days > 0 ? params->retention_days : 90;
+    s->thin_after_days = params->thin_after_days;
+    s->thin_keep = params->thin_keep;
     s->segment_us =
         params->segment_us > 0 ? MIN(params->segment_us, SEGMENT_LIMIT_US / 2) : 600 * US_PER_S;
     s->segment_max_bytes =
@@ -218,6 +223,7 @@ void storage_close(struct storage **sp)
         loop_stop(s->keeper);
         loop_join(s->keeper);
         timer_disarm(&s->retention_tick);
+        thinning__stop(s);
         loop_destroy(&s->keeper);
         for (size_t i = 0; i < s->n_volumes; i++)
             volume_stop(s->volumes[i]);

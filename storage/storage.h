@@ -26,12 +26,20 @@ struct volume_config {
     double reserve_percent;
 };
 
+/* What is left of recordings that are thinned. */
+enum thin_keep {
+    THIN_KEYFRAMES, /* of every segment its key frames */
+    THIN_MOTION,    /* segments near motion, all where it is not known that there was none */
+};
+
 struct storage_params {
     struct catalogue *catalogue;
     const struct clock *clock;
     const struct volume_config *volumes;
     size_t n_volumes;
-    int retention_days;        /* 0 = 90 */
+    int retention_days;  /* 0 = 90 */
+    int thin_after_days; /* 0 = never */
+    enum thin_keep thin_keep;
     int64_t segment_us;        /* 0 = 10 minutes */
     int64_t segment_max_bytes; /* 0 = 512 MiB */
     int64_t sync_interval_us;  /* what was received longer ago is durable; 0 = 5 s */
@@ -134,6 +142,8 @@ void storage_holds_changed(struct storage *s);
 /* What is kept how long: as configured. */
 struct storage_policy {
     int retention_days;
+    int thin_after_days; /* 0 = never */
+    enum thin_keep thin_keep;
 };
 struct storage_policy storage_policy(const struct storage *s); /* [any] */
 

@@ -18,6 +18,8 @@ struct storage {
     struct volume *volumes[STORAGE_MAX_VOLUMES];
     size_t n_volumes;
     int retention_days;
+    int thin_after_days; /* 0 = never */
+    enum thin_keep thin_keep;
     int64_t segment_us, segment_max_bytes;
     bool is_reader, is_staggered;
     struct loop *status_loop;
@@ -33,11 +35,13 @@ struct storage {
     struct frontier by_age, by_space[STORAGE_MAX_VOLUMES]; /* of each volume */
     int64_t forget_mono_us;                                /* when to forget their bounds */
     int64_t seen_wall_us; /* newest time of day that retention saw */
+    uint64_t seen_hold_changes;
+    struct thinning *thinning; /* NULL = off */
 
     /* any thread, atomic */
     _Atomic int64_t next_n; /* number of the next file */
     atomic_bool is_stock_old;
-    atomic_bool is_frontier_old; /* something was released */
+    _Atomic uint64_t n_hold_changes;
     struct queue *stock_cell; /* its one entry is the newest struct stock; taken while it is used */
     atomic_bool is_closing;
     struct volume_budget budget;
@@ -62,6 +66,13 @@ void storage__recover(struct storage *s);
  * returns whether more is to be done at once. */
 bool storage__retain(struct storage *s, bool is_by_age);
 void storage__retention_fini(struct storage *s); /* [main] */
+
+/* retention.c [keeper]: false when it stays for now, which is logged. */
+bool storage__unlink(struct storage *s, const struct segment_row *row);
+
+/* thinning.c */
+void thinning__start(struct storage *s); /* [keeper] when it has recovered */
+void thinning__stop(struct storage *s);  /* [main] after the keeper's thread ended */
 
 /* stock.c */
 void stock__open(struct storage *s);

@@ -32,6 +32,7 @@ static void everything_has_a_default(void **state)
         assert_string_equal(c->http.host, "127.0.0.1");
         assert_int_equal(c->http.port, 8080);
         assert_int_equal(c->retention_days, 90);
+        assert_int_equal(c->thin_after_days, 0);
         assert_int_equal(c->utc_offset_minutes, 480);
         assert_true(c->is_motion_on);
         config_unref(&c);
@@ -51,7 +52,7 @@ static void every_key_is_read(void **state)
                           "rtsp:   {listen: \"off\"}\n"
                           "webrtc: {listen: \"0.0.0.0:9\"}\n"
                           "loops: 3\n"
-                          "retention: {days: 7}\n"
+                          "retention: {days: 7, thin: {after_days: 3, keep: keyframes}}\n"
                           "policy: {live: \"off\"}\n"
                           "log: {level: debug, format: json}\n"
                           "motion: off\n"
@@ -72,6 +73,8 @@ static void every_key_is_read(void **state)
     assert_int_equal(c->webrtc.port, 9);
     assert_int_equal(c->n_loops, 3);
     assert_int_equal(c->retention_days, 7);
+    assert_int_equal(c->thin_after_days, 3);
+    assert_int_equal(c->thin_keep, THIN_KEYFRAMES);
     assert_int_equal(c->policy, POLICY_OFF);
     assert_int_equal(c->log_level, LOG_DEBUG);
     assert_true(c->is_log_json);
@@ -94,6 +97,9 @@ static void mistakes_are_told_with_line_and_key(void **state)
         {"volumes:\n  - {path: /a}\n  - {pth: /b}\n", ":3:", "\"pth\""},
         {"\n\nretention: {days: many}\n", ":3:", "days"},
         {"loops: 2\nretention:\n  days: 0\n", ":3:", "retention.days"},
+        {"retention:\n  thin: {after_days: 0}\n", ":2:", "retention.thin.after_days"},
+        {"retention:\n  thin: {keep: keyframes}\n", ":2:", "after_days"},
+        {"retention:\n  thin: {after_days: 9, keep: all}\n", ":2:", "retention.thin.keep"},
         {"loops: 257\n", ":1:", "loops"},
         {"http: {listen: \"nowhere\"}\n", ":1:", "http.listen"},
         {"volumes:\n  - {path: /a, reserve: lots}\n", ":2:", "reserve"},

@@ -237,6 +237,26 @@ static void work_make_room(struct rig *rig)
     rig_close(rig);
 }
 
+static bool is_thinned(struct rig *rig)
+{
+    struct segment_row rows[8];
+    size_t n = rig_rows(rig, rows, 8), n_thinned = 0;
+    for (size_t i = 0; i < n; i++)
+        n_thinned += rows[i].is_thinned;
+    return n_thinned == 2 && rig_unsettled(rig) == 0;
+}
+
+/* The second is held and stays whole. */
+static void work_thin(struct rig *rig)
+{
+    rig->params.thin_after_days = 30;
+    atomic_store(&rig->clock.now_wall_us, RIG_START_US + 40 * 86400 * US_PER_S);
+    begin_steps();
+    rig_open(rig);
+    rig_wait(rig, is_thinned);
+    rig_close(rig);
+}
+
 static void work_rebuild(struct rig *rig)
 {
     struct index_report report;
@@ -334,6 +354,21 @@ static void check_deleted(struct rig *rig, int64_t frames, bool was_killed)
     assert_true(is_held_there);
 }
 
+/* Each is whole or thinned, and the ledger knows which. */
+static void check_thinned(struct rig *rig, int64_t frames, bool was_killed)
+{
+    struct segment_row rows[8];
+    int64_t n_deleted = 0, n_thinned = 0;
+    assert_int_equal(rig_rows(rig, rows, 8), 3);
+    for (size_t i = 0; i < 3; i++)
+        n_thinned += rows[i].is_thinned;
+    assert_int_equal(catalogue_read(rig->catalogue, job_deleted, &n_deleted, NULL), 0);
+    assert_int_equal(n_deleted, n_thinned);
+    assert_int_equal(frames, (12 - 4 * n_thinned) * GROUP + 4 * n_thinned);
+    assert_false(rows[1].is_thinned);
+    assert_true(was_killed || n_thinned == 2);
+}
+
 static void check_rebuilt(struct rig *rig, int64_t frames, bool was_killed)
 {
     (void)was_killed;
@@ -407,6 +442,7 @@ static const struct procedure {
     {"Recover", crash_with_a_doomed_file, work_recover, check_doomed, .least_steps = 6},
     {"Delete", record_and_hold_the_second, work_expire, check_deleted, .least_steps = 5},
     {"Delete", record_and_hold_the_second, work_make_room, check_deleted, .least_steps = 5},
+    {"Thin", record_and_hold_the_second, work_thin, check_thinned, .least_steps = 12},
     {"Rebuild the index", record_three, work_rebuild, check_rebuilt, true, 2},
     {"Take a new volume", NULL, work_open, check_volume, .least_steps = 6},
     {"Hold", record_three, work_hold, check_hold, .least_steps = 2},
@@ -494,6 +530,7 @@ RUNS(killed_while_closing, "Close")
 RUNS(killed_while_a_write_fails, "A write fails")
 RUNS(killed_while_recovering, "Recover")
 RUNS(killed_while_deleting, "Delete")
+RUNS(killed_while_thinning, "Thin")
 RUNS(killed_while_rebuilding, "Rebuild the index")
 RUNS(killed_while_taking_a_volume, "Take a new volume")
 RUNS(killed_while_holding, "Hold")
@@ -588,6 +625,7 @@ int main(void)
         TEST(killed_while_a_write_fails),
         TEST(killed_while_recovering),
         TEST(killed_while_deleting),
+        TEST(killed_while_thinning),
         TEST(killed_while_rebuilding),
         TEST(killed_while_taking_a_volume),
         TEST(killed_while_holding),

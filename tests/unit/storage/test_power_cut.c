@@ -26,6 +26,7 @@ struct bench {
     struct replay *replay;
     /* of the cut that is looked at, for the message when something is wrong */
     bool is_looking;
+    bool is_thinning;
     size_t cut;
     uint64_t seed;
     bool is_rebuild_needed;
@@ -148,6 +149,26 @@ static void expire_all(struct rig *rig)
     rig_close(rig);
 }
 
+static bool is_all_thinned(struct rig *rig)
+{
+    struct segment_row rows[32];
+    size_t n = rig_rows(rig, rows, 32);
+    bool is_all = rig_unsettled(rig) == 0;
+    for (size_t i = 0; i < n; i++)
+        is_all &= rows[i].is_thinned;
+    return is_all;
+}
+
+static void thin_all(struct rig *rig)
+{
+    rig->wall_us += 40 * 86400 * US_PER_S;
+    atomic_store(&rig->clock.now_wall_us, rig->wall_us);
+    rig->params.thin_after_days = 30;
+    rig_open(rig);
+    rig_wait(rig, is_all_thinned);
+    rig_close(rig);
+}
+
 static int job_doom(struct db *db, void *ctx, struct err *err)
 {
     return db_segment_doom(db, ctx, "expired", RIG_START_US, err);
@@ -193,6 +214,7 @@ static void check_index(struct rig *rig)
 
 struct found {
     bool is_there[PICTURES_MAX];
+    bool is_thinning; /* only key frames must be there */
     size_t n_missing;
 };
 
@@ -221,7 +243,7 @@ static void look(struct rig *rig, struct found *found)
 static void miss(void *ctx, int64_t number)
 {
     struct found *found = ctx;
-    if (!found->is_there[number]) {
+    if (!found->is_there[number] && (!found->is_thinning || number % GROUP == 0)) {
         if (found->n_missing++ == 0)
             print_message("picture %" PRId64 " was durable and is missing\n", number);
     }
@@ -236,6 +258,7 @@ static void look_after_cut(struct bench *b, size_t cut, uint64_t seed)
 {
     struct rig *rig = b->rig;
     struct found *found = xcalloc(1, sizeof *found);
+    found->is_thinning = b->is_thinning;
     struct index_report report;
     char cmd[160];
     b->is_looking = true;
@@ -323,6 +346,15 @@ static void while_deleting(void **state)
     cut_everywhere(b);
 }
 
+static void while_thinning(void **state)
+{
+    struct bench *b = *state;
+    work(b, open_and_record, 0);
+    work(b, thin_all, 0);
+    b->is_thinning = true;
+    cut_everywhere(b);
+}
+
 static void while_rebuilding(void **state)
 {
     struct bench *b = *state;
@@ -338,6 +370,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(while_recording), TEST(after_a_crash_and_while_recovering), TEST(after_an_early_crash),
         TEST(while_deleting),  TEST(after_a_crash_while_deleting),       TEST(while_rebuilding),
+        TEST(while_thinning),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -242,6 +242,44 @@ static void size_changes(struct rig *rig, enum codec codec)
     run("cd %s && ffmpeg -v error -xerror -i clip.mp4 -f null - 2>&1 | (! grep .)", rig->dir);
 }
 
+static bool is_thinned(struct rig *rig)
+{
+    struct segment_row row;
+    return rig_rows(rig, &row, 1) == 1 && row.is_thinned && rig_unsettled(rig) == 0;
+}
+
+/* The key frames of the encoding, each shown for a second, in a file that other players read. */
+static void what_thinning_leaves_plays(void **state)
+{
+    struct rig *rig = *state;
+    static const char *const parts[] = {"a.bin", "a.bin"};
+    struct segment_row row;
+    char path[SEGMENT_PATH_BYTES], file[SEGMENT_PATH_BYTES + 8], want[128], got[1024];
+    if (!has_ffmpeg())
+        skip();
+    encode(rig, CODEC_H264, "a.bin", "320x240", "");
+    record_parts(rig, CODEC_H264, parts, ARRAY_LEN(parts));
+    rig_close(rig);
+    rig->params.thin_after_days = 30;
+    atomic_store(&rig->clock.now_wall_us, RIG_START_US + 31 * 86400 * US_PER_S);
+    rig_open(rig);
+    rig_wait(rig, is_thinned);
+    assert_int_equal(rig_rows(rig, &row, 1), 1);
+    snprintf(file, sizeof file, "rec/%s", segment_path(&row.id, path));
+    expect_frames(rig, file, 2 * N_PART / GROUP);
+    run("cd %s && cat a.bin a.bin > all.bin && ffmpeg -v error -skip_frame nokey -i all.bin -map 0:v"
+        " -fps_mode passthrough -f md5 want.txt",
+        rig->dir);
+    ask(want, sizeof want, "cat %s/want.txt", rig->dir);
+    assert_string_equal(sum_of(rig, file, got, sizeof got), want);
+    ask(got, sizeof got,
+        "cd %s && ffprobe -v error -show_entries packet=pts_time:format=duration -of csv=p=0 %s",
+        rig->dir, file);
+    assert_string_equal(got, "0.000000\n1.000000\n2.000000\n3.000000\n4.000000\n");
+    export_all(rig, 2 * N_PART / GROUP);
+    assert_string_equal(sum_of(rig, "clip.mp4", got, sizeof got), want);
+}
+
 static void H8_h264_sets_change(void **state)
 {
     sets_change(*state, CODEC_H264, ":qp=22:ref=1:cabac=1", ":qp=38:ref=3:cabac=1");
@@ -267,10 +305,8 @@ static void H8_h265_size_changes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(H8_h264_sets_change),
-        TEST(H8_h265_sets_change),
-        TEST(H8_h264_size_changes),
-        TEST(H8_h265_size_changes),
+        TEST(H8_h264_sets_change),        TEST(H8_h265_sets_change),  TEST(H8_h264_size_changes),
+        TEST(what_thinning_leaves_plays), TEST(H8_h265_size_changes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
