@@ -143,6 +143,7 @@ static void stop_fleet(void *ctx)
 static void stop_packagers(void *ctx)
 {
     struct serve *v = ctx;
+    v->server.wall = NULL;
     packager_table_stop(v->server.packagers, stop_fleet, v);
 }
 
@@ -205,7 +206,8 @@ static void take_config(void *ctx)
     config_unref(&r->config);
     config_unref(&s->config);
     s->config = now;
-    wall_recheck(s->wall, NULL);
+    if (!s->is_stopping)
+        wall_recheck(s->wall, NULL);
     log_info("server", "configuration read again: log.level and policy.live are in effect");
     free(r);
 }

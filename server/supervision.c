@@ -38,6 +38,8 @@ static int keep_state(struct db *db, void *ctx, struct err *err)
 static void tell_wall(struct server *s, const struct camera_state *st)
 {
     struct wall_state wall;
+    if (s->is_stopping) /* the wall ends before the cameras do */
+        return;
     wall_host_state(st, loop_wall_us(s->loop), &wall);
     wall_state_changed(s->wall, st->camera_id, st->stream, &wall);
 }
