@@ -1,6 +1,7 @@
 // The mock's district: six institutions, twelve cameras, a day of recordings, some gaps, motion and a report.
 import { spawnSync } from 'node:child_process';
 import { loadClip } from './media.mjs';
+import { makeStorage } from './storage.mjs';
 
 const DAY = 86400000;
 const ZONE = 8 * 3600000;
@@ -403,6 +404,7 @@ export function makeDistrict(push) {
     return { status: old ? 200 : 201, body: make(map.get(key)) };
   }
 
+  const storage = makeStorage(cameras, (camera) => cameraJson(camera).institution_name);
   api.handle = (method, path, query, body) => {
     const [, kind, id, what] = path.split('/');
     const same = (value) => value;
@@ -430,25 +432,8 @@ export function makeDistrict(push) {
           viewers: 1,
         },
       };
-    if (kind === 'storage')
-      return {
-        body: {
-          volumes: [
-            {
-              path: '/srv/rec1',
-              total_bytes: 4e12,
-              free_bytes: 1.1e12,
-              reserve_bytes: 2e11,
-              used_bytes: 2.8e12,
-              is_ok: true,
-              detail: '',
-            },
-          ],
-          segments: 123456,
-          bytes: 2.8e12,
-          oldest: iso(Date.now() - 80 * DAY),
-        },
-      };
+    const stored = storage(method, kind, id, query, body);
+    if (stored) return stored;
     const camera = cameras.get(id);
     if (!camera) return null;
     if (what === 'state') return { body: camera.state() };

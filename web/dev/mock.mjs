@@ -32,6 +32,7 @@ const session = {
       'view_live',
       'view_recorded',
       'export',
+      'hold',
       'view_reports',
       'edit_district',
       'manage_users',
@@ -103,7 +104,9 @@ async function handle(request, response) {
     request.on('close', () => streams.delete(response));
     return undefined;
   }
-  const body = ['POST', 'PUT', 'PATCH'].includes(request.method) ? await bodyOf(request) : '';
+  const body = ['POST', 'PUT', 'PATCH', 'DELETE'].includes(request.method)
+    ? await bodyOf(request)
+    : '';
   const result = district.handle(request.method, path, url.searchParams, body);
   if (!result) return problem(response, 404, `There is no ${path}.`);
   if (result.problem) return problem(response, result.status, result.problem, result.more);

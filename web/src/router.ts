@@ -6,7 +6,7 @@ import { i18n } from './i18n';
 declare module 'vue-router' {
   interface RouteMeta {
     /** Key under `nav.` of the page's name. */
-    nav?: 'wall' | 'playback' | 'events' | 'uptime' | 'district' | 'system';
+    nav?: 'wall' | 'playback' | 'events' | 'uptime' | 'district' | 'storage' | 'system';
     isPublic?: boolean;
   }
 }
@@ -40,6 +40,11 @@ export const router = createRouter({
       path: '/district',
       component: () => import('./district/DistrictPage.vue'),
       meta: { nav: 'district' },
+    },
+    {
+      path: '/storage',
+      component: () => import('./storage/StoragePage.vue'),
+      meta: { nav: 'storage' },
     },
     {
       path: '/system',

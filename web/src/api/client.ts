@@ -119,7 +119,7 @@ export const api = {
   post: <T>(path: string, body?: unknown, query?: Query) => json<T>('POST', path, { body, query }),
   put: <T>(path: string, body: unknown) => json<T>('PUT', path, { body }),
   patch: <T>(path: string, body: unknown) => json<T>('PATCH', path, { body }),
-  delete: (path: string) => json<undefined>('DELETE', path),
+  delete: <T = undefined>(path: string, body?: unknown) => json<T>('DELETE', path, { body }),
   send: <T>(method: string, path: string, options: RequestOptions) =>
     json<T>(method, path, options),
 

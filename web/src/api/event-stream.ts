@@ -1,11 +1,16 @@
-// Server-sent events: states, motion, and the word that the district changed. The browser reconnects by itself.
+// Server-sent events: states, motion, volumes, and the word that the district changed. The browser reconnects by itself.
 
 import { apiUrl, learnServerTime } from './client';
-import type { CameraState, Event as MotionEvent } from './schema';
+import type { CameraState, Event as MotionEvent, Storage } from './schema';
+
+/** What an event tells of a volume: all but what the catalogue knows. */
+export type VolumeNews = Omit<Storage['volumes'][number], 'segments' | 'bytes'>;
 
 export interface EventStreamHandlers {
   state(state: CameraState): void;
   motion(event: MotionEvent): void;
+  /** The state of a volume changed; comes to those who may manage the system. */
+  volume(volume: VolumeNews): void;
   /** The district changed, or events may have been missed: load everything again. */
   config(): void;
   /** false while there is no connection. */
@@ -41,6 +46,7 @@ export class EventStream {
     });
     on<CameraState>('state', this.handlers.state);
     on<MotionEvent>('motion', this.handlers.motion);
+    on<VolumeNews>('volume', this.handlers.volume);
     on('config', () => this.handlers.config());
     source.onerror = () => {
       this.handlers.connected(false);

@@ -3,7 +3,7 @@
 
 import { computed, reactive, shallowReactive, shallowRef, triggerRef } from 'vue';
 import { api } from '@/api/client';
-import { EventStream } from '@/api/event-stream';
+import { EventStream, type VolumeNews } from '@/api/event-stream';
 import type {
   Camera,
   CameraState,
@@ -28,6 +28,7 @@ const motion = shallowReactive(new Map<string, number>());
 const status = reactive({ phase: 'idle' as LoadPhase, error: null as unknown, isConnected: true });
 
 const listeners = new Set<(event: MotionEvent) => void>();
+const volumeListeners = new Set<(volume: VolumeNews) => void>();
 let stream: EventStream | null = null;
 let batchTimer: ReturnType<typeof setTimeout> | null = null;
 let reloadTimer: ReturnType<typeof setTimeout> | null = null;
@@ -86,6 +87,9 @@ function start(): void {
       queueTrigger();
     },
     motion: motionSeen,
+    volume(volume) {
+      for (const listener of volumeListeners) listener(volume);
+    },
     config: queueReload,
     connected(isConnected) {
       status.isConnected = isConnected;
@@ -127,5 +131,9 @@ export const district = {
   onMotion(listener: (event: MotionEvent) => void): () => void {
     listeners.add(listener);
     return () => listeners.delete(listener);
+  },
+  onVolume(listener: (volume: VolumeNews) => void): () => void {
+    volumeListeners.add(listener);
+    return () => volumeListeners.delete(listener);
   },
 };

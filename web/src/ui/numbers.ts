@@ -30,8 +30,24 @@ export function percentOf(rate: number | null | undefined): string {
   return `${(hundredths / 100).toFixed(2)}${GAP}%`;
 }
 
+/** 0..1 → "74 %", for what is no rate to be judged by. */
+export function shareOf(share: number | null): string {
+  return share === null ? '—' : `${Math.round(share * 100)}${GAP}%`;
+}
+
 export function secondsOf(s: number): string {
   return `${s.toFixed(2)}${GAP}s`;
+}
+
+/** How long a disk took: milliseconds below a second. */
+export function latencyOf(s: number): string {
+  if (s >= 0.9995) return `${s.toFixed(1)}${GAP}s`;
+  const ms = s * 1000;
+  return `${ms.toFixed(ms < 9.95 ? 1 : 0)}${GAP}ms`;
+}
+
+export function countOf(n: number): string {
+  return n.toLocaleString('en-US');
 }
 
 export function fpsOf(fps: number): string {
