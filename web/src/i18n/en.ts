@@ -679,10 +679,18 @@ const en: Same<typeof zhCN> = {
     page: 'Page {n}',
   },
   hold: {
+    title: 'Hold a recording',
     camera: 'Camera',
     range: 'Range',
+    reason: 'Why it is held',
+    reasonHint:
+      'For example the number of the case; it is shown in the list and in the audit trail',
     reasonNeeded: 'Please give a reason.',
     reasonLong: 'The reason is too long; at most 300 characters, please.',
+    explain:
+      'What is held (whole files, of the main and the sub stream) is neither deleted nor thinned when its days are over, until somebody releases it with a reason.',
+    place: 'Hold',
+    placed: 'Held',
     releaseTitle: 'Release a hold',
     releaseReason: 'Why it is released',
     releaseHint: 'What is older than its days is deleted soon after, and cannot be brought back',
@@ -705,6 +713,11 @@ const en: Same<typeof zhCN> = {
     why: 'Reason',
     play: 'Play',
     onlyCamera: 'Only {name}',
+    button: 'Hold (H)',
+    need: 'First mark in and out with I and O, then hold.',
+    list: 'Holds',
+    listOf: 'Holds of {name}',
+    here: 'Held: {reason}',
   },
   system: {
     title: 'System',

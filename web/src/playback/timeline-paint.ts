@@ -1,6 +1,7 @@
 // Draws the timeline into a canvas.
 
 import type { Timeline } from '@/api/schema';
+import type { HeldSpan } from '@/holds/holds';
 import { clockOf, dayOf, minuteOf } from '@/ui/time';
 import { faultOf, ticks, xAt, type Fault, type View } from './timeline-scale';
 
@@ -15,6 +16,7 @@ export interface Palette {
   look: string;
   act: string;
   off: string;
+  action: string;
 }
 
 export interface Marks {
@@ -29,6 +31,7 @@ export interface Scene {
   hoverMs: number | null;
   nowMs: number;
   marks: Marks;
+  held: HeldSpan[];
   zone: string;
 }
 
@@ -50,6 +53,7 @@ export function paletteOf(element: HTMLElement): Palette {
     look: get('--look'),
     act: get('--act'),
     off: get('--off'),
+    action: get('--action'),
   };
 }
 
@@ -145,6 +149,35 @@ function paintMotion(context: CanvasRenderingContext2D, scene: Scene, width: num
   }
 }
 
+const HELD_PX = 3;
+const LOCK_PX = 15;
+
+/** A padlock on a plate of its own, so that it is seen before motion and recordings; its foot at y. */
+function paintLock(context: CanvasRenderingContext2D, x: number, y: number, p: Palette) {
+  context.fillStyle = p.surface;
+  context.fillRect(x, y - LOCK_PX, LOCK_PX, LOCK_PX);
+  context.fillStyle = p.action;
+  context.strokeStyle = p.action;
+  context.lineWidth = 1.5;
+  context.fillRect(x + 3, y - 9, 9, 6);
+  context.beginPath();
+  context.arc(x + 7.5, y - 9, 2.8, Math.PI, 0);
+  context.stroke();
+}
+
+/** A line under what is held, with a padlock where what is seen of it begins. */
+function paintHeld(context: CanvasRenderingContext2D, scene: Scene, width: number, p: Palette) {
+  const bottom = AXIS_PX + BAR_PX;
+  for (const { fromMs, toMs } of scene.held) {
+    const from = Math.max(0, xAt(scene.view, fromMs, width));
+    const to = Math.min(width, xAt(scene.view, toMs, width));
+    if (to < 0 || from > width) continue;
+    context.fillStyle = p.action;
+    context.fillRect(from, bottom + 1, Math.max(3, to - from), HELD_PX);
+    if (to - from > LOCK_PX) paintLock(context, from, bottom + 1, p);
+  }
+}
+
 function paintMarks(context: CanvasRenderingContext2D, scene: Scene, width: number, p: Palette) {
   const { marks, view } = scene;
   const xs = [marks.inMs, marks.outMs].map((ms) => (ms === null ? null : xAt(view, ms, width)));
@@ -175,6 +208,7 @@ export function paint(canvas: HTMLCanvasElement, scene: Scene, palette: Palette)
   paintRecordings(context, scene, width, palette);
   paintMotion(context, scene, width, palette);
   paintAxis(context, scene, width, palette);
+  paintHeld(context, scene, width, palette);
   paintMarks(context, scene, width, palette);
   if (scene.hoverMs !== null) {
     context.fillStyle = palette.dim;
