@@ -12,6 +12,8 @@ enum { TICK_MS = 1000 };
 
 /* The newest picture of a fragment waited no longer than the first for its end. */
 #define FRAGMENT_MAX_US INT64_C(2000000)
+/* The picture that tells a fragment's end, and a thread that comes late. */
+#define SYNC_SLACK_US INT64_C(300000)
 
 /* --- any thread --- */
 
@@ -175,6 +177,7 @@ static void sync_done(void *ctx)
 {
     struct volume *v = ctx;
     v->is_syncing = false;
+    v->sync_took_us = loop_mono_us(v->loop) - v->sync_started_mono_us;
     if (v->sync_rc < 0)
         volume__set_fault(v, VOLUME_FAILED, v->sync_rc);
     writer__synced(v, v->sync_epoch, v->sync_rc);
@@ -219,6 +222,13 @@ static bool is_probe_due(const struct volume *v, int64_t now_us)
     return (is_broken || is_on_trial) && now_us - v->probed_mono_us >= v->sync_interval_us;
 }
 
+/* What it covers must not be older than promised when it ends, so a slow disk is asked earlier. */
+static int64_t sync_due_us(const struct volume *v)
+{
+    return v->sync_started_mono_us + v->sync_period_us -
+           MIN(v->sync_took_us, v->sync_period_us / 2);
+}
+
 static void on_tick(void *ctx)
 {
     struct volume *v = ctx;
@@ -227,7 +237,7 @@ static void on_tick(void *ctx)
         look_at_space(v);
     if (is_probe_due(v, now_us))
         probe(v);
-    int64_t due_us = v->sync_started_mono_us + v->sync_period_us - now_us;
+    int64_t due_us = sync_due_us(v) - now_us;
     if (v->is_dirty && !v->is_syncing && due_us <= 0) {
         volume__want_sync(v, true);
         due_us = v->sync_period_us;
@@ -249,8 +259,8 @@ struct volume *volume_create(const struct volume_params *params)
     v->io = params->io;
     v->chain = params->chain;
     v->sync_interval_us = params->sync_interval_us;
-    v->sync_period_us =
-        MAX(params->sync_interval_us - FRAGMENT_MAX_US, params->sync_interval_us / 2);
+    v->sync_period_us = MAX(params->sync_interval_us - FRAGMENT_MAX_US - SYNC_SLACK_US,
+                            params->sync_interval_us / 4);
     v->index = params->index;
     v->clock = params->clock;
     v->siblings = params->siblings;

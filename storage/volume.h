@@ -91,7 +91,7 @@ struct volume {
     bool is_syncing;
     bool is_sync_wanted; /* somebody waits for his file */
     uint64_t sync_epoch; /* of the newest sync started */
-    int64_t sync_started_mono_us;
+    int64_t sync_started_mono_us, sync_took_us;
     int64_t probed_mono_us;
 
     /* sync loop writes, volume loop reads after the answer was posted */

@@ -128,9 +128,17 @@ def fragments(data):
 # --- the journal ---
 
 def read_journal(path):
-    """[(wall clock in seconds, what)] per record."""
+    """[wall clock in seconds] per record, and the records in front of which a sync of a whole volume is about to end."""
     out = subprocess.run([REPLAY, path], capture_output=True, check=True).stdout.decode(errors="replace")
-    return [(int(line.split(" ", 3)[2]) / 1e6, line.split(" ", 4)[3]) for line in out.splitlines()]
+    walls, syncs, ends = [], set(), []
+    for i, line in enumerate(out.splitlines()):
+        _, _, wall, what, _, number, n = line.split(" ")[:7]
+        walls.append(int(wall) / 1e6)
+        if what == "sync" and n == "n=2":
+            syncs.add(number)
+        elif what == "synced" and number in syncs:
+            ends.append(i)
+    return walls, ends
 
 
 def cut(journal, at, seed, directory):
