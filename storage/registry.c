@@ -246,6 +246,7 @@ void registry_add(struct registry *r, struct recorder_link *l)
 
 void registry_stopped(struct registry *r, struct recorder_link *l)
 {
+    atomic_store(&l->is_stopped, true);
     loop_post(r->loop, on_stopped, l);
 }
 

@@ -48,6 +48,7 @@ struct recorder_link {
     _Atomic int64_t since_us;
     _Atomic uint64_t n_lost_fragments;
     atomic_bool is_poked;
+    atomic_bool is_stopped; /* nothing comes any more */
 
     /* registry's loop only */
     struct recorder_link *next, **prev_next;

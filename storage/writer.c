@@ -78,6 +78,12 @@ static int job_finish(struct db *db, void *ctx, struct err *err)
                              : db_segment_forget(db, &w->row, err);
 }
 
+/* Who was stopped does not wait for ever: the next start finds the file by its unsettled row. */
+static bool has_waited_enough(struct writer *w)
+{
+    return atomic_load(&w->link->is_stopped) && ++w->n_refusals >= MAX_REFUSALS;
+}
+
 static void on_indexed(void *ctx, const struct err *err)
 {
     struct writer *w = ctx;
@@ -87,8 +93,7 @@ static void on_indexed(void *ctx, const struct err *err)
         return;
     }
     log_error(w->path, "is recorded but not in the index yet: %s", err->msg);
-    /* a server that stops does not wait for ever: the next start finds the file by its other row */
-    if (w->row.ended == SEGMENT_STOPPED && ++w->n_refusals >= MAX_REFUSALS)
+    if (has_waited_enough(w))
         settle(w);
 }
 
@@ -122,34 +127,17 @@ void writer__sync_begins(struct volume *v)
             growth_sync_begins(&w->growth, (uint64_t)w->row.bytes);
 }
 
-void writer__synced(struct volume *v, uint64_t epoch, int rc)
-{
-    for (struct writer *next, *w = v->writers; w != NULL; w = next) {
-        next = w->next;
-        if (rc == 0 && w->state == WRITER_WRITE && w->fd >= 0)
-            growth_synced(&w->growth, v, w->fd, atomic_load(&w->read_mono_us));
-        if (w->state != WRITER_SYNC || w->sync_epoch > epoch)
-            continue;
-        if (rc < 0) { /* once more; volume__want_sync was told the same by the fault */
-            w->sync_epoch = epoch + 1;
-            volume__want_sync(v, false);
-            continue;
-        }
-        if (w->fd >= 0) {
-            growth_forget(&w->growth, v, w->fd, atomic_load(&w->read_mono_us));
-            close(w->fd);
-            w->fd = -1;
-        }
-        index_it(w);
-    }
-}
-
 static void await_sync(struct writer *w)
 {
     w->state = WRITER_SYNC;
     /* a sync that is under way may have passed this file already */
     w->sync_epoch = w->volume->sync_epoch + 1;
     volume__want_sync(w->volume, w->row.ended == SEGMENT_STOPPED);
+}
+
+static void remove_file(struct writer *w)
+{
+    w->is_tail_left = unlinkat(w->volume->dirfd, w->path, 0) < 0 && errno != ENOENT;
 }
 
 /* A file without a whole fragment is none; but a power cut may bring it back. */
@@ -161,8 +149,16 @@ static void drop_file(struct writer *w)
     }
     close(w->fd);
     w->fd = -1;
-    unlinkat(w->volume->dirfd, w->path, 0);
+    remove_file(w);
     await_sync(w);
+}
+
+/* Behind its last whole fragment. */
+static void cut_back(struct writer *w)
+{
+    w->is_tail_left = w->fd >= 0 && ftruncate(w->fd, (off_t)w->row.bytes) < 0;
+    if (w->is_tail_left)
+        log_warn(w->path, "cannot be cut back to its last whole fragment: %s", err_name(-errno));
 }
 
 static void write_end(struct writer *w)
@@ -184,11 +180,66 @@ static void write_end(struct writer *w)
     w->row.chain.has_link = true;
     if (rc < 0) /* as who reads it will say */
         w->row.chain.link = w->value;
+    w->is_end_missing = rc < 0;
     if (rc == 0)
         w->row.bytes += (int64_t)buf.len;
-    else if (ftruncate(w->fd, (off_t)w->row.bytes) < 0) /* readable without it */
-        log_warn(w->path, "could not be closed in good order");
+    else /* readable without it */
+        cut_back(w);
     buf_fini(&buf);
+}
+
+static void close_file(struct writer *w)
+{
+    if (w->fd < 0)
+        return;
+    growth_forget(&w->growth, w->volume, w->fd, atomic_load(&w->read_mono_us));
+    close(w->fd);
+    w->fd = -1;
+}
+
+/* What the disk refused is tried once more when it works again; a tail that cannot be cut off would
+ * not be the row's, so that is tried until it can. Returns whether there is to be another sync. */
+static bool mend_end(struct writer *w)
+{
+    if (!w->is_tail_left && (!w->is_end_missing || w->is_end_retried))
+        return false;
+    w->is_end_retried = true;
+    if (w->row.frames == 0) {
+        remove_file(w);
+        return true;
+    }
+    cut_back(w);
+    if (!w->is_tail_left)
+        write_end(w);
+    return true;
+}
+
+static void wait_on(struct writer *w)
+{
+    if (has_waited_enough(w)) {
+        close_file(w);
+        settle(w);
+        return;
+    }
+    w->sync_epoch = w->volume->sync_epoch + 1;
+    volume__want_sync(w->volume, atomic_load(&w->link->is_stopped));
+}
+
+void writer__synced(struct volume *v, uint64_t epoch, int rc)
+{
+    for (struct writer *next, *w = v->writers; w != NULL; w = next) {
+        next = w->next;
+        if (rc == 0 && w->state == WRITER_WRITE && w->fd >= 0)
+            growth_synced(&w->growth, v, w->fd, atomic_load(&w->read_mono_us));
+        if (w->state != WRITER_SYNC || w->sync_epoch > epoch)
+            continue;
+        if (rc < 0 || mend_end(w)) { /* the fault told volume__want_sync the same */
+            wait_on(w);
+            continue;
+        }
+        close_file(w);
+        index_it(w);
+    }
 }
 
 static void end_file(struct writer *w)
@@ -237,8 +288,7 @@ static void give_up(struct writer *w, int code)
     if (code != -EEXIST && code != -ENODEV)
         volume__set_fault(w->volume, VOLUME_FAILED, code);
     log_warn(w->path, "write: %s", err_name(code));
-    if (w->fd >= 0 && ftruncate(w->fd, (off_t)w->row.bytes) < 0)
-        log_warn(w->path, "could not be cut back to its last whole fragment");
+    cut_back(w);
 }
 
 static void add_seek(struct writer *w, const struct fragment *f, uint64_t moof_at)

@@ -45,7 +45,10 @@ struct writer {
     bool is_registered;
     bool is_waiting; /* for the catalogue */
     bool is_failed_here;
-    int n_refusals; /* by the catalogue, of the finished row */
+    bool is_tail_left;   /* the disk refused to cut off what is behind the last whole fragment */
+    bool is_end_missing; /* and so it did the end */
+    bool is_end_retried;
+    int n_refusals; /* by the disk or the catalogue, since the recorder was stopped */
     struct fragment *first_waiting, **last_waiting;
     bool is_close_asked;
     int64_t close_to_us;
