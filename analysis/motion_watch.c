@@ -44,7 +44,17 @@ static void on_event(void *ctx, enum motion_change change, const struct event *e
     loop_post(w->home, deliver, news);
 }
 
-/* Freed when it was asked to stop and neither the relay nor the worker knows it any more. */
+static void tell_gone(void *ctx)
+{
+    struct motion_watch *w = ctx;
+    loop_fn *gone = w->params.gone;
+    void *gone_ctx = w->params.ctx;
+    free(w);
+    gone(gone_ctx);
+}
+
+/* When it was asked to stop and neither the relay nor the worker knows it any more. Its owner does
+ * until `gone`, and may ask once more: the memory goes with the message. */
 static void release_when_unused(struct motion_watch *w)
 {
     if (!w->is_stopping || w->relay || w->is_busy)
@@ -52,8 +62,7 @@ static void release_when_unused(struct motion_watch *w)
     timer_disarm(&w->tick);
     motion_events_end(&w->events);
     motion_destroy(&w->motion);
-    loop_post(w->home, w->params.gone, w->params.ctx);
-    free(w);
+    loop_post(w->home, tell_gone, w);
 }
 
 static void on_grid(void *ctx, const struct luma_grid *grid, const struct err *err)

@@ -5,8 +5,8 @@
  * It is no viewer: it makes no on-demand stream run.
  * Thread: belongs to the loop of its worker; events arrive on `home`.
  * Lifetime: motion_watch_stop asks, then `gone` fires exactly once on `home`, after the last event
- * (an open one is closed), and the watch is freed. A watch whose hub closed rests until it is
- * stopped. */
+ * (an open one is closed); the watch is freed then and no earlier, so that asking again meanwhile
+ * is harmless. A watch whose hub closed rests until it is stopped. */
 #ifndef ANALYSIS_MOTION_WATCH_H
 #define ANALYSIS_MOTION_WATCH_H
 

@@ -49,7 +49,8 @@ static void rig_start(struct rig *rig)
 
 static void rig_end(struct rig *rig)
 {
-    motion_watch_stop(rig->watch);
+    if (!rig->is_gone)
+        motion_watch_stop(rig->watch);
     RIG_WAIT(rig->loop, rig->is_gone);
     hub_close(rig->hub);
     hub_unref(&rig->hub);
@@ -128,6 +129,19 @@ static void stops_while_a_picture_is_under_way(void **state)
     rig_end(&rig);
 }
 
+/* As motion does that is switched off, on and off again: its owner still knows the watch. */
+static void may_be_asked_to_stop_until_it_is_gone(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_start(&rig);
+    while (!rig.is_gone) {
+        motion_watch_stop(rig.watch);
+        loop_turn(rig.loop, false);
+    }
+    rig_end(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -135,6 +149,7 @@ int main(void)
         cmocka_unit_test(is_no_viewer),
         cmocka_unit_test(rests_when_its_hub_closes),
         cmocka_unit_test(stops_while_a_picture_is_under_way),
+        cmocka_unit_test(may_be_asked_to_stop_until_it_is_gone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
