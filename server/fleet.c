@@ -381,6 +381,20 @@ static struct pull *find_pull(const struct fleet *f, const char *camera_id, cons
     return strcmp(stream, "sub") == 0 ? c->sub : c->main;
 }
 
+void fleet_each_watch(const struct fleet *f, fleet_watch_fn *fn, void *ctx)
+{
+    size_t pos = 0;
+    const char *id;
+    void *value;
+    while (map_next(f->cameras, &pos, &id, &value)) {
+        const struct camera *c = value;
+        struct motion_watch_stats n;
+        if ((c->sub != NULL && pull_watch_stats(c->sub, &n)) ||
+            (c->main != NULL && pull_watch_stats(c->main, &n)))
+            fn(ctx, id, &n);
+    }
+}
+
 bool fleet_state(const struct fleet *f, const char *camera_id, struct camera_state *out)
 {
     const struct camera *c = map_get(f->cameras, camera_id);

@@ -7,7 +7,7 @@
 #ifndef SERVER_FLEET_H
 #define SERVER_FLEET_H
 
-#include "analysis/motion_events.h"
+#include "analysis/motion_watch.h"
 #include "analysis/worker.h"
 #include "base/pool.h"
 #include "ingest/stream.h"
@@ -83,6 +83,10 @@ void fleet_adopt(struct fleet *f, const char *camera_id, const char *stream,
                  struct push_peer *peer);
 /* Whether the camera is configured with that stream. */
 bool fleet_has_stream(const struct fleet *f, const char *camera_id, const char *stream);
+
+/* Every camera that is watched for motion now. */
+typedef void fleet_watch_fn(void *ctx, const char *camera_id, const struct motion_watch_stats *n);
+void fleet_each_watch(const struct fleet *f, fleet_watch_fn *fn, void *ctx);
 
 struct fleet_totals {
     int n_cameras, n_enabled, n_reachable, n_advancing, n_recording, n_asked;

@@ -224,6 +224,14 @@ const struct recorder_status *pull_recorder(const struct pull *p)
     return p->taping != NULL ? &p->recorder : NULL;
 }
 
+bool pull_watch_stats(const struct pull *p, struct motion_watch_stats *out)
+{
+    if (p->watch == NULL)
+        return false;
+    motion_watch_stats(p->watch, out);
+    return true;
+}
+
 struct hub *pull_hub(const struct pull *p)
 {
     return p->stream != NULL ? stream_hub(p->stream) : NULL;

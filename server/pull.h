@@ -43,6 +43,8 @@ const struct stream_status *pull_status(const struct pull *p);
 /* NULL when it is not asked to record. */
 const struct recorder_status *pull_recorder(const struct pull *p);
 struct hub *pull_hub(const struct pull *p);
+/* False when it is not watched for motion. */
+bool pull_watch_stats(const struct pull *p, struct motion_watch_stats *out);
 void *pull_ctx(const struct pull *p); /* of its params */
 
 #endif

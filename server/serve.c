@@ -17,6 +17,7 @@
 #include "server/supervision.h"
 #include "server/volumes.h"
 #include "server/wall_host.h"
+#include "server/watched.h"
 #include "server/web.h"
 
 #define WATCH_MS     2000  /* how often other processes' changes are looked for */
@@ -166,6 +167,8 @@ static void begin_stop(struct serve *v)
     timer_arm_ms(&v->stop_timer, STOP_MS);
     timer_disarm(&v->watch_timer);
     timer_disarm(&v->beat_timer);
+    if (s->watched != NULL)
+        watched_write(s->watched);
     nightly_stop(&v->nightly);
     feed_destroy(s->feed);
     s->feed = NULL;
@@ -374,6 +377,7 @@ static int build(struct serve *v, struct err *err)
         .loop = s->loop, .pool = s->pool, .packagers = s->packagers, .host = &host});
     s->feed = feed_create(s->loop);
     s->events = events_create(s);
+    s->watched = watched_create(s->catalogue);
     s->fleet = fleet_create(&(struct fleet_params){.loop = s->loop,
                                                    .ingest = s->ingest,
                                                    .tls = s->camera_tls,
@@ -418,6 +422,7 @@ static void tear_down(struct serve *v)
     catalogue_close(&s->catalogue);
     loop_turn(s->loop, false); /* what the last jobs posted back */
     events_destroy(&s->events);
+    watched_destroy(&s->watched);
     for (int i = 0; i < s->n_ingest; i++) {
         gate_destroy(&s->gates[i]);
         loop_destroy(&s->ingest[i]);

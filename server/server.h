@@ -20,6 +20,7 @@ struct gate;
 struct tls_client;
 struct feed;
 struct events;
+struct watched;
 
 #define SERVER_MAX_INGEST 64
 
@@ -46,6 +47,7 @@ struct server {
     int push_number;             /* of that port; 0 = none was opened */
     struct feed *feed;
     struct events *events;
+    struct watched *watched;
     const char *config_path;
     int64_t started_us;
     int64_t run_id; /* of server_runs */

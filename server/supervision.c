@@ -9,6 +9,7 @@
 #include "server/feed.h"
 #include "server/routes.h"
 #include "server/wall_host.h"
+#include "server/watched.h"
 #include "storage/db_states.h"
 
 /* --- jobs for the catalogue: made on the loop, released there --- */
@@ -148,11 +149,32 @@ static int write_beat(struct db *db, void *ctx, struct err *err)
     return db_run_beat(db, r->id, r->now_us, err);
 }
 
+struct watch_beat {
+    struct watched *watched;
+    int64_t now_us;
+};
+
+static void note_watch(void *ctx, const char *camera_id, const struct motion_watch_stats *n)
+{
+    const struct watch_beat *b = ctx;
+    watched_note(b->watched, camera_id, n, b->now_us);
+}
+
+static void note_watched(struct server *s)
+{
+    if (s->watched == NULL || s->fleet == NULL)
+        return;
+    struct watch_beat b = {s->watched, loop_wall_us(s->loop)};
+    fleet_each_watch(s->fleet, note_watch, &b);
+    watched_beat(s->watched, b.now_us);
+}
+
 void supervision_beat(struct server *s)
 {
     struct run *r = xcalloc(1, sizeof *r);
     *r = (struct run){.id = s->run_id, .now_us = loop_wall_us(s->loop)};
     post(s, write_beat, r, "the server's heartbeat");
+    note_watched(s);
 }
 
 static int end(struct db *db, void *ctx, struct err *err)

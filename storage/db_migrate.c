@@ -228,6 +228,13 @@ static const char *const migrations[] = {
     " segments INTEGER NOT NULL,"
     " link BLOB NOT NULL," /* of the last segment */
     " PRIMARY KEY(camera, stream, first_us, first_n)) WITHOUT ROWID;",
+
+    /* 8: when motion analysis looked at a camera; only then the absence of events says something */
+    "CREATE TABLE watched("
+    " camera INTEGER NOT NULL,"
+    " from_us INTEGER NOT NULL,"
+    " to_us INTEGER NOT NULL,"
+    " PRIMARY KEY(camera, from_us)) WITHOUT ROWID;",
 };
 
 size_t db_schema_version(void)

@@ -15,6 +15,7 @@
 #include "storage/db_events.h"
 #include "storage/db_holds.h"
 #include "storage/db_segments.h"
+#include "storage/db_watched.h"
 
 enum { EVENTS_MAX = 5000, PART_ROWS = 64 };
 
@@ -202,7 +203,9 @@ static int job_expire_events(struct db *db, void *ctx, struct err *err)
 {
     const struct storage *s = ctx;
     int64_t keep_us = (int64_t)s->retention_days * 86400 * US_PER_S;
-    return db_events_expire(db, clock_wall_us(s->clock) - keep_us, EVENTS_MAX, err);
+    int64_t before_us = clock_wall_us(s->clock) - keep_us;
+    int n = db_watched_expire(db, before_us, EVENTS_MAX, err);
+    return n < 0 ? n : MAX(db_events_expire(db, before_us, EVENTS_MAX, err), n);
 }
 
 /* What was seen in pictures goes with them. */

@@ -1,11 +1,15 @@
-/* Thinning: what is older than some days shrinks to its key frames.
+/* Thinning: what is older than some days shrinks to its key frames, or to what is near motion.
  *
- * Procedure, for some segments at a time: 1 rows of unsettled files that are doomed from the start
- * (durable) · 2 their twins are written, synced, and read back · 3 one transaction puts the twin's
- * row in the place of the whole one's, whose file is doomed, unless somebody holds it by now
- * (durable) · 4 the next time round the doomed files are unlinked, so that who has just looked one
- * up can still open it · 5 the doomed rows go. Killed before 3 recovery removes the twin, after 3
- * the whole one.
+ * Procedure for key frames, some segments at a time: 1 rows of unsettled files that are doomed from
+ * the start (durable) · 2 their twins are written, synced, and read back · 3 one transaction puts
+ * the twin's row in the place of the whole one's, whose file is doomed, unless somebody holds it by
+ * now (durable) · 4 the next time round the doomed files are unlinked, so that who has just looked
+ * one up can still open it · 5 the doomed rows go. Killed before 3 recovery removes the twin, after
+ * 3 the whole one.
+ *
+ * With THIN_MOTION whole segments go: those of which it is known that analysis watched the camera
+ * and saw nothing, from the length of a segment before until one after. What led to a motion and
+ * what followed it belongs to it, and files are cut anywhere. Deleting is as in retention.c.
  *
  * It works a fifth of the time at most, however slow the disk is, and not at all while a volume
  * runs out of space or has much to write. */
@@ -15,10 +19,11 @@
 
 #include "base/log.h"
 #include "storage/candidates.h"
+#include "storage/db_watched.h"
 #include "storage/repair.h"
 #include "storage/thin.h"
 
-enum { BATCH = 8, REST_MS = 1000, IDLE_MS = 60000, WORK_SHARE = 5 };
+enum { BATCH = 8, PART = 64, REST_MS = 1000, IDLE_MS = 60000, WORK_SHARE = 5 };
 
 #define FORGET_US  (INT64_C(86400) * US_PER_S)
 #define BUSY_BYTES (8 << 20) /* that wait to be written to a volume */
@@ -39,7 +44,7 @@ struct thinning {
     struct candidates chosen;
     struct twin twins[BATCH];
     size_t n;
-    struct segment_row doomed[BATCH]; /* to be unlinked the next time */
+    struct segment_row doomed[CANDIDATES_MAX]; /* to be unlinked the next time */
     size_t n_doomed;
     int64_t forget_mono_us;
     uint64_t seen_hold_changes;
@@ -90,7 +95,7 @@ static int job_choose(struct db *db, void *ctx, struct err *err)
     const struct candidates_query q = {.now_us = clock_wall_us(s->clock),
                                        .default_days = s->thin_after_days,
                                        .is_thinning = true,
-                                       .limit = BATCH};
+                                       .limit = s->thin_keep == THIN_KEYFRAMES ? BATCH : PART};
     return candidates_find(db, &t->frontier, &q, &t->chosen, err);
 }
 
@@ -232,6 +237,49 @@ static int thin_chosen(struct thinning *t, struct err *err)
     return rc;
 }
 
+/* --- without motion --- */
+
+/* Longer than a key frame, a quiet time and a beat of watching. */
+#define MARGIN_MIN_US (60 * US_PER_S)
+
+/* Events of earlier are forgotten already. */
+static bool is_known(const struct thinning *t, int64_t from_us)
+{
+    int64_t keep_us = (int64_t)t->storage->retention_days * 86400 * US_PER_S;
+    return from_us >= clock_wall_us(t->storage->clock) - keep_us;
+}
+
+static int job_doom_still(struct db *db, void *ctx, struct err *err)
+{
+    struct thinning *t = ctx;
+    int64_t now_us = clock_wall_us(t->storage->clock);
+    int rc = 0;
+    t->n_doomed = 0;
+    for (size_t i = 0; i < t->chosen.n && rc >= 0; i++) {
+        const struct segment_row *row = &t->chosen.rows[i];
+        int64_t margin_us = MAX(row->to_us - row->id.from_us, MARGIN_MIN_US);
+        int64_t from_us = row->id.from_us - margin_us, to_us = row->to_us + margin_us;
+        if (!is_known(t, from_us))
+            continue;
+        rc = db_watched_still(db, row->camera, from_us, to_us, err);
+        if (rc == 1)
+            rc = db_segment_doom(db, row, "thinned", now_us, err);
+        if (rc == 1)
+            t->doomed[t->n_doomed++] = *row;
+    }
+    return rc < 0 ? rc : 0;
+}
+
+static int drop_still(struct thinning *t, struct err *err)
+{
+    int rc = catalogue_write(t->storage->catalogue, job_doom_still, t, err);
+    if (rc < 0)
+        t->n_doomed = 0;
+    else if (t->n_doomed > 0)
+        log_info("thinning", "deleted %zu segments without motion", t->n_doomed);
+    return rc;
+}
+
 /* --- when --- */
 
 /* Recording and its space come first. */
@@ -270,9 +318,11 @@ static void on_tick(void *ctx)
         refresh(t);
         int rc = catalogue_read(s->catalogue, job_choose, t, &err);
         if (rc >= 0 && t->chosen.n > 0)
-            rc = thin_chosen(t, &err);
-        if (rc < 0)
+            rc = s->thin_keep == THIN_KEYFRAMES ? thin_chosen(t, &err) : drop_still(t, &err);
+        if (rc < 0) {
             log_error("thinning", "%s", err.msg);
+            frontier_reset(&t->frontier);
+        }
         if (rc < 0 || (!t->chosen.is_cut && t->n_doomed == 0))
             wait_us = IDLE_MS * US_PER_MS;
     }

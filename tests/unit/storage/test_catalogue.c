@@ -282,6 +282,7 @@ static const char *const relics[] = {
     [7] = "INSERT INTO holds(id, camera, from_us, to_us, user, created_us, released_us)"
           " VALUES('h1', 1, 1000, 2000, 'admin', 3000, 4000);"
           "INSERT INTO chains VALUES(1, 0, 1000, 1, 0, 1000, 1, x'00');",
+    [8] = "INSERT INTO watched VALUES(1, 1000, 2000);",
 };
 static const char *const relic_counts[] = {
     [1] = "SELECT count(*) FROM cameras",
@@ -291,6 +292,7 @@ static const char *const relic_counts[] = {
     [5] = "SELECT holes = '8100-8200 ' FROM segments WHERE n = 3",
     [6] = "SELECT evidence_us = 1999 FROM states WHERE stream = 1",
     [7] = "SELECT (SELECT released_us FROM holds) = 4000 AND (SELECT segments FROM chains) = 1",
+    [8] = "SELECT to_us = 2000 FROM watched",
 };
 
 static int64_t ask(struct db *db, const char *sql)

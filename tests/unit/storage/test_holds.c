@@ -263,7 +263,7 @@ static void space_takes_nothing_that_is_held(void **state)
     place(rig, "h-1", "cam", SECOND(12), SECOND(1000), 1);
     rig->volumes[0].reserve_bytes = 1 << 20;
     atomic_store(&rig->disk.capacity, 1 << 20);
-    reopen_at(rig, rig->wall_us);
+    reopen_at(rig, RIG_START_US + DAY);
     rig_wait(rig, says_it_is_held);
     assert_int_equal(rig_rows(rig, rows, 16), 7);
     assert_int_equal(rows[0].id.from_us, SECOND(12));

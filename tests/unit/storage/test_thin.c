@@ -4,15 +4,18 @@
 
 #include "base/str.h"
 #include "storage/db.h"
+#include "storage/db_events.h"
 #include "storage/db_holds.h"
 #include "storage/db_ledger.h"
+#include "storage/db_watched.h"
 
 #define DAY       (86400 * US_PER_S)
+#define PAUSE_US  INT64_C(2500000)
 #define SECOND(n) (RIG_START_US + (n)*US_PER_S)
 
 enum { GROUP = 25 };
 
-/* Seven segments of 4 s at the start, in the third a pause of 10 s in the middle of a group. */
+/* Seven segments of 4 s at the start, in the third a pause of 2.5 s in the middle of a group. */
 static void record_seven(struct rig *rig)
 {
     rig->params.segment_us = 4 * US_PER_S;
@@ -20,7 +23,7 @@ static void record_seven(struct rig *rig)
     rig_open(rig);
     rig_record(rig, "cam");
     rig_pictures(rig, 210, GROUP);
-    rig_pause(rig, 10 * US_PER_S, true);
+    rig_pause(rig, PAUSE_US, true);
     for (int i = 210; i < 700; i++)
         rig_picture(rig, i % GROUP == 0);
     rig_stop(rig);
@@ -78,12 +81,28 @@ static size_t read_all(struct rig *rig, struct key *out, size_t cap, bool keys_o
     return n;
 }
 
+/* The key frame in front of the pause is shown until it began, and the one behind follows a gap. */
+static void expect_pause_in_samples(struct rig *rig)
+{
+    struct sample_map *map;
+    struct sample_query q = {.camera_id = "cam", .from_us = RIG_START_US, .to_us = SECOND(120)};
+    assert_int_equal(source_map(storage_source(rig->storage), &q, &map, NULL), 0);
+    for (size_t i = 0; i < map->n_samples; i++) {
+        const struct sample *s = &map->samples[i];
+        bool is_before = s->wall_us == RIG_START_US + 200 * RIG_FRAME_US;
+        bool is_behind = i > 0 && map->samples[i - 1].wall_us == RIG_START_US + 200 * RIG_FRAME_US;
+        assert_int_equal(s->duration, (is_before ? 10 : GROUP) * 3600);
+        assert_int_equal(s->is_after_gap, is_behind);
+    }
+    sample_map_free(&map);
+}
+
 static void expect_gap_of_pause(const struct recordings *rec)
 {
     assert_int_equal(rec->n_spans, 2);
     assert_int_equal(rec->spans[0].from_us, RIG_START_US);
     assert_int_equal(rec->spans[0].to_us, RIG_START_US + 210 * RIG_FRAME_US);
-    assert_int_equal(rec->spans[1].from_us, RIG_START_US + 210 * RIG_FRAME_US + 10 * US_PER_S);
+    assert_int_equal(rec->spans[1].from_us, RIG_START_US + 210 * RIG_FRAME_US + PAUSE_US);
     assert_string_equal(rec->gaps[1].cause, "timeout");
 }
 
@@ -126,6 +145,7 @@ static void key_frames_are_left_where_they_were(void **state)
     assert_int_equal(rig_check(rig), 28);
     assert_int_equal(read_all(rig, after, 1000, false), n_keys);
     assert_memory_equal(before, after, n_keys * sizeof before[0]);
+    expect_pause_in_samples(rig);
     rig_recordings(rig, &rec);
     expect_gap_of_pause(&rec);
     recordings_fini(&rec);
@@ -160,7 +180,7 @@ static void young_ones_stay_whole(void **state)
 {
     struct rig *rig = *state;
     record_seven(rig);
-    thin_at(rig, SECOND(37) + 30 * DAY); /* the last one ended 38 s after the start */
+    thin_at(rig, SECOND(30) + 30 * DAY); /* the last one ended 30.5 s after the start */
     rig_wait(rig, is_all_but_one_thinned);
     rig_close(rig);
     rig_open(rig);
@@ -278,6 +298,119 @@ static void a_broken_file_stays_as_it_is(void **state)
     assert_false(rows[3].is_thinned);
 }
 
+/* --- near motion --- */
+
+static int job_camera(struct db *db, void *ctx, struct err *err)
+{
+    (void)ctx;
+    return db_exec(db,
+                   "INSERT INTO townships VALUES('t', 'T');"
+                   "INSERT INTO institutions(id, name, township_id) VALUES('i', 'I', 't');"
+                   "INSERT INTO cameras(id, name, institution_id, retention_days)"
+                   " VALUES('cam', 'C', 'i', 100);",
+                   err);
+}
+
+struct seen {
+    int64_t watched_from_us, watched_to_us, event_from_us, event_to_us;
+};
+
+static int job_see(struct db *db, void *ctx, struct err *err)
+{
+    const struct seen *s = ctx;
+    struct event e = {.type = EVENT_MOTION, .from_us = s->event_from_us, .to_us = s->event_to_us};
+    int64_t id;
+    int rc = 0;
+    str_copy(e.camera_id, sizeof e.camera_id, "cam");
+    if (s->watched_to_us != 0)
+        rc = db_watched_put(db, "cam", s->watched_from_us, s->watched_to_us, err);
+    if (rc >= 0 && s->event_to_us != 0)
+        rc = db_event_add(db, &e, &id, err);
+    return rc;
+}
+
+static void see(struct rig *rig, struct seen s)
+{
+    assert_int_equal(catalogue_write(rig->catalogue, job_see, &s, NULL), 0);
+}
+
+static size_t n_wanted; /* of rows that are left */
+
+static bool has_n_rows(struct rig *rig)
+{
+    return rig_rows(rig, NULL, 0) == n_wanted && rig_unsettled(rig) == 0;
+}
+
+/* Twenty segments of four minutes, one picture a second. */
+static void record_twenty(struct rig *rig)
+{
+    rig->params.segment_us = 240 * US_PER_S;
+    rig->params.thin_keep = THIN_MOTION;
+    rig_open(rig);
+    rig_record(rig, "cam");
+    for (int i = 0; i < 4800; i++) {
+        rig_picture(rig, i % 2 == 0);
+        rig_pause(rig, US_PER_S - RIG_FRAME_US, true);
+    }
+    rig_stop(rig);
+    assert_int_equal(rig_rows(rig, NULL, 0), 20);
+}
+
+/* An event in the tenth keeps it and its neighbours; whose neighbour was not watched stays too. */
+static void what_is_near_motion_stays(void **state)
+{
+    struct rig *rig = *state;
+    struct segment_row rows[32];
+    struct recordings rec;
+    record_twenty(rig);
+    see(rig, (struct seen){SECOND(0), SECOND(4800), SECOND(2280), SECOND(2300)});
+    thin_at(rig, SECOND(0) + 31 * DAY);
+    n_wanted = 5; /* the first and the last as well */
+    rig_wait(rig, has_n_rows);
+    rig_rows(rig, rows, 32);
+    const int64_t kept[] = {0, 8, 9, 10, 19};
+    for (size_t i = 0; i < ARRAY_LEN(kept); i++)
+        assert_int_equal(rows[i].id.from_us, SECOND(240 * kept[i]));
+    rig_check(rig);
+    assert_int_equal(
+        storage_recordings(rig->storage, "cam", "main", SECOND(0), SECOND(4800), &rec, NULL), 0);
+    assert_int_equal(rec.n_gaps, 2);
+    assert_string_equal(rec.gaps[0].cause, "thinned");
+    recordings_fini(&rec);
+}
+
+/* That nothing was seen says nothing when nobody looked, or not all the time. */
+static void what_nobody_watched_stays(void **state)
+{
+    struct rig *rig = *state;
+    record_twenty(rig);
+    see(rig, (struct seen){.watched_from_us = SECOND(0), .watched_to_us = SECOND(720)});
+    see(rig, (struct seen){.watched_from_us = SECOND(720), .watched_to_us = SECOND(1500)});
+    see(rig, (struct seen){.watched_from_us = SECOND(4000), .watched_to_us = SECOND(4100)});
+    thin_at(rig, SECOND(0) + 31 * DAY);
+    n_wanted = 18; /* segment 1 and segment 4: the stretches cover both neighbours */
+    rig_wait(rig, has_n_rows);
+    thin_at(rig, SECOND(0) + 32 * DAY);
+    rig_wait(rig, has_n_rows);
+}
+
+/* Events are forgotten after retention.days; a camera may keep its recordings longer. */
+static void what_is_older_than_events_stays(void **state)
+{
+    struct rig *rig = *state;
+    record_twenty(rig);
+    rig->params.retention_days = 40;
+    assert_int_equal(catalogue_write(rig->catalogue, job_camera, NULL, NULL), 0);
+    thin_at(rig, SECOND(0) + 41 * DAY);
+    see(rig, (struct seen){.watched_from_us = SECOND(0), .watched_to_us = SECOND(4800)});
+    thin_at(rig, SECOND(1) + 41 * DAY);
+    for (int i = 0; i < 20; i++) {
+        loop_turn(rig->loop, false);
+        nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+    }
+    assert_int_equal(rig_rows(rig, NULL, 0), 20);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
 
 int main(void)
@@ -290,6 +423,9 @@ int main(void)
         TEST(what_is_held_stays_whole),
         TEST(a_hold_placed_while_the_twin_is_written_counts),
         TEST(a_broken_file_stays_as_it_is),
+        TEST(what_is_near_motion_stays),
+        TEST(what_nobody_watched_stays),
+        TEST(what_is_older_than_events_stays),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -245,7 +245,7 @@ export type Span = {
 export type Gap = {
   from: Time;
   to: Time;
-  /** a cause of CameraState, or server_stopped, expired, space, unknown and the like */ cause: string;
+  /** a cause of CameraState, or server_stopped, expired, space, thinned, unknown and the like */ cause: string;
 };
 
 export type Recordings = {
@@ -440,7 +440,7 @@ export type System = {
   cpu_s: number;
   rss_bytes: number;
   viewers: number;
-  catalogue_trouble: string;
+  /** empty, or why the catalogue cannot be written or read */ catalogue_trouble: string;
 };
 
 export type SignInAnswer = Session;

@@ -104,6 +104,7 @@ const en: Same<typeof zhCN> = {
     not_recorded: 'recording not asked for',
     deleted: 'deleted',
     space: 'deleted early, the disk was full',
+    thinned: 'thinned: nothing moved',
     missing: 'the file was lost',
   },
   sentence: {

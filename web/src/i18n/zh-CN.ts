@@ -102,6 +102,7 @@ export default {
     not_recorded: '未要求录像',
     deleted: '已删除',
     space: '磁盘已满，提前删除',
+    thinned: '已抽稀：画面无活动',
     missing: '文件丢失',
   },
   sentence: {

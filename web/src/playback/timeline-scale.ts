@@ -94,7 +94,16 @@ export function ticks(view: View, width: number, zone: string, leastPx = 84): Ti
 export type Fault = 'camera' | 'own' | 'none';
 
 const OWN = new Set(['server_down', 'disk', 'internal']);
-const NOBODY = new Set(['disabled', 'idle', 'expired', 'unknown', 'ok', 'not_recorded', 'deleted']);
+const NOBODY = new Set([
+  'disabled',
+  'idle',
+  'expired',
+  'unknown',
+  'ok',
+  'not_recorded',
+  'deleted',
+  'thinned',
+]);
 
 /** Whose fault a gap is: it decides the colour of the hatching. */
 export function faultOf(cause: string): Fault {
