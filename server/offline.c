@@ -31,6 +31,15 @@ int offline_open_alone(const char *config_path, struct offline *o, struct err *e
     return rc < 0 ? rc : finish(o, err);
 }
 
+int offline_open_beside(const char *config_path, struct offline *o, struct err *err)
+{
+    int rc = begin(config_path, o, err);
+    o->is_beside_server = true;
+    if (rc == 0)
+        rc = catalogue_open_shared(o->config->data_dir, clock_system(), &o->catalogue, err);
+    return rc < 0 ? rc : secrets_open(o->config->data_dir, &o->secrets, err);
+}
+
 int offline_open(const char *config_path, struct offline *o, struct err *err)
 {
     int rc = begin(config_path, o, err);
@@ -61,6 +70,7 @@ int offline_open_storage(struct offline *o, struct err *err)
                                                  .n_volumes = n,
                                                  .retention_days = c->retention_days,
                                                  .is_reader = o->is_beside_server,
+                                                 .is_offline = true,
                                                  .secret = secrets_recordings_key(o->secrets)},
                         &o->storage, err);
 }

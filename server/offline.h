@@ -20,9 +20,13 @@ struct offline {
  * too, and a generated password printed. offline_close in every case. */
 int offline_open(const char *config_path, struct offline *o, struct err *err);
 
+/* Beside a server or in its place, but only for looking: ERR_NOT_FOUND without a catalogue. */
+int offline_open_beside(const char *config_path, struct offline *o, struct err *err);
+
 /* Alone, or ERR_BUSY: for what must not happen while a server runs. */
 int offline_open_alone(const char *config_path, struct offline *o, struct err *err);
 
+/* Without a server nothing expires meanwhile, and what a crash left is recovered before. */
 int offline_open_storage(struct offline *o, struct err *err);
 void offline_close(struct offline *o);
 

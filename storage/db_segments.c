@@ -416,11 +416,6 @@ int db_segments_page(struct db *db, struct segment_row *after, size_t limit, seg
     return rc < 0 ? rc : n;
 }
 
-int db_segments_clear(struct db *db, struct err *err)
-{
-    return db_exec(db, "DELETE FROM segments; DELETE FROM open_segments; DELETE FROM chains;", err);
-}
-
 int db_segment_totals(struct db *db, struct segment_totals *out, struct err *err)
 {
     struct stmt *s = db_stmt(db,

@@ -77,7 +77,6 @@ int db_segment_get(struct db *db, const struct segment_id *id, struct segment_ro
 /* All of them, in pages: rows after *after (zero at first), which is moved on. Returns how many. */
 int db_segments_page(struct db *db, struct segment_row *after, size_t limit, segment_row_fn *fn,
                      void *ctx, struct err *err);
-int db_segments_clear(struct db *db, struct err *err);
 
 /* Removes a row: its file is doomed (stays unsettled until db_segment_forget) and the ledger says
  * why, joined with what was deleted right before it. 1, or 0 when nothing was done: a hold was

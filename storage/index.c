@@ -1,30 +1,41 @@
-/* `rookery index check` and `rebuild`: the files and the rows, compared or made again. Blocks;
- * nothing may be recording in these volumes. */
+/* `rookery index check` and `rebuild`: files and rows, compared or made again, a day of a stream at
+ * a time, several at once. Blocks. Checking may go on beside a server that records; rebuilding may
+ * not. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/stat.h>
 
+#include "base/pool.h"
 #include "base/str.h"
 #include "storage/chain_check.h"
-#include "storage/db_segments.h"
-#include "storage/repair.h"
+#include "storage/db_check.h"
+#include "storage/index_day.h"
+#include "storage/list.h"
 #include "storage/storage_priv.h"
 
-enum { BATCH_ROWS = 1000, MAX_DEPTH = 6 };
+enum { BATCH_ROWS = 1000, DAYS_PER_THREAD = 4, MIN_THREADS = 2, MAX_THREADS = 16 };
+
+#define DAY_US (INT64_C(86400) * US_PER_S)
+
+/* An unsettled file older than this is none that a server writes. */
+#define LEFT_OVER_US (2 * SEGMENT_LIMIT_US)
 
 struct walk {
     struct storage *storage;
-    struct volume *volume;
     bool is_rebuild, is_deep;
     index_problem_fn *fn;
     void *ctx;
     struct index_report *report;
-    struct segment_row *batch; /* rebuild: rows to be inserted */
-    size_t n_batch;
-    struct segment_row after; /* check: the page of rows goes on here */
-    struct segment_row *page; /* deep: to be read when the snapshot is over */
-    size_t n_page;
+
+    struct loop *loop; /* the caller's thread: results come back here */
+    struct pool *pool;
+    size_t n_running, max_running;
+
+    struct index_day **batch; /* rebuild: days whose rows are to be written */
+    size_t n_batch, n_batch_rows;
+    struct err err; /* the first failure */
 };
 
 static void tell(const struct walk *w, const char *path, const char *what)
@@ -33,224 +44,376 @@ static void tell(const struct walk *w, const char *path, const char *what)
         w->fn(w->ctx, path, what);
 }
 
-/* --- rows --- */
+static void fail(struct walk *w, int rc, const struct err *err)
+{
+    if (w->err.code != 0)
+        return;
+    w->err = *err;
+    if (w->err.code == 0)
+        err_set(&w->err, rc, "index");
+}
 
-static int job_insert(struct db *db, void *ctx, struct err *err)
+/* --- rows, many days in one transaction --- */
+
+static int job_replace(struct db *db, void *ctx, struct err *err)
 {
     struct walk *w = ctx;
     int rc = 0;
-    for (size_t i = 0; i < w->n_batch && rc == 0; i++)
-        rc = db_segment_finish(db, &w->batch[i], err);
+    uint64_t n_missing = 0;
+    for (size_t i = 0; i < w->n_batch && rc >= 0; i++) {
+        struct index_day *day = w->batch[i];
+        struct check_replace r = {.camera_id = day->camera_id,
+                                  .stream = day->stream,
+                                  .from_us = day->from_us,
+                                  .to_us = day->from_us + DAY_US,
+                                  .rows = day->rows,
+                                  .n_rows = day->n_rows,
+                                  .now_us = clock_wall_us(w->storage->clock)};
+        rc = db_check_replace(db, &r, &n_missing, err);
+    }
+    if (rc >= 0)
+        w->report->n_missing += n_missing;
     return rc;
 }
 
-static int flush(struct walk *w, struct err *err)
+static void flush(struct walk *w)
 {
-    int rc = w->n_batch > 0 ? catalogue_write(w->storage->catalogue, job_insert, w, err) : 0;
-    w->n_batch = 0;
-    return rc;
-}
-
-static int job_get(struct db *db, void *ctx, struct err *err)
-{
-    struct segment_row *row = ctx;
-    (void)err;
-    return db_segment_get(db, &row->id, row, NULL);
-}
-
-/* --- files to rows --- */
-
-static int adopt(struct walk *w, const char *path, struct segment_row *row, struct err *err)
-{
-    struct err problem = {0};
-    int64_t named_us = row->id.from_us;
-    row->volume = atomic_load(&w->volume->key);
-    row->id.from_us = 0; /* the file knows the microseconds */
-    int rc = inspect_segment(w->volume->dirfd, path, w->is_deep, row, &problem);
+    struct err err = {0};
+    int rc = w->n_batch > 0 && w->err.code == 0
+                 ? catalogue_write(w->storage->catalogue, job_replace, w, &err)
+                 : 0;
     if (rc < 0)
-        rc = repair_segment(w->volume->dirfd, path, w->volume->chain, row, &problem);
+        fail(w, rc, &err);
+    for (size_t i = 0; i < w->n_batch; i++)
+        index_day_destroy(&w->batch[i]);
+    w->n_batch = w->n_batch_rows = 0;
+}
+
+/* --- a day's way: pool, then back --- */
+
+static void work(void *ctx)
+{
+    struct index_day *day = ctx;
+    if (day->is_rebuild)
+        index_day_read(day);
     else
-        inspect_chain(w->volume->dirfd, path, row);
-    if (rc < 0) {
-        w->report->n_bad_files++;
-        tell(w, path, rc == ERR_NOT_FOUND ? "no whole fragment: removed" : problem.msg);
-        return 0;
+        index_day_check(day);
+}
+
+static void add_report(struct index_report *sum, const struct index_report *r)
+{
+    sum->n_segments += r->n_segments;
+    sum->n_files += r->n_files;
+    sum->n_bytes += r->n_bytes;
+    sum->n_adopted += r->n_adopted;
+    sum->n_missing += r->n_missing;
+    sum->n_mismatch += r->n_mismatch;
+    sum->n_bad_files += r->n_bad_files;
+    sum->n_broken += r->n_broken;
+    sum->n_unreachable += r->n_unreachable;
+}
+
+static void take(struct walk *w, struct index_day *day)
+{
+    add_report(w->report, &day->report);
+    for (size_t i = 0; i < day->n_problems; i++)
+        tell(w, day->problems[i].path, day->problems[i].what);
+    if (day->rc < 0)
+        fail(w, day->rc, &day->err);
+    if (!day->is_rebuild || day->rc < 0) {
+        index_day_destroy(&day);
+        return;
     }
-    if (row->id.from_us / 1000 != named_us / 1000)
-        row->id.from_us = named_us;
-    w->report->n_adopted++;
-    w->report->n_bytes += (uint64_t)row->bytes;
-    w->batch[w->n_batch++] = *row;
-    return w->n_batch == BATCH_ROWS ? flush(w, err) : 0;
+    w->batch = list_room(w->batch, w->n_batch, sizeof(struct index_day *));
+    w->batch[w->n_batch++] = day;
+    w->n_batch_rows += day->n_rows;
+    if (w->n_batch_rows >= BATCH_ROWS)
+        flush(w);
 }
 
-/* A server beside us is writing it, or has yet to look at it. */
-static int job_is_unsettled(struct db *db, void *ctx, struct err *err)
+struct ticket {
+    struct walk *walk;
+    struct index_day *day;
+};
+
+static void on_work(void *ctx)
 {
-    const struct segment_row *row = ctx;
-    return db_segment_is_unsettled(db, &row->id, err);
+    struct ticket *t = ctx;
+    work(t->day);
 }
 
-/* A file that a full disk left without its end tells by its pictures' own times where it ends. */
-static bool is_same(const struct segment_row *row, const struct segment_row *seen)
+static void on_done(void *ctx)
 {
-    bool has_end = seen->ended != SEGMENT_START;
-    int64_t off_us = seen->to_us - row->to_us;
-    return seen->bytes == row->bytes && seen->frames == row->frames &&
-           (has_end ? off_us == 0 : off_us < US_PER_S && off_us > -US_PER_S);
+    struct ticket *t = ctx;
+    struct walk *w = t->walk;
+    w->n_running--;
+    take(w, t->day);
+    free(t);
+    if (w->storage->index_progress != NULL)
+        w->storage->index_progress(w->storage->index_ctx, w->report);
 }
 
-static int check_file(struct walk *w, const char *path, const struct segment_id *id)
+static void wait_below(struct walk *w, size_t n)
 {
-    struct segment_row row = {.id = *id};
-    struct err problem = {0};
-    if (catalogue_read(w->storage->catalogue, job_get, &row, NULL) < 0) {
-        if (catalogue_read(w->storage->catalogue, job_is_unsettled, &row, NULL) > 0)
-            return 0;
-        w->report->n_adopted++;
-        tell(w, path, "is not in the index");
-        return 0;
+    while (w->n_running >= n && w->n_running > 0)
+        loop_turn(w->loop, true);
+}
+
+static void submit(struct walk *w, struct index_day *day)
+{
+    struct ticket *t = xmalloc(sizeof *t);
+    day->is_deep = w->is_deep;
+    day->is_rebuild = w->is_rebuild;
+    *t = (struct ticket){w, day};
+    wait_below(w, w->max_running);
+    w->n_running++;
+    if (!pool_submit(w->pool, on_work, w->loop, on_done, t)) {
+        on_work(t);
+        on_done(t);
     }
-    struct segment_row seen = row;
-    if (inspect_segment(w->volume->dirfd, path, w->is_deep, &seen, &problem) < 0) {
-        w->report->n_bad_files++;
-        tell(w, path, problem.msg);
-    } else if (!is_same(&row, &seen)) {
-        w->report->n_mismatch++;
-        tell(w, path, "differs from the index");
+}
+
+/* --- which days there are --- */
+
+/* On a volume before the i-th; with i = n_volumes on any. */
+static bool has_directory(const struct walk *w, const struct index_day *day, size_t i)
+{
+    char path[SEGMENT_PATH_BYTES];
+    index_day_path(day, path);
+    for (size_t k = 0; k < i; k++) {
+        const struct volume *v = w->storage->volumes[k];
+        if (atomic_load(&v->key) != 0 && faccessat(v->dirfd, path, F_OK, 0) == 0)
+            return true;
     }
-    w->report->n_bytes += (uint64_t)seen.bytes;
-    return 0;
+    return false;
 }
 
-static int visit_file(struct walk *w, const char *path, struct err *err)
+enum { LEVELS = 5 }; /* camera, stream, year, month, day */
+
+static void visit_day(struct walk *w, size_t volume, const char *path)
 {
-    struct segment_row row = {.began = SEGMENT_START};
-    if (segment_path_parse(path, &row.id) < 0) {
-        if (str_ends(path, ".mp4")) {
-            w->report->n_bad_files++;
-            tell(w, path, "is no name of a segment");
-        }
-        return 0;
-    }
-    w->report->n_files++;
-    return w->is_rebuild ? adopt(w, path, &row, err) : check_file(w, path, &row.id);
+    char name[SEGMENT_PATH_BYTES + 32];
+    struct segment_id id;
+    snprintf(name, sizeof name, "%s/000000.000-1.mp4", path);
+    if (segment_path_parse(name, &id) < 0)
+        return;
+    struct index_day *day = index_day_create(w->storage, id.camera_id, id.stream, id.from_us);
+    if (has_directory(w, day, volume))
+        index_day_destroy(&day); /* came with the other volume */
+    else
+        submit(w, day);
 }
 
-static int visit_dir(struct walk *w, const char *path, int depth, struct err *err);
-
-static int visit_entry(struct walk *w, const char *dir, const char *name, int depth,
-                       struct err *err)
+static void visit_stray(struct walk *w, const char *path)
 {
-    char path[512];
-    struct stat st;
-    if (name[0] == '.' || strcmp(name, "lost+found") == 0)
-        return 0;
-    if (snprintf(path, sizeof path, "%s%s%s", dir, dir[0] != '\0' ? "/" : "", name) >=
-        (int)sizeof path)
-        return 0;
-    if (fstatat(w->volume->dirfd, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
-        return 0;
-    if (S_ISDIR(st.st_mode))
-        return depth < MAX_DEPTH ? visit_dir(w, path, depth + 1, err) : 0;
-    return S_ISREG(st.st_mode) ? visit_file(w, path, err) : 0;
+    if (!str_ends(path, ".mp4"))
+        return;
+    w->report->n_bad_files++;
+    tell(w, path, "is no name of a segment");
 }
 
-static int visit_dir(struct walk *w, const char *path, int depth, struct err *err)
+static void visit(struct walk *w, size_t volume, const char *path, int level)
 {
-    int fd = openat(w->volume->dirfd, path[0] != '\0' ? path : ".",
+    int dirfd = w->storage->volumes[volume]->dirfd;
+    int fd = openat(dirfd, path[0] != '\0' ? path : ".",
                     O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
     if (dir == NULL) {
+        struct err err = {0};
         int code = -errno;
+        if (code != -ENOENT) { /* its last day was deleted meanwhile */
+            err_set(&err, code, "open directory %s", path);
+            fail(w, code, &err);
+        }
         if (fd >= 0)
             close(fd);
-        return err_set(err, code, "open directory %s", path);
+        return;
     }
-    int rc = 0;
-    for (const struct dirent *e; rc >= 0 && (e = readdir(dir)) != NULL;)
-        rc = visit_entry(w, path, e->d_name, depth, err);
+    for (const struct dirent *e; w->err.code == 0 && (e = readdir(dir)) != NULL;) {
+        char below[SEGMENT_PATH_BYTES];
+        struct stat st;
+        if (e->d_name[0] == '.' || strcmp(e->d_name, "lost+found") == 0 ||
+            snprintf(below, sizeof below, "%s%s%s", path, path[0] != '\0' ? "/" : "", e->d_name) >=
+                (int)sizeof below ||
+            fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+            continue;
+        if (!S_ISDIR(st.st_mode))
+            visit_stray(w, below);
+        else if (level == LEVELS - 1)
+            visit_day(w, volume, below);
+        else
+            visit(w, volume, below, level + 1);
+    }
     closedir(dir);
-    return rc;
 }
 
-/* --- rows to files --- */
+/* Days of which no file is left. */
+struct cameras {
+    struct camera_key {
+        int64_t key;
+        char id[65];
+    } * list;
+    size_t n;
+};
 
-static int check_row(void *ctx, const struct segment_row *row)
+static int add_camera(void *ctx, int64_t key, const char *camera_id, bool is_in_district)
+{
+    struct cameras *c = ctx;
+    (void)is_in_district;
+    c->list = list_room(c->list, c->n, sizeof *c->list);
+    c->list[c->n].key = key;
+    str_copy(c->list[c->n++].id, sizeof c->list[0].id, camera_id);
+    return 0;
+}
+
+static int job_cameras(struct db *db, void *ctx, struct err *err)
+{
+    return db_check_cameras(db, add_camera, ctx, err);
+}
+
+struct next_day {
+    int64_t camera, at_us;
+    enum stream_kind stream;
+};
+
+static int job_next(struct db *db, void *ctx, struct err *err)
+{
+    struct next_day *n = ctx;
+    return db_check_next(db, n->camera, n->stream, n->at_us, &n->at_us, err);
+}
+
+static void visit_rows_of(struct walk *w, const struct camera_key *camera, enum stream_kind stream)
+{
+    struct next_day next = {.camera = camera->key, .stream = stream};
+    struct err err = {0};
+    int rc;
+    while (w->err.code == 0 &&
+           (rc = catalogue_read(w->storage->catalogue, job_next, &next, &err)) == 1) {
+        int64_t from_us = next.at_us - next.at_us % DAY_US;
+        struct index_day *day = index_day_create(w->storage, camera->id, stream, from_us);
+        if (has_directory(w, day, w->storage->n_volumes))
+            index_day_destroy(&day);
+        else
+            submit(w, day);
+        next.at_us = from_us + DAY_US;
+    }
+    if (w->err.code == 0 && rc < 0)
+        fail(w, rc, &err);
+}
+
+static void visit_rows(struct walk *w)
+{
+    struct cameras cameras = {0};
+    struct err err = {0};
+    int rc = catalogue_read(w->storage->catalogue, job_cameras, &cameras, &err);
+    if (rc < 0)
+        fail(w, rc, &err);
+    for (size_t i = 0; i < cameras.n && w->err.code == 0; i++) {
+        visit_rows_of(w, &cameras.list[i], STREAM_MAIN);
+        visit_rows_of(w, &cameras.list[i], STREAM_SUB);
+    }
+    free(cameras.list);
+}
+
+/* --- everything --- */
+
+static int walk_all(struct walk *w, struct err *err)
+{
+    const struct storage *s = w->storage;
+    int n_threads = (int)CLAMP(2 * s->n_volumes, (size_t)MIN_THREADS, (size_t)MAX_THREADS);
+    w->max_running = (size_t)n_threads * DAYS_PER_THREAD;
+    w->loop = loop_create(&(struct loop_params){.name = "index"});
+    w->pool = pool_create(&(struct pool_params){.name = "index", .n_threads = n_threads});
+    for (size_t i = 0; i < s->n_volumes; i++) {
+        char text[256];
+        if (atomic_load(&s->volumes[i]->key) != 0) {
+            visit(w, i, "", 0);
+            continue;
+        }
+        volume_describe(s->volumes[i], text, sizeof text);
+        tell(w, s->volumes[i]->path, text);
+        w->report->n_unreachable++;
+    }
+    visit_rows(w);
+    wait_below(w, 1);
+    flush(w);
+    pool_destroy(&w->pool);
+    loop_destroy(&w->loop);
+    free(w->batch);
+    if (w->err.code != 0 && err != NULL)
+        *err = w->err;
+    return w->err.code;
+}
+
+static void on_contradiction(void *ctx, const char *what, bool is_note)
 {
     struct walk *w = ctx;
-    char path[SEGMENT_PATH_BYTES];
-    struct stat st;
-    w->report->n_segments++;
-    segment_path(&row->id, path);
-    const struct volume *v = storage__volume(w->storage, row->volume);
-    if (v == NULL || fstatat(v->dirfd, path, &st, 0) < 0) {
-        w->report->n_missing++;
-        tell(w, path, v == NULL ? "its volume is not mounted" : "its file is missing");
-    }
-    if (w->page != NULL)
-        w->page[w->n_page] = *row;
-    w->n_page++;
+    w->report->n_broken += !is_note;
+    w->report->n_notes += is_note;
+    tell(w, "index", what);
+}
+
+static int job_contradictions(struct db *db, void *ctx, struct err *err)
+{
+    struct walk *w = ctx;
+    int64_t older_us = clock_wall_us(w->storage->clock) - LEFT_OVER_US;
+    return db_check_rows(db, older_us, on_contradiction, w, err);
+}
+
+/* --- deep: the hash chains, in the order of the rows --- */
+
+struct chain_walk {
+    struct chain_check check;
+    struct segment_row after; /* the page of rows goes on here */
+    struct segment_row page[BATCH_ROWS];
+    size_t n_page;
+};
+
+static int add_to_page(void *ctx, const struct segment_row *row)
+{
+    struct chain_walk *c = ctx;
+    c->page[c->n_page++] = *row;
     return 0;
 }
 
 static int job_page(struct db *db, void *ctx, struct err *err)
 {
-    struct walk *w = ctx;
-    w->n_page = 0;
-    return db_segments_page(db, &w->after, BATCH_ROWS, check_row, w, err);
+    struct chain_walk *c = ctx;
+    c->n_page = 0;
+    return db_segments_page(db, &c->after, BATCH_ROWS, add_to_page, c, err);
 }
 
-static int check_hashes(struct walk *w, struct chain_check *c, struct err *err)
+static int check_chains(struct walk *w, struct err *err)
 {
-    int rc = 0;
-    for (size_t i = 0; i < w->n_page && rc == 0; i++) {
-        char path[SEGMENT_PATH_BYTES];
-        const struct volume *v = storage__volume(w->storage, w->page[i].volume);
-        segment_path(&w->page[i].id, path);
-        rc = chain_check_row(c, v != NULL ? v->dirfd : -1, path, &w->page[i], err);
-    }
-    return rc;
-}
-
-static int job_clear(struct db *db, void *ctx, struct err *err)
-{
-    (void)ctx;
-    return db_segments_clear(db, err);
-}
-
-static int each_volume(struct walk *w, struct err *err)
-{
-    int rc = 0;
-    for (size_t i = 0; i < w->storage->n_volumes && rc >= 0; i++) {
-        w->volume = w->storage->volumes[i];
-        if (atomic_load(&w->volume->key) == 0)
-            tell(w, w->volume->path, "is not mounted");
-        else
-            rc = visit_dir(w, "", 0, err);
-    }
-    return rc;
+    struct chain_walk *c = xcalloc(1, sizeof *c);
+    int rc;
+    c->check = (struct chain_check){
+        .storage = w->storage, .fn = w->fn, .ctx = w->ctx, .report = w->report};
+    do {
+        rc = catalogue_read(w->storage->catalogue, job_page, c, err);
+        for (size_t i = 0; i < c->n_page && rc >= 0; i++) {
+            char path[SEGMENT_PATH_BYTES];
+            const struct volume *v = storage__volume(w->storage, c->page[i].volume);
+            segment_path(&c->page[i].id, path);
+            rc = chain_check_row(&c->check, v != NULL ? v->dirfd : -1, path, &c->page[i], err);
+        }
+    } while (rc >= 0 && c->n_page == BATCH_ROWS);
+    if (rc >= 0)
+        chain_check_finish(&c->check);
+    chain_check_fini(&c->check);
+    free(c);
+    return rc < 0 ? rc : 0;
 }
 
 int storage_index_check(struct storage *s, bool is_deep, index_problem_fn *fn, void *ctx,
                         struct index_report *out, struct err *err)
 {
     struct walk w = {.storage = s, .is_deep = is_deep, .fn = fn, .ctx = ctx, .report = out};
-    struct chain_check chain = {.storage = s, .fn = fn, .ctx = ctx, .report = out};
-    int rc;
     *out = (struct index_report){0};
-    if (is_deep)
-        w.page = xcalloc(BATCH_ROWS, sizeof *w.page);
-    do {
-        rc = catalogue_read(s->catalogue, job_page, &w, err);
-        if (rc >= 0 && is_deep)
-            rc = check_hashes(&w, &chain, err);
-    } while (rc >= 0 && w.n_page == BATCH_ROWS);
-    if (rc >= 0 && is_deep)
-        chain_check_finish(&chain);
-    chain_check_fini(&chain);
-    free(w.page);
-    return rc < 0 ? rc : each_volume(&w, err);
+    int rc = catalogue_read(s->catalogue, job_contradictions, &w, err);
+    if (rc >= 0)
+        rc = walk_all(&w, err);
+    return rc < 0 || !is_deep ? rc : check_chains(&w, err);
 }
 
 /* A volume that is away would lose its rows for nothing. */
@@ -272,15 +435,14 @@ int storage_index_rebuild(struct storage *s, index_problem_fn *fn, void *ctx,
     struct walk w = {.storage = s, .is_rebuild = true, .fn = fn, .ctx = ctx, .report = out};
     *out = (struct index_report){0};
     int rc = all_mounted(s, err);
-    if (rc < 0)
-        return rc;
-    w.batch = xcalloc(BATCH_ROWS, sizeof *w.batch);
-    rc = catalogue_write(s->catalogue, job_clear, NULL, err);
-    if (rc >= 0)
-        rc = each_volume(&w, err);
-    if (rc >= 0)
-        rc = flush(&w, err);
+    if (rc == 0)
+        rc = walk_all(&w, err);
     out->n_segments = out->n_adopted;
-    free(w.batch);
     return rc < 0 ? rc : 0;
+}
+
+void storage_index_on_progress(struct storage *s, index_progress_fn *fn, void *ctx)
+{
+    s->index_progress = fn;
+    s->index_ctx = ctx;
 }

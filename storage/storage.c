@@ -118,8 +118,10 @@ static void on_keeper_start(void *ctx)
 {
     struct recovery *r = ctx;
     storage__recover(r->storage);
-    timer_arm_ms(&r->storage->retention_tick, 1);
-    thinning__start(r->storage);
+    if (!r->storage->is_offline) {
+        timer_arm_ms(&r->storage->retention_tick, 1);
+        thinning__start(r->storage);
+    }
     sem_post(&r->done);
     recovery_unref(r);
 }
@@ -139,7 +141,9 @@ static void start_keeper(struct storage *s)
     loop_start(s->keeper);
     int64_t until_us = clock_mono_us(clock_system()) + RECOVERY_WAIT_MS * US_PER_MS;
     until = (struct timespec){until_us / US_PER_S, until_us % US_PER_S * 1000};
-    if (sem_clockwait(&r->done, CLOCK_MONOTONIC, &until) < 0)
+    while (s->is_offline && sem_wait(&r->done) < 0)
+        continue;
+    if (!s->is_offline && sem_clockwait(&r->done, CLOCK_MONOTONIC, &until) < 0)
         log_warn("storage", "recovery goes on in the background");
     recovery_unref(r);
 }
@@ -194,6 +198,7 @@ int storage_open(const struct storage_params *params, struct storage **out, stru
     s->segment_max_bytes =
         params->segment_max_bytes > 0 ? params->segment_max_bytes : INT64_C(512) << 20;
     s->is_reader = params->is_reader;
+    s->is_offline = params->is_offline;
     chain_key_init(&s->chain, params->secret != NULL ? params->secret : no_secret);
     s->is_staggered = params->is_staggered;
     s->status_loop = params->status_loop;

@@ -46,6 +46,7 @@ struct storage_params {
     const uint8_t *secret;     /* CHAIN_KEY_BYTES, of the hash chain; copied; NULL = zeros */
     bool is_staggered; /* segments of different cameras end at different times: see recorder.c */
     bool is_reader;    /* for the command line beside a server: nothing is written or repaired */
+    bool is_offline; /* for the command line without one: recovery is waited for, nothing expires */
     const struct volume_io *io; /* NULL = the system's; tests fill and break disks with it */
     /* On status_loop, when the state of a volume changes; may be NULL. */
     struct loop *status_loop;
@@ -147,20 +148,32 @@ struct storage_policy {
 };
 struct storage_policy storage_policy(const struct storage *s); /* [any] */
 
-/* --- index maintenance; nothing may be recording; [main, blocks] --- */
+/* --- index maintenance; [main, blocks] --- */
 
 struct index_report {
     uint64_t n_segments, n_files, n_bytes;
-    uint64_t n_adopted;   /* files without a row, now indexed (rebuild) or found (check) */
-    uint64_t n_missing;   /* rows without a file */
-    uint64_t n_mismatch;  /* size or times differ */
-    uint64_t n_bad_files; /* cannot be read as segments */
-    uint64_t n_changed;   /* deep: hashes or links tell that something was changed or taken out */
-    uint64_t n_foreign;   /* deep: hashes by another installation's key, not compared */
+    uint64_t n_adopted;     /* files without a row, now indexed (rebuild) or found (check) */
+    uint64_t n_missing;     /* rows without a file; rebuild: taken out, and in the ledger */
+    uint64_t n_mismatch;    /* size or times differ */
+    uint64_t n_bad_files;   /* cannot be read as segments */
+    uint64_t n_broken;      /* rows that contradict each other */
+    uint64_t n_notes;       /* odd, but not wrong */
+    uint64_t n_unreachable; /* volumes that are not there, and rows of theirs: not checked */
+    uint64_t n_changed;     /* deep: hashes or links tell that something was changed or taken out */
+    uint64_t n_foreign;     /* deep: hashes by another installation's key, not compared */
 };
+/* path: of a file, a volume, or "index". */
 typedef void index_problem_fn(void *ctx, const char *path, const char *what);
+/* Of what was done so far, for who waits. */
+typedef void index_progress_fn(void *ctx, const struct index_report *so_far);
+void storage_index_on_progress(struct storage *s, index_progress_fn *fn, void *ctx);
+
+/* Changes nothing; a server may be recording. Compares files and rows, and verifies what files and
+ * rows can show of the invariants of design/0002. Not deep: sizes, and what stands at the end. */
 int storage_index_check(struct storage *s, bool is_deep, index_problem_fn *fn, void *ctx,
                         struct index_report *out, struct err *err);
+/* Nothing may be recording. Day by day, so a kill leaves old rows or new ones, and doing it again
+ * completes it. ERR_NOT_FOUND: a volume is missing, nothing was changed. */
 int storage_index_rebuild(struct storage *s, index_problem_fn *fn, void *ctx,
                           struct index_report *out, struct err *err);
 

@@ -21,13 +21,17 @@ struct storage {
     int thin_after_days; /* 0 = never */
     enum thin_keep thin_keep;
     int64_t segment_us, segment_max_bytes;
-    bool is_reader, is_staggered;
+    bool is_reader, is_offline, is_staggered;
     struct loop *status_loop;
     void (*volume_changed)(void *ctx, const struct volume_status *st);
     void *volume_ctx;
     struct registry *registry; /* NULL for a reader */
     struct loop *keeper;       /* recovery and retention: blocks on disks; NULL for a reader */
     struct source source;
+
+    /* main only: of `rookery index` */
+    index_progress_fn *index_progress;
+    void *index_ctx;
 
     /* keeper only */
     struct timer retention_tick;
