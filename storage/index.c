@@ -411,9 +411,9 @@ int storage_index_check(struct storage *s, bool is_deep, index_problem_fn *fn, v
     struct walk w = {.storage = s, .is_deep = is_deep, .fn = fn, .ctx = ctx, .report = out};
     *out = (struct index_report){0};
     int rc = catalogue_read(s->catalogue, job_contradictions, &w, err);
-    if (rc >= 0)
-        rc = walk_all(&w, err);
-    return rc < 0 || !is_deep ? rc : check_chains(&w, err);
+    if (rc >= 0 && is_deep)
+        rc = check_chains(&w, err);
+    return rc < 0 ? rc : walk_all(&w, err);
 }
 
 /* A volume that is away would lose its rows for nothing. */

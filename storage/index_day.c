@@ -298,7 +298,7 @@ static void check_file_alone(struct work *w, const struct day_file *f)
 
 static bool is_joined(enum segment_edge edge)
 {
-    return edge == SEGMENT_ROTATED || edge == SEGMENT_FORMAT;
+    return edge == SEGMENT_ROTATED || edge == SEGMENT_FORMAT || edge == SEGMENT_MOVED;
 }
 
 struct deleted_query {

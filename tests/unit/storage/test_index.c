@@ -1,6 +1,7 @@
 #include "rig.h"
 
 #include <errno.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "media/hub.h"
@@ -139,6 +140,261 @@ static void a_missing_volume_loses_no_rows(void **state)
     assert_int_equal(rig_rows(rig, NULL, 0), 4);
 }
 
+/* --- what rows can show of the invariants --- */
+
+static int job_sql(struct db *db, void *ctx, struct err *err)
+{
+    return db_exec(db, ctx, err);
+}
+
+static struct {
+    char path[8][200], what[8][200];
+    int n;
+} told;
+
+static void on_told(void *ctx, const char *path, const char *what)
+{
+    (void)ctx;
+    if (told.n < 8) {
+        snprintf(told.path[told.n], sizeof told.path[0], "%s", path);
+        snprintf(told.what[told.n], sizeof told.what[0], "%s", what);
+    }
+    told.n++;
+}
+
+static struct index_report check_telling(struct rig *rig)
+{
+    struct index_report report;
+    struct err err = {0};
+    told.n = 0;
+    if (storage_index_check(rig->storage, false, on_told, NULL, &report, &err) < 0)
+        fail_msg("%s", err.msg);
+    return report;
+}
+
+static void rows_that_contradict_each_other_are_told(void **state)
+{
+    static char *const cases[][3] = {
+        /* what is done, what is told, what undoes it */
+        {"UPDATE volumes SET bytes = bytes + 1", "counted as",
+         "UPDATE volumes SET bytes = bytes - 1"},
+        {"UPDATE volumes SET segments = segments + 1", "counted as",
+         "UPDATE volumes SET segments = segments - 1"},
+        {"INSERT INTO open_segments SELECT camera, stream, from_us, n, volume, began, 0"
+         " FROM segments LIMIT 1",
+         "both settled and not", "DELETE FROM open_segments"},
+        {"INSERT INTO open_segments VALUES(1, 0, 5000000, 9, 1, 0, 1)",
+         "without an entry in the ledger", "DELETE FROM open_segments"},
+        {"INSERT INTO holds(id, camera, from_us, to_us, user, reason, created_us)"
+         " VALUES('h', 77, 1, 2, 'lin', '', 1)",
+         "no name", "DELETE FROM holds"},
+    };
+    struct rig *rig = *state;
+    record_some(rig);
+    check(rig, false, 0);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        assert_int_equal(catalogue_write(rig->catalogue, job_sql, cases[i][0], NULL), 0);
+        assert_int_equal(check_telling(rig).n_broken, 1);
+        assert_int_equal(told.n, 1);
+        assert_non_null(strstr(told.what[0], cases[i][1]));
+        assert_int_equal(catalogue_write(rig->catalogue, job_sql, cases[i][2], NULL), 0);
+    }
+    check(rig, false, 0);
+}
+
+static void odd_things_are_told_and_not_wrong(void **state)
+{
+    struct rig *rig = *state;
+    record_some(rig);
+    catalogue_write(rig->catalogue, job_sql,
+                    "INSERT INTO holds(id, camera, from_us, to_us, user, reason, created_us)"
+                    " VALUES('h', 1, 1000, 2000, 'lin', '', 1);"
+                    "INSERT INTO open_segments VALUES(1, 0, 5000000, 9, 1, 0, 0)",
+                    NULL);
+    struct index_report report = check_telling(rig);
+    assert_int_equal(report.n_broken, 0);
+    assert_int_equal(report.n_notes, 2);
+    assert_non_null(strstr(told.what[0], "left open"));
+    assert_non_null(strstr(told.what[1], "holds nothing"));
+}
+
+static void segments_of_an_unknown_volume_are_told_once(void **state)
+{
+    struct rig *rig = *state;
+    record_some(rig);
+    catalogue_write(rig->catalogue, job_sql,
+                    "UPDATE segments SET volume = 99 WHERE n = (SELECT min(n) FROM segments)",
+                    NULL);
+    struct index_report report = check_telling(rig);
+    assert_int_equal(report.n_unreachable, 1);
+    assert_int_equal(report.n_adopted, 1); /* the index knows it elsewhere */
+    assert_non_null(strstr(told.what[0], "counted as"));
+    assert_non_null(strstr(told.what[1], "volume that is not known"));
+}
+
+/* [storage I5] */
+static void what_is_missing_between_two_segments_that_followed_each_other_is_told(void **state)
+{
+    struct rig *rig = *state;
+    struct segment_row rows[8];
+    char path[SEGMENT_PATH_BYTES], full[300];
+    record_some(rig);
+    rig_rows(rig, rows, 8);
+    assert_int_equal(rows[0].ended, SEGMENT_ROTATED);
+    assert_int_equal(rows[1].ended, SEGMENT_ROTATED);
+    snprintf(full, sizeof full, "%s/rec/%s", rig->dir, segment_path(&rows[1].id, path));
+    assert_int_equal(unlink(full), 0);
+    catalogue_write(rig->catalogue, job_sql,
+                    "DELETE FROM segments WHERE n = (SELECT n FROM segments ORDER BY from_us"
+                    " LIMIT 1 OFFSET 1)",
+                    NULL);
+    struct index_report report = check_telling(rig);
+    assert_int_equal(report.n_broken, 1);
+    assert_non_null(strstr(told.what[0], "4000 ms are missing"));
+    /* unless the ledger says that it was deleted */
+    catalogue_write(
+        rig->catalogue, job_sql,
+        "INSERT INTO deletions SELECT camera, 0, to_us, to_us + 4000000, 1, 1, 1, 'space'"
+        " FROM segments ORDER BY from_us LIMIT 1",
+        NULL);
+    check(rig, false, 0);
+}
+
+static void an_overlap_is_told(void **state)
+{
+    struct rig *rig = *state;
+    record_some(rig);
+    catalogue_write(rig->catalogue, job_sql,
+                    "UPDATE segments SET to_us = to_us + 1500000 WHERE n ="
+                    " (SELECT n FROM segments ORDER BY from_us LIMIT 1)",
+                    NULL);
+    struct index_report report = check_telling(rig);
+    assert_int_equal(report.n_broken, 1);
+    assert_int_equal(report.n_mismatch, 1); /* and the file says something else */
+    assert_non_null(strstr(told.what[1], "overlaps the segment in front by 1500 ms"));
+}
+
+static void a_copy_on_another_volume_is_told(void **state)
+{
+    struct rig *rig = *state;
+    struct segment_row rows[8];
+    char path[SEGMENT_PATH_BYTES], cmd[900];
+    rig->volumes[1].path = xasprintf("%s/more", rig->dir);
+    rig->params.n_volumes = 2;
+    record_some(rig);
+    rig_rows(rig, rows, 8);
+    bool is_first = storage__volume(rig->storage, rows[0].volume) == rig->storage->volumes[0];
+    const char *from = is_first ? "rec" : "more", *to = is_first ? "more" : "rec";
+    segment_path(&rows[0].id, path);
+    snprintf(cmd, sizeof cmd, "cd %s && mkdir -p %s/%.*s && cp %s/%s %s/%s", rig->dir, to,
+             (int)(strrchr(path, '/') - path), path, from, path, to, path);
+    assert_int_equal(system(cmd), 0);
+    struct index_report report = check_telling(rig);
+    assert_int_equal(report.n_adopted, 1);
+    assert_non_null(strstr(told.what[0], "is a second one"));
+}
+
+/* --- beside a server, and again after a kill --- */
+
+static void what_is_being_written_is_no_mistake(void **state)
+{
+    struct rig *rig = *state;
+    struct catalogue *shared;
+    struct storage *reader;
+    rig->params.segment_us = 4 * US_PER_S;
+    rig_open(rig);
+    rig_record(rig, "cam");
+    for (int i = 0; i < 20; i++) {
+        rig_pictures(rig, 60, 20);
+        assert_int_equal(catalogue_open_shared(rig->dir, clock_system(), &shared, NULL), 0);
+        struct storage_params params = rig->params;
+        params.catalogue = shared;
+        params.is_reader = true;
+        assert_int_equal(storage_open(&params, &reader, NULL), 0);
+        struct index_report report;
+        told.n = 0;
+        assert_int_equal(storage_index_check(reader, false, on_told, NULL, &report, NULL), 0);
+        if (told.n > 0)
+            fail_msg("%s: %s", told.path[0], told.what[0]);
+        storage_close(&reader);
+        catalogue_close(&shared);
+    }
+    rig_stop(rig);
+}
+
+static void rebuild_enters_what_is_missing_into_the_ledger(void **state)
+{
+    struct rig *rig = *state;
+    struct segment_row rows[8];
+    struct index_report report;
+    struct recordings found;
+    char path[SEGMENT_PATH_BYTES], full[300];
+    record_some(rig);
+    rig_rows(rig, rows, 8);
+    snprintf(full, sizeof full, "%s/rec/%s", rig->dir, segment_path(&rows[1].id, path));
+    assert_int_equal(unlink(full), 0);
+    assert_int_equal(storage_index_rebuild(rig->storage, NULL, NULL, &report, NULL), 0);
+    assert_int_equal(report.n_missing, 1);
+    check(rig, true, 0);
+    rig_recordings(rig, &found);
+    bool is_told = false;
+    for (size_t i = 0; i < found.n_gaps; i++)
+        is_told |= strcmp(found.gaps[i].cause, "missing") == 0 &&
+                   found.gaps[i].from_us == rows[1].id.from_us;
+    assert_true(is_told);
+    recordings_fini(&found);
+}
+
+static void rebuild_is_killed_and_done_again(void **state)
+{
+    struct rig *rig = *state;
+    struct segment_row before[8], after[8];
+    struct index_report report;
+    char cmd[200];
+    record_some(rig);
+    size_t n = rig_rows(rig, before, 8);
+    rig_close(rig);
+    snprintf(cmd, sizeof cmd, "rm %s/catalog.db*", rig->dir);
+    assert_int_equal(system(cmd), 0);
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0) { /* dies with the first row in the index */
+        struct index_report r;
+        rig_open(rig);
+        catalogue_write(rig->catalogue, job_sql,
+                        "CREATE TRIGGER stop BEFORE INSERT ON segments WHEN (SELECT count(*) FROM"
+                        " segments) = 1 BEGIN SELECT RAISE(ABORT, 'stop'); END",
+                        NULL);
+        _exit(storage_index_rebuild(rig->storage, NULL, NULL, &r, NULL) < 0 ? 3 : 0);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(WEXITSTATUS(status), 3);
+    rig_open(rig);
+    catalogue_write(rig->catalogue, job_sql, "DROP TRIGGER stop", NULL);
+    assert_int_equal(storage_index_rebuild(rig->storage, NULL, NULL, &report, NULL), 0);
+    assert_int_equal(rig_rows(rig, after, 8), n);
+    for (size_t i = 0; i < n; i++)
+        assert_memory_equal(&before[i].id, &after[i].id, sizeof before[i].id);
+    check(rig, true, 0);
+}
+
+static void rebuild_takes_out_rows_of_days_without_files(void **state)
+{
+    struct rig *rig = *state;
+    struct index_report report;
+    record_some(rig);
+    catalogue_write(
+        rig->catalogue, job_sql,
+        "INSERT INTO segments(camera, stream, from_us, n, to_us, volume, bytes, frames,"
+        " lost_packets, began, ended) VALUES(1, 0, 1000000, 1, 2000000, 1, 10, 1, 0, 0, 0)",
+        NULL);
+    assert_int_equal(check_telling(rig).n_missing, 1);
+    assert_int_equal(storage_index_rebuild(rig->storage, NULL, NULL, &report, NULL), 0);
+    assert_int_equal(rig_rows(rig, NULL, 0), 4);
+    check(rig, false, 0);
+}
+
 /* --- markers --- */
 
 static struct volume_status status_of(struct rig *rig, size_t i)
@@ -266,6 +522,16 @@ int main(void)
         TEST(a_lost_catalogue_is_no_lost_recording),
         TEST(a_torn_file_is_mended_by_rebuild),
         TEST(a_missing_volume_loses_no_rows),
+        TEST(rows_that_contradict_each_other_are_told),
+        TEST(odd_things_are_told_and_not_wrong),
+        TEST(segments_of_an_unknown_volume_are_told_once),
+        TEST(what_is_missing_between_two_segments_that_followed_each_other_is_told),
+        TEST(an_overlap_is_told),
+        TEST(a_copy_on_another_volume_is_told),
+        TEST(what_is_being_written_is_no_mistake),
+        TEST(rebuild_enters_what_is_missing_into_the_ledger),
+        TEST(rebuild_is_killed_and_done_again),
+        TEST(rebuild_takes_out_rows_of_days_without_files),
         TEST(a_directory_with_foreign_files_is_refused),
         TEST(a_disk_that_comes_back_is_used_again),
         TEST(a_disk_that_was_pulled_is_taken_over),
