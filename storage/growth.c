@@ -20,8 +20,9 @@ void growth_reserve(struct growth *g, struct volume *v, int fd, uint64_t end_byt
     if (end_bytes + SLACK_BYTES <= g->reserved_bytes || v->cannot_reserve ||
         v->io->reserve == NULL || !has_room(v))
         return;
-    uint64_t at = MAX(g->reserved_bytes, end_bytes & ~(uint64_t)PAGE_MASK);
-    uint64_t to = MAX(at, end_bytes + SLACK_BYTES) + GROWTH_AHEAD_BYTES;
+    uint64_t at = g->reserved_bytes;
+    /* whole powers of two are what allocators find in one piece */
+    uint64_t to = (end_bytes + SLACK_BYTES + GROWTH_AHEAD_BYTES - 1) & ~(GROWTH_AHEAD_BYTES - 1);
     volume__begin(v, &v->writing);
     int rc = v->io->reserve(v->io, fd, at, to - at);
     volume__end(v, &v->writing, OP_CARE, 0, 0);

@@ -203,6 +203,30 @@ static void a_stalled_volume_is_left_and_nothing_is_lost(void **state)
     check_moved(rig, 11 * 25);
 }
 
+/* What waits for the one that stalls does not count against the other. */
+static void much_that_waits_does_not_shut_a_camera_out(void **state)
+{
+    struct rig *rig = *state;
+    struct volume *first = record_a_while(rig);
+    struct disk *d = disk_at(first);
+    rig->picture_bytes = 40000; /* a second is a megabyte */
+    atomic_store(&d->is_stuck, true);
+    second(rig);
+    second(rig);
+    wait_stuck(rig, d);
+    for (int i = 0; i < 12; i++)
+        second(rig);
+    assert_true(atomic_load(&first->queued_bytes) > RECORDER_QUEUE_MAX_BYTES / 2);
+    advance(rig, VOLUME_STALL_US);
+    for (int i = 0; i < 3; i++)
+        second(rig);
+    assert_int_equal(atomic_load(&first->n_recording), 0);
+    atomic_store(&d->is_stuck, false);
+    rig_stop(rig);
+    assert_int_equal(rig->status.n_lost_fragments, 0);
+    check_moved(rig, 21 * 25);
+}
+
 /* Writes go to memory and come back at once; that the disk is gone shows when it is synced. */
 static void a_sync_that_does_not_end_is_a_stall(void **state)
 {
@@ -615,6 +639,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_stalled_volume_is_left_and_nothing_is_lost),
+        TEST(much_that_waits_does_not_shut_a_camera_out),
         TEST(a_sync_that_does_not_end_is_a_stall),
         TEST(a_volume_that_answers_again_is_returned_to),
         TEST(a_slow_operation_on_trial_begins_it_anew),

@@ -165,21 +165,14 @@ static bool is_swapped(struct rig *rig)
 static void a_disk_that_was_exchanged_is_not_taken_over(void **state)
 {
     struct rig *rig = *state;
+    make_foreign(rig, "other");
     rig_open(rig);
     rig_record(rig, "cam");
     rig_pictures(rig, 50, 25);
     atomic_store(&rig->disk.create_error, -EIO);
     atomic_store(&rig->disk.write_error, -EIO);
     rig_wait(rig, is_broken);
-    atomic_store(&rig->disk.write_error, 0); /* for the marker of the other one */
-    atomic_store(&rig->disk.create_error, 0);
-    SHELL("mv %s/rec %s/away", rig->dir, rig->dir);
-    atomic_store(&rig->disk.create_error, -EIO);
-    struct volume_io healthy = *volume_io_system();
-    const struct volume_io *io = rig->params.io;
-    rig->params.io = &healthy;
-    make_foreign(rig, "rec");
-    rig->params.io = io;
+    SHELL("mv %s/rec %s/away && mv %s/other %s/rec", rig->dir, rig->dir, rig->dir, rig->dir);
     rig_wait(rig, is_swapped);
     SHELL("test $(find %s/rec -type f | wc -l) = 1", rig->dir);
     rig_stop(rig);
