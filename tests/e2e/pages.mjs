@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { call, check, equal, shoot, signedIn, truth, until, url } from './lib.mjs';
 
-const PAGES = ['wall', 'playback', 'events', 'uptime', 'district', 'system'];
+const PAGES = ['wall', 'playback', 'events', 'uptime', 'district', 'storage', 'system'];
 const CSV = [
   'township,institution_id,institution_name,institution_type,camera_id,camera_name,area,area_type,main_url,sub_url,username,password,record',
   '城桥镇,e2e-house,试验园,托育园,e2e-1,大门,门厅,entrance,rtsp://127.0.0.1:1/e2e-1,,,,off',

@@ -1,12 +1,13 @@
 // End-to-end checks of the web app in real Chromium, against a running server and simulator:
 // ROOKERY_URL, ROOKERY_PASSWORD (of admin), CAMSIM_CONTROL_URL; ROOKERY_SHOTS = a folder for screenshots.
-// MJPEG_URL = of a camera that sends MJPEG. `run.mjs player wall sound playback pages mjpeg` runs some of the parts. The last line reads "N passed, N failed".
+// MJPEG_URL = of a camera that sends MJPEG. `run.mjs player wall sound playback storage pages mjpeg` runs some of the parts. The last line reads "N passed, N failed".
 import { startBrowser, summary } from './lib.mjs';
 import { mjpegChecks } from './mjpeg.mjs';
 import { pageChecks } from './pages.mjs';
 import { playbackChecks } from './playback.mjs';
 import { playerChecks } from './player.mjs';
 import { soundChecks } from './sound.mjs';
+import { storageChecks } from './storage.mjs';
 import { wallChecks } from './wall.mjs';
 
 const parts = {
@@ -14,6 +15,7 @@ const parts = {
   wall: wallChecks,
   sound: soundChecks,
   playback: playbackChecks,
+  storage: storageChecks,
   pages: pageChecks,
   mjpeg: mjpegChecks,
 };
@@ -21,7 +23,7 @@ const asked = process.argv.slice(2);
 const unknown = asked.find((name) => !(name in parts));
 if (unknown) {
   console.error(
-    `usage: run.mjs [player] [wall] [sound] [playback] [pages] [mjpeg]; there is no part ${unknown}`,
+    `usage: run.mjs [player] [wall] [sound] [playback] [storage] [pages] [mjpeg]; there is no part ${unknown}`,
   );
   process.exit(2);
 }

@@ -22,8 +22,12 @@ print(*[s.getsockname()[1] for s in socks])
 PY
 )
 
+# the second disk is not taken into use before the checks of storage remove somebody else's file
+mkdir "$dir/disk1" "$dir/disk2"
+touch "$dir/disk2/holiday.jpg"
 cat >"$dir/rookery.yaml" <<YAML
 data_dir: "$dir/data"
+volumes: [{path: "$dir/disk1"}, {path: "$dir/disk2"}]
 http: {listen: "127.0.0.1:$http", tls: off}
 rtsp: {listen: "127.0.0.1:$re_rtsp"}
 webrtc: {listen: "127.0.0.1:$webrtc"}
