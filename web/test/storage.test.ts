@@ -132,7 +132,8 @@ describe('volumes', () => {
   });
 
   it('say latencies as one reads them', () => {
-    expect([0.0021, 0.0184, 0.9999, 7.81].map(latencyOf)).toEqual([
+    expect([0.00002, 0.0021, 0.0184, 0.9999, 7.81].map(latencyOf)).toEqual([
+      '<0.1\u00a0ms',
       '2.1\u00a0ms',
       '18\u00a0ms',
       '1.0\u00a0s',

@@ -43,6 +43,7 @@ export function secondsOf(s: number): string {
 export function latencyOf(s: number): string {
   if (s >= 0.9995) return `${s.toFixed(1)}${GAP}s`;
   const ms = s * 1000;
+  if (ms < 0.095) return `<0.1${GAP}ms`;
   return `${ms.toFixed(ms < 9.95 ? 1 : 0)}${GAP}ms`;
 }
 
