@@ -192,6 +192,11 @@ static size_t find(const struct sample_window *w, int64_t dts)
     return found;
 }
 
+static bool is_of_file(const struct reader *r, const struct sample_window *w)
+{
+    return w->file_us == r->w.file_us && w->file_n == r->w.file_n;
+}
+
 int reader__more(struct reader *r, struct sample_window *out, struct err *err)
 {
     size_t last = last_picture(&r->w);
@@ -199,18 +204,21 @@ int reader__more(struct reader *r, struct sample_window *out, struct err *err)
     struct window_query q = {
         .kind = WINDOW_NEXT, .place = reader__place(&r->w, last), .keep_dts = dts};
     int rc = ask(r, &q, out, err);
+    bool is_same = rc == 0 && out->map != NULL && is_of_file(r, out);
+    if (is_same && out->map->samples[last_picture(out)].dts > last_dts) {
+        reader__take(r, out);
+        r->at = find(&r->w, dts);
+        r->key = group_start(&r->w, r->at);
+        return READER__SAME_FILE;
+    }
+    if (is_same) { /* times that do not rise: no more of this file */
+        sample_map_free(&out->map);
+        q.place.dts = INT64_MAX;
+        rc = ask(r, &q, out, err);
+    }
     if (rc < 0 || out->map == NULL)
         return rc < 0 ? rc : READER__NOTHING;
-    if (out->file_us != r->w.file_us || out->file_n != r->w.file_n)
-        return READER__NEXT_FILE;
-    if (out->map->samples[last_picture(out)].dts <= last_dts) { /* the file is another by now */
-        sample_map_free(&out->map);
-        return READER__NOTHING;
-    }
-    reader__take(r, out);
-    r->at = find(&r->w, dts);
-    r->key = group_start(&r->w, r->at);
-    return READER__SAME_FILE;
+    return READER__NEXT_FILE;
 }
 
 static int ask_prev(struct reader *r, const struct sample_place *place, struct sample_window *out,

@@ -21,7 +21,8 @@ struct loader {
     const struct window_query *query;
     enum stream_kind stream;
     struct sample_window *out;
-    int64_t end_us;      /* wall clock at the end of the newest picture loaded */
+    size_t n_pictures;   /* loaded */
+    int64_t end_us;      /* wall clock at the end of the newest of them */
     bool is_passed_over; /* what is missing could not be read */
     bool is_recording;
 };
@@ -59,6 +60,7 @@ static size_t add_fragment(struct loader *l, struct sampler *s, int64_t dts)
         const struct sample *sample = &map->samples[i];
         if (!sample->is_video)
             continue;
+        l->n_pictures++;
         n_behind += sample->dts > dts;
         uint32_t timescale = s->r.init.video->timescale;
         l->end_us = sample->wall_us + (int64_t)sample->duration * US_PER_S / timescale;
@@ -123,10 +125,12 @@ static int read_behind(struct loader *l, struct sampler *s, int64_t keep_dts, in
     size_t n_behind = 0;
     int rc = sampler_seek_dts(s, keep_dts, 0, hint, err);
     for (; rc == 1 && !is_full(l); rc = sampler_next(s, err)) {
-        if (sampler_begins_with_key(s) && sampler_first_dts(s) <= keep_dts)
+        if (sampler_begins_with_key(s) && sampler_first_dts(s) <= keep_dts) {
             drop(l->out->map, l->out->map->n_samples);
+            l->n_pictures = 0;
+        }
         n_behind += add_fragment(l, s, dts);
-        if (n_behind >= AHEAD && n_behind >= l->out->map->n_samples / 2)
+        if (n_behind >= AHEAD && n_behind >= l->n_pictures / 2)
             break;
     }
     l->out->is_whole = rc == 0;
@@ -191,6 +195,7 @@ static int load(struct loader *l, const struct found_segment *f, bool is_own)
     struct sample_window *out = l->out;
     struct err err = {0};
     out->map = xcalloc(1, sizeof *out->map);
+    l->n_pictures = 0;
     int rc = sampler_open(&s, l->storage, f, out->map, &err);
     if (rc == 0)
         rc = read_file(l, &s, is_own, &err);

@@ -523,6 +523,23 @@ static void steps_by_a_key_frame(void **state)
     done(p);
 }
 
+static void a_gap_read_again_is_told_once(void **state)
+{
+    struct play_rig *p = rig_with(state, two_runs, 2);
+    play(p, -HOUR + 120, ",\"speed\":8,\"paused\":true");
+    expect_pictures(p, -HOUR + 120, -HOUR + 121);
+    wall_rig_send(p->wall, "{\"type\":\"speed\",\"tile\":5,\"speed\":1}");
+    for (int i = 0; i < 3; i++)
+        wall_rig_send(p->wall, "{\"type\":\"step\",\"tile\":5}");
+    int n_gaps = 0;
+    for (size_t i = 0; i < p->wall->n_messages; i++)
+        if (p->wall->messages[i].json)
+            n_gaps += !strcmp(rig_text(&p->wall->messages[i], "type"), "gap");
+    assert_int_equal(n_gaps, 1);
+    expect_pictures(p, -HOUR + 6000, -HOUR + 6003);
+    done(p);
+}
+
 static void goes_on_from_what_was_picked(void **state)
 {
     struct play_rig *p = rig_with(state, two_runs, 2);
@@ -576,6 +593,7 @@ int main(void)
         T(steps_back_by_a_picture),
         T(steps_by_a_key_frame),
         T(goes_on_from_what_was_picked),
+        T(a_gap_read_again_is_told_once),
         T(the_page_may_leave_while_something_is_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -355,6 +355,36 @@ static void reads_key_frames_apart(void **state)
         packet_unref(&item.pkt);
     }
     assert_true(n > 5);
+
+    /* all pictures again: not those that need what was passed over */
+    assert_int_equal(reader_seek(r, m->files[0].from_us, READER_AT, NULL), READER_FOUND);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(reader_read(r, &want, &item, NULL), READER_FOUND);
+        assert_int_equal(item.is_after_skip, i > 0);
+        packet_unref(&item.pkt);
+    }
+    int64_t number = item.place.dts / TICKS;
+    want.only_keys = false;
+    assert_int_equal(reader_read(r, &want, &item, NULL), READER_FOUND);
+    assert_int_equal(item.place.dts / TICKS, number + 1); /* nothing was passed over behind it */
+    assert_false(item.is_after_skip);
+    packet_unref(&item.pkt);
+    assert_int_equal(reader_next_key(r, NULL), READER_FOUND);
+    want.only_keys = true;
+    want.key_step_us = 3600 * US_PER_S; /* passes over all there is */
+    assert_int_equal(reader_read(r, &want, &item, NULL), READER_FOUND);
+    packet_unref(&item.pkt);
+    m->is_growing = true;
+    size_t last = m->files[FILES - 1].n;
+    m->readable = last - 2;
+    while (reader_read(r, &want, &item, NULL) == READER_FOUND)
+        packet_unref(&item.pkt);
+    m->readable = last;
+    want = (struct reader_want){0};
+    while (reader_read(r, &want, &item, NULL) == READER_FOUND) {
+        assert_true(item.pkt->is_key && item.is_after_skip);
+        packet_unref(&item.pkt);
+    }
     reader_destroy(&r);
     close(m->fd);
     free(m);

@@ -2,12 +2,17 @@
  * happened to the files. */
 #include "rig.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "media/hub.h"
 #include "media/reader.h"
+#include "storage/db_segments.h"
 
-#define MOST 4000
+#define MOST 20000
 
 /* The numbers of the pictures that can be read, in order. */
 struct numbers {
@@ -56,9 +61,21 @@ static int64_t number_at(struct reader *r)
 
 typedef int step_fn(struct reader *r, struct err *err);
 
+/* [reader I2] From one picture to the next, or back. */
+static void check_gap(const struct reader_at *at, int64_t last_us, int64_t numbers, int by)
+{
+    int64_t forward_us = (at->wall_us - last_us) * by;
+    bool is_set_back = forward_us <= 0;
+    bool is_missing = numbers != by || forward_us > US_PER_S;
+    if (!is_set_back && is_missing != (at->gap.to_us != 0))
+        fail_msg("%lld us and %lld pictures on: %s", (long long)forward_us, (long long)numbers,
+                 is_missing ? "no gap is told" : "no gap is there");
+}
+
 /* Walks on from the picture it stands on, which is at `at`, to the end of the list. */
 static void walk(struct reader *r, const struct numbers *all, size_t at, step_fn *step, int by)
 {
+    bool by_picture = step == reader_next || step == reader_prev;
     for (;; at += (size_t)by) {
         int64_t number = number_at(r);
         if (number != all->list[at])
@@ -68,11 +85,13 @@ static void walk(struct reader *r, const struct numbers *all, size_t at, step_fn
         assert_true(rc >= 0);
         bool is_end = by > 0 ? at + 1 == all->n : at == 0;
         assert_int_equal(rc == READER_FOUND, !is_end);
-        if (is_end) { /* it stays where it was */
+        if (is_end) { /* it stays where it was: [reader I3] */
             assert_int_equal(reader_position(r)->wall_us, wall_us);
             assert_int_equal(number_at(r), number);
             return;
         }
+        if (by_picture)
+            check_gap(reader_position(r), wall_us, number_at(r) - number, by);
     }
 }
 
@@ -174,10 +193,39 @@ static void seeks_to_any_picture(void **state)
             assert_int_equal(reader_seek(r, us, READER_KEY_BEFORE, NULL), READER_FOUND);
             assert_int_equal(number_at(r), (i - 1) / 25 * 25);
         }
+        int64_t was = number_at(r);
         int rc = reader_seek(r, us, READER_KEY_AFTER, NULL);
         assert_int_equal(rc == READER_FOUND, i < 375);
-        if (rc == READER_FOUND)
-            assert_int_equal(number_at(r), (i / 25 + 1) * 25);
+        assert_int_equal(number_at(r), rc == READER_FOUND ? (i / 25 + 1) * 25 : was);
+    }
+    reader_destroy(&r);
+}
+
+/* Media time and wall clock part by seconds in one file: the camera's clock runs fast, or slow. */
+static void seeks_to_any_picture_of_a_clock_that_drifts(void **state)
+{
+    struct rig *rig = *state;
+    int64_t walls[1500];
+    rig_open(rig);
+    rig_record(rig, "cam");
+    for (int64_t i = 0; i < 1500; i++) {
+        walls[i] = rig->wall_us;
+        rig_picture(rig, i % 25 == 0);
+        int64_t drift_us = i < 750 ? 3000 : -5000;
+        rig->wall_us += drift_us;
+        rig->mono_us += drift_us;
+    }
+    rig_stop(rig);
+    struct segment_row row;
+    assert_int_equal(rig_rows(rig, &row, 1), 1);
+    struct reader *r = open_reader(rig);
+    for (int64_t i = 0; i < 1500; i++) { /* in a fragment the times are the media's */
+        assert_int_equal(reader_seek(r, walls[i] + 20000, READER_AT, NULL), READER_FOUND);
+        assert_in_range(number_at(r), i > 4 ? i - 4 : 0, i + 4);
+        if (i % 25 == 0) {
+            assert_int_equal(reader_seek(r, walls[i], READER_AT, NULL), READER_FOUND);
+            assert_int_equal(number_at(r), i);
+        }
     }
     reader_destroy(&r);
 }
@@ -431,6 +479,136 @@ static void garbage_is_a_gap(void **state)
     check_walks(rig, &all);
 }
 
+/* Bytes here and there are others: whatever it makes of that file, it comes through it both ways,
+ * and the other files are whole. */
+static void comes_through_damaged_files(void **state)
+{
+    struct rig *rig = *state;
+    struct segment_row rows[8];
+    char path[300];
+    record_some(rig);
+    rig_stop(rig);
+    rig_rows(rig, rows, 8);
+    file_of(rig, &rows[1], path, sizeof path);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    uint8_t *whole = xmalloc((size_t)rows[1].bytes);
+    assert_int_equal(pread(fd, whole, (size_t)rows[1].bytes, 0), rows[1].bytes);
+    srand48(4);
+    for (int round = 0; round < 60; round++) {
+        for (int i = 0; i <= round % 12; i++) {
+            /* headers are where the zeros of the payload are not */
+            off_t at = lrand48() % rows[1].bytes;
+            while (whole[at] == 0)
+                at = (at + 1) % rows[1].bytes;
+            uint8_t byte = (uint8_t)lrand48();
+            assert_int_equal(pwrite(fd, &byte, 1, at), 1);
+        }
+        struct reader *r = open_reader(rig);
+        int n_before = 0, n_behind = 0, n = 1;
+        assert_int_equal(reader_seek(r, RIG_START_US, READER_AT, NULL), READER_FOUND);
+        for (int rc = READER_FOUND; rc == READER_FOUND && n < 1000;
+             rc = reader_next(r, NULL), n++) {
+            n_before += reader_position(r)->wall_us < rows[1].id.from_us;
+            n_behind += reader_position(r)->wall_us >= rows[2].id.from_us;
+        }
+        assert_in_range(n_before, 100, 200);
+        assert_in_range(n_behind, 200, 300);
+        int n_back = 1;
+        while (reader_prev(r, NULL) == READER_FOUND && n_back < 1000)
+            n_back++;
+        assert_in_range(n_back, 300, 500);
+        struct reader_item item;
+        while (reader_read(r, &(struct reader_want){0}, &item, NULL) == READER_FOUND)
+            packet_unref(&item.pkt);
+        reader_destroy(&r);
+        assert_int_equal(pwrite(fd, whole, (size_t)rows[1].bytes, 0), rows[1].bytes);
+    }
+    free(whole);
+    close(fd);
+}
+
+/* Records on until the disk is (not) in trouble. */
+static bool has_trouble(struct rig *rig)
+{
+    rig_pictures(rig, 25, 25);
+    return !rig->status.is_recording && rig->status.detail[0] != '\0';
+}
+
+static bool is_fine_again(struct rig *rig)
+{
+    rig_pictures(rig, 25, 25);
+    return rig->status.is_recording;
+}
+
+static void a_disk_that_fails_leaves_a_gap(void **state)
+{
+    struct rig *rig = *state;
+    log_set_level(LOG_ERROR);
+    rig->picture_bytes = 200;
+    rig_open(rig);
+    rig_record(rig, "cam");
+    rig_pictures(rig, 100, 25);
+    rig_wait(rig, rig_is_written);
+    atomic_store(&rig->disk.write_error, -EIO);
+    rig_wait(rig, has_trouble);
+    atomic_store(&rig->disk.write_error, 0);
+    rig_wait(rig, is_fine_again);
+    rig_pictures(rig, 100, 25);
+    rig_stop(rig);
+    struct reader *r = open_reader(rig);
+    static struct numbers all;
+    all.n = 0;
+    assert_int_equal(reader_seek(r, RIG_START_US, READER_AT, NULL), READER_FOUND);
+    do
+        all.list[all.n++] = number_at(r);
+    while (all.n < MOST && reader_next(r, NULL) == READER_FOUND);
+    reader_destroy(&r);
+    assert_int_equal(all.list[all.n - 1], rig->next_number - 1);
+    assert_in_range(all.n, 190, rig->next_number - 1);
+    check_walks(rig, &all);
+}
+
+static int job_move(struct db *db, void *ctx, struct err *err)
+{
+    return db_segment_finish(db, ctx, err);
+}
+
+static void walks_over_volumes(void **state)
+{
+    struct rig *rig = *state;
+    struct segment_row rows[8];
+    char path[SEGMENT_PATH_BYTES], cmd[700];
+    rig->volumes[1].path = xasprintf("%s/more", rig->dir);
+    rig->params.n_volumes = 2;
+    record_some(rig);
+    rig_stop(rig);
+    rig_rows(rig, rows, 8);
+    int64_t keys[2];
+    for (int i = 0; i < 2; i++)
+        keys[i] = atomic_load(&rig->storage->volumes[i]->key);
+    for (int i = 0; i < 4; i += 2) { /* every second segment to the other one */
+        bool is_first = rows[i].volume == keys[0];
+        segment_path(&rows[i].id, path);
+        snprintf(cmd, sizeof cmd, "cd %s && mkdir -p $(dirname %s/%s) && mv %s/%s %s/%s", rig->dir,
+                 is_first ? "more" : "rec", path, is_first ? "rec" : "more", path,
+                 is_first ? "more" : "rec", path);
+        assert_int_equal(system(cmd), 0);
+        rows[i].volume = keys[is_first];
+        assert_int_equal(catalogue_write(rig->catalogue, job_move, &rows[i], NULL), 0);
+    }
+    struct numbers all = from_to(0, 400);
+    check_walks(rig, &all);
+
+    /* the one with the second and the last is gone */
+    atomic_store(&rig->storage->volumes[rows[1].volume == keys[1]]->key, 99);
+    struct reader *r = open_reader(rig);
+    assert_int_equal(reader_seek(r, RIG_START_US + 99 * RIG_FRAME_US, READER_AT, NULL), 1);
+    assert_int_equal(reader_next(r, NULL), READER_FOUND);
+    assert_int_equal(number_at(r), 200);
+    expect_gap(r, 4 * US_PER_S, 8 * US_PER_S, "missing");
+    reader_destroy(&r);
+}
+
 static void reads_on_when_its_file_is_deleted(void **state)
 {
     struct rig *rig = *state;
@@ -480,8 +658,8 @@ static void gives_sound_beside_the_picture(void **state)
     rig_record(rig, "cam");
     for (int i = 0; i < 400; i++) {
         rig_picture(rig, i % 25 == 0);
-        rig_sound(rig, i * 320, rig->wall_us);
-        rig_sound(rig, i * 320 + 160, rig->wall_us + 20000);
+        rig_sound(rig, i * 320, rig->wall_us - 30000);
+        rig_sound(rig, i * 320 + 160, rig->wall_us - 10000);
     }
     rig_stop(rig);
     struct reader *r = reader_create(&(struct reader_params){.source = storage_source(rig->storage),
@@ -505,6 +683,31 @@ static void gives_sound_beside_the_picture(void **state)
     reader_destroy(&r);
 }
 
+/* [reader I4] However long the file is, and with sound. */
+static void windows_are_some_seconds(void **state)
+{
+    struct rig *rig = *state;
+    rig_open(rig);
+    rig_record(rig, "cam");
+    for (int i = 0; i < 1500; i++) {
+        rig_picture(rig, i % 25 == 0);
+        rig_sound(rig, i * 320, rig->wall_us - 30000);
+        rig_sound(rig, i * 320 + 160, rig->wall_us - 10000);
+    }
+    rig_stop(rig);
+    struct window_query q = {.camera_id = "cam", .stream = "main", .wants_audio = true};
+    q.at_us = RIG_START_US + 30 * US_PER_S;
+    for (q.kind = WINDOW_AT; q.kind <= WINDOW_PREV; q.kind++) {
+        struct sample_window w;
+        assert_int_equal(source_window(storage_source(rig->storage), &q, &w, NULL), 0);
+        assert_in_range(w.map->n_samples, 75, 700);
+        q.place = (struct sample_place){
+            .file_us = w.file_us, .file_n = w.file_n, .dts = w.map->samples[0].dts};
+        q.keep_dts = q.place.dts;
+        sample_map_free(&w.map);
+    }
+}
+
 static void returns_to_a_picture(void **state)
 {
     struct rig *rig = *state;
@@ -520,8 +723,17 @@ static void returns_to_a_picture(void **state)
             place = item.place;
         packet_unref(&item.pkt);
     }
+    assert_int_equal(reader_seek(r, rig->wall_us, READER_BEFORE, NULL), READER_FOUND);
+    assert_int_equal(reader_read(r, &(struct reader_want){.only_keys = true}, &item, NULL), 1);
+    assert_int_equal(number_of(item.pkt), 375);
+    struct sample_place last = item.place;
+    last.dts += 24 * 3600;
+    packet_unref(&item.pkt);
     assert_int_equal(reader_return(r, &place, NULL), READER_FOUND);
     assert_int_equal(number_at(r), 130);
+    assert_int_equal(reader_return(r, &last, NULL), READER_FOUND);
+    assert_int_equal(number_at(r), 399);
+    assert_int_equal(reader_return(r, &place, NULL), READER_FOUND);
     assert_int_equal(reader_read(r, &(struct reader_want){0}, &item, NULL), READER_FOUND);
     assert_int_equal(number_of(item.pkt), 125);
     packet_unref(&item.pkt);
@@ -552,6 +764,7 @@ int main(void)
         TEST(walks_over_segments),
         TEST(walks_over_files_without_an_end),
         TEST(seeks_to_any_picture),
+        TEST(seeks_to_any_picture_of_a_clock_that_drifts),
         TEST(steps_by_key_frames),
         TEST(tells_gaps_both_ways),
         TEST(tells_holes_inside_a_segment),
@@ -561,9 +774,13 @@ int main(void)
         TEST(a_file_that_is_gone_is_a_gap),
         TEST(a_file_cut_short_is_a_gap_from_there),
         TEST(garbage_is_a_gap),
+        TEST(comes_through_damaged_files),
+        TEST(a_disk_that_fails_leaves_a_gap),
+        TEST(walks_over_volumes),
         TEST(reads_on_when_its_file_is_deleted),
         TEST(passes_over_a_volume_that_is_gone),
         TEST(gives_sound_beside_the_picture),
+        TEST(windows_are_some_seconds),
         TEST(returns_to_a_picture),
         TEST(unknown_cameras_are_not_found),
     };
