@@ -62,7 +62,7 @@ static const char cut_sql[] = "SELECT to_us, 0 FROM deletions WHERE camera = ?1 
 static int add_pace(struct db *db, const struct stream *st, int64_t oldest_us, int64_t now_us,
                     struct stock_row *row, struct err *err)
 {
-    int64_t newest[2], bytes[2];
+    int64_t newest[2] = {0}, bytes[2] = {0};
     int rc = ask(db, newest_sql, st, (int64_t[2]){0}, newest, err);
     if (rc < 0)
         return rc;
@@ -81,7 +81,7 @@ static int add_pace(struct db *db, const struct stream *st, int64_t oldest_us, i
 static int add_stream(struct db *db, const struct stream *st, int64_t now_us, struct stock_row *row,
                       struct err *err)
 {
-    int64_t first[2], kept[2], cut[2];
+    int64_t first[2] = {0}, kept[2] = {0}, cut[2] = {0};
     int rc = ask(db, oldest_sql, st, (int64_t[2]){0}, first, err);
     if (rc == 0)
         rc = ask(db, oldest_free_sql, st, (int64_t[2]){0}, kept, err);

@@ -251,14 +251,28 @@ void storage__retention_fini(struct storage *s)
         frontier_fini(&s->by_space[i]);
 }
 
+/* A disk that does not answer would keep us from the others. */
+static bool is_stalled(const struct storage *s, const struct volume *v)
+{
+    return volume_state(v, clock_mono_us(s->clock)) == VOLUME_STALLED;
+}
+
+static bool is_any_stalled(const struct storage *s)
+{
+    for (size_t i = 0; i < s->n_volumes; i++)
+        if (is_stalled(s, s->volumes[i]))
+            return true;
+    return false;
+}
+
 bool storage__retain(struct storage *s, bool is_by_age)
 {
     refresh_frontiers(s, is_by_age);
-    bool has_more = is_by_age && run_round(s, NULL, "expired", 0);
+    bool has_more = is_by_age && !is_any_stalled(s) && run_round(s, NULL, "expired", 0);
     has_more |= is_by_age && expire_events(s);
     for (size_t i = 0; i < s->n_volumes && !atomic_load(&s->is_closing); i++) {
         struct volume *v = s->volumes[i];
-        if (atomic_load(&v->key) == 0)
+        if (atomic_load(&v->key) == 0 || is_stalled(s, v))
             continue;
         int64_t wanted = missing_bytes(v);
         if (wanted > 0)

@@ -288,6 +288,8 @@ static bool is_busy(const struct storage *s)
     for (size_t i = 0; i < s->n_volumes; i++) {
         struct volume *v = s->volumes[i];
         bool is_here = atomic_load(&v->key) != 0;
+        if (volume_state(v, clock_mono_us(s->clock)) == VOLUME_STALLED)
+            return true;
         if (is_here && (atomic_load(&v->queued_bytes) > BUSY_BYTES ||
                         atomic_load(&v->free_bytes) < volume_reserve_bytes(v)))
             return true;
@@ -313,8 +315,9 @@ static void on_tick(void *ctx)
     struct err err = {0};
     int64_t start_us = loop_mono_us(s->keeper);
     int64_t wait_us = REST_MS * US_PER_MS;
-    remove_doomed(t);
-    if (!is_busy(s) && !atomic_load(&s->is_closing)) {
+    if (t->n_doomed > 0 && !is_busy(s))
+        remove_doomed(t);
+    if (t->n_doomed == 0 && !is_busy(s) && !atomic_load(&s->is_closing)) {
         refresh(t);
         int rc = catalogue_read(s->catalogue, job_choose, t, &err);
         if (rc >= 0 && t->chosen.n > 0)

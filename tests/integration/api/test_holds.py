@@ -17,7 +17,7 @@ class Holds(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.folder = tempfile.mkdtemp(prefix="rookery-test-")
-        cls.rookery = Rookery(cls.folder, "retention: {days: 30}\n")
+        cls.rookery = Rookery(cls.folder, "retention: {days: 30, thin: {after_days: 25, keep: motion}}\n")
         csv = os.path.join(cls.folder, "district.csv")
         with open(csv, "w", encoding="utf-8") as f:
             f.write("township,institution_id,institution_name,camera_id,camera_name,area_type,main_url,record\n"
@@ -116,7 +116,7 @@ class Holds(unittest.TestCase):
         room = max(s["capacity_bytes"] - s["held_bytes"], 0)
         self.assertAlmostEqual(s["forecast_days"], room / 144000000, delta=0.1)
         self.assertEqual(s["missing_bytes"], max(30 * 144000000 - room, 0))
-        self.assertIsNone(s["thinning"])
+        self.assertEqual(s["thinning"], {"after_days": 25, "keep": "motion"})
 
     def test_what_is_kept_of_every_camera(self):
         kept = self.rookery.get("/storage/cameras")["items"]

@@ -138,6 +138,46 @@ static void space_takes_the_oldest(void **state)
     recordings_fini(&rec);
 }
 
+static size_t n_rows_on(struct rig *rig, const struct volume *v)
+{
+    struct segment_row rows[64];
+    size_t n = rig_rows(rig, rows, 64), n_on = 0;
+    for (size_t i = 0; i < n; i++)
+        n_on += rows[i].volume == atomic_load(&v->key);
+    return n_on;
+}
+
+static bool is_second_empty(struct rig *rig)
+{
+    return n_rows_on(rig, rig->storage->volumes[1]) == 0;
+}
+
+/* Neither has space; nothing is asked of the one that does not answer. */
+static void a_stalled_volume_is_left_alone(void **state)
+{
+    struct rig *rig = *state;
+    rig->volumes[1].path = xasprintf("%s/rec2", rig->dir);
+    rig->volumes[0].reserve_bytes = rig->volumes[1].reserve_bytes = 1 << 20;
+    rig->params.n_volumes = 2;
+    rig_open(rig);
+    for (int i = 0; i < 8; i++) {
+        char id[16];
+        snprintf(id, sizeof id, "cam-%d", i);
+        rig_record(rig, id);
+        rig_pictures(rig, 50, 25);
+        rig_stop(rig);
+    }
+    struct volume *first = rig->storage->volumes[0];
+    size_t n = n_rows_on(rig, first);
+    assert_true(n > 0 && !is_second_empty(rig));
+    atomic_store(&first->prompt_us, INT64_MAX);
+    atomic_store(&rig->disk.capacity, 1 << 20);
+    rig_wait(rig, is_second_empty);
+    assert_int_equal(n_rows_on(rig, first), n);
+    atomic_store(&first->prompt_us, 0);
+    rig_wait(rig, has_no_rows);
+}
+
 static bool is_full(struct rig *rig)
 {
     struct volume_status st;
@@ -226,6 +266,7 @@ int main(void)
         TEST(a_camera_may_keep_less),
         TEST(what_is_held_stays),
         TEST(space_takes_the_oldest),
+        TEST(a_stalled_volume_is_left_alone),
         TEST(nothing_left_to_delete_stops_recording),
         TEST(a_small_disk_keeps_the_newest),
         TEST(a_reader_keeps_what_he_has),
