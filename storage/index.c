@@ -286,7 +286,7 @@ static void visit_rows_of(struct walk *w, const struct camera_key *camera, enum 
 {
     struct next_day next = {.camera = camera->key, .stream = stream};
     struct err err = {0};
-    int rc;
+    int rc = 0;
     while (w->err.code == 0 &&
            (rc = catalogue_read(w->storage->catalogue, job_next, &next, &err)) == 1) {
         int64_t from_us = next.at_us - next.at_us % DAY_US;
