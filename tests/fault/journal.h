@@ -1,6 +1,6 @@
 /* The journal: everything a process asked of its files below one directory, in order, as the tap
- * writes it and the replay reads it. Records lie one behind the other: this head, path a, path b,
- * and the data of a write.
+ * writes it and the replay reads it. Records lie one behind the other: this head, path a, path b
+ * and the data of a write, filled up with zeros to a multiple of 8 bytes.
  *
  * A record of a change is appended after the change was made and before its caller knows; that of a
  * sync before it begins and after it ended. So a change whose record stands in front of the

@@ -128,7 +128,7 @@ static void read_records(struct replay *r)
         if (size > left)
             abort();
         add_record(r, &rec);
-        at += size;
+        at += (size + 7) / 8 * 8;
     }
 }
 

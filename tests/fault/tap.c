@@ -107,7 +107,8 @@ static void append(struct journal_record head, const char *a, const char *b,
 {
     if (tap.journal_fd < 0)
         return;
-    struct iovec iov[1024 + 3];
+    static const char zeros[8];
+    struct iovec iov[1024 + 4];
     size_t n = 3, left = head.n;
     head.magic = JOURNAL_MAGIC;
     head.n_a = (uint16_t)(a != NULL ? strlen(a) : 0);
@@ -124,7 +125,9 @@ static void append(struct journal_record head, const char *a, const char *b,
         left -= part;
         total += part;
     }
-    if (syscall(SYS_writev, tap.journal_fd, iov, n) != (long)total)
+    size_t pad = -total % sizeof zeros;
+    iov[n++] = (struct iovec){(void *)zeros, pad};
+    if (syscall(SYS_writev, tap.journal_fd, iov, n) != (long)(total + pad))
         abort(); /* a journal with a hole proves nothing */
 }
 

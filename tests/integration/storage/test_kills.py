@@ -35,11 +35,12 @@ class Kills(unittest.TestCase):
         out = self.rookery.command("index", "check", *args)
         self.assertEqual((out.returncode, out.stderr), (0, ""), out.stdout)
 
-    def recorded(self, names):
-        return {n: spans(self.rookery, n, 60) for n in names}
+    def recorded(self, names, since):
+        return {n: spans(self.rookery, n, time.time() - since) for n in names}
 
-    def missing(self, before):
-        after = self.recorded(before)
+    def missing(self, before, since):
+        after = self.recorded(before, since + 2)
+        before = {n: [s for s in was if s[0] > since + 3] for n, was in before.items()}
         lost = {name: uncovered(was, after[name], ROUNDING_S) for name, was in before.items()}
         return {name: (lost[name], after[name]) for name in lost if lost[name]}
 
@@ -47,14 +48,24 @@ class Kills(unittest.TestCase):
         chance = random.Random(SEED)
         rookery = self.rookery.start()
         rookery.sign_in()
-        wait_for("recordings", lambda: all(self.recorded(self.names).values()), 30)
+        wait_for("recordings", lambda: all(self.recorded(self.names, time.time() - 60).values()), 30)
         for n in range(KILLS):
             time.sleep(chance.uniform(0, 1.5))  # the moment is what is tried
-            before = self.recorded(chance.sample(self.names, 12))
+            since = time.time() - 60
+            before = self.recorded(chance.sample(self.names, 12), since)
             rookery.stop(signal.SIGKILL)
             rookery.start()
             # recovery goes on behind a start that would take more than 3 s
-            wait_for(f"what was recorded before kill {n} of seed {SEED}", lambda b=before: not self.missing(b), 20)
+            lost = {}
+
+            def is_there(before=before, since=since, lost=lost):
+                lost.clear()
+                lost.update(self.missing(before, since))
+                return not lost
+            try:
+                wait_for("recovery", is_there, 20)
+            except AssertionError:
+                self.fail(f"seed {SEED}, kill {n}: (lost, there): {lost}")
             if n % max(1, KILLS // 4) == 0:
                 self.assertEqual(rookery.stop(), 0)
                 self.check_index()
