@@ -240,6 +240,16 @@ def live_scenes_start_with_a_key_frame_at_once():
 
 
 @check
+def live_scenes_end_in_good_order_at_any_moment():
+    for _ in range(4):  # more pictures than can be drawn: one is always on its way
+        with camsim("--count", 4, "--scenes", "--scene-size", "1280x720", "--scene-fps", 60) as sim:
+            clients = [Client(sim.port) for _ in range(4)]
+            for n, client in enumerate(clients):
+                client.play(f"/cam-00{n + 1}")
+                client.next_frame()
+
+
+@check
 def knows_good_passwords_from_bad_ones():
     for kind, algorithm in (("basic", None), ("digest", "MD5"), ("digest-sha256", "SHA-256")):
         with camsim("--count", 1, *SMALL, "--auth", kind, "--user", "u", "--password", "p:@/") as sim:

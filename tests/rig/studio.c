@@ -28,6 +28,7 @@ struct shot {
 struct studio {
     struct loop *home, *loop;
     struct shot *shots;
+    bool is_closed; /* home loop only: pictures on their way have nobody to go to */
 };
 
 /* A message to either loop. */
@@ -46,32 +47,44 @@ struct studio *studio_create(struct loop *home)
     return s;
 }
 
+static void release(void *ctx)
+{
+    struct studio *s = ctx;
+    struct shot *next;
+    for (struct shot *shot = s->shots; shot; shot = next) {
+        next = shot->next;
+        free(shot);
+    }
+    free(s);
+}
+
 void studio_destroy(struct studio **sp)
 {
     struct studio *s = *sp;
     if (!s)
         return;
+    *sp = NULL;
+    s->is_closed = true;
     loop_stop(s->loop);
     loop_join(s->loop);
-    struct shot *next;
-    for (struct shot *shot = s->shots; shot; shot = next) {
-        next = shot->next;
+    for (struct shot *shot = s->shots; shot; shot = shot->next)
         timer_disarm(&shot->timer);
-    }
     loop_destroy(&s->loop);
-    for (struct shot *shot = s->shots; shot; shot = next) {
-        next = shot->next;
+    for (struct shot *shot = s->shots; shot; shot = shot->next) {
         encoder_close(&shot->encoder);
         scene_destroy(&shot->scene);
-        free(shot);
     }
-    FREE(sp);
+    loop_post(s->home, release, s); /* behind the pictures on their way */
 }
 
 static void deliver(void *ctx)
 {
     struct note *note = ctx;
-    note->shot->fn(note->shot->ctx, note->unit);
+    struct shot *shot = note->shot;
+    if (shot->studio->is_closed)
+        unit_destroy(&note->unit);
+    else
+        shot->fn(shot->ctx, note->unit);
     free(note);
 }
 

@@ -12,7 +12,8 @@ struct studio;
 struct shot;
 
 struct studio *studio_create(struct loop *home);
-void studio_destroy(struct studio **s); /* ends every shot */
+/* Ends every shot: none is called any more. The memory goes in a message of the home loop. */
+void studio_destroy(struct studio **s);
 
 /* On the home loop; the callee owns the unit. Its times count 90 kHz ticks since shot_origin_us. */
 typedef void shot_fn(void *ctx, struct unit *unit);
