@@ -233,9 +233,9 @@ void storage_close(struct storage **sp)
         for (size_t i = 0; i < s->n_volumes; i++)
             volume_stop(s->volumes[i]);
     }
+    registry_destroy(&s->registry); /* volumes told it what they did, and it looks at them */
     for (size_t i = 0; i < s->n_volumes; i++)
         volume_destroy(&s->volumes[i]);
-    registry_destroy(&s->registry);
     stock__close(s);
     storage__retention_fini(s);
     FREE(sp);

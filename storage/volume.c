@@ -298,6 +298,8 @@ void volume_stop(struct volume *v)
     timer_disarm(&v->tick);
     loop_stop(v->sync_loop);
     loop_join(v->sync_loop);
+    loop_destroy(&v->sync_loop);
+    loop_destroy(&v->loop);
 }
 
 void volume_destroy(struct volume **vp)

@@ -136,7 +136,8 @@ struct volume_params {
 /* [main] Tries to mount; a volume that cannot be mounted is there with its fault. */
 struct volume *volume_create(const struct volume_params *params);
 void volume_start(struct volume *v);
-/* [main] No writer may be left but those that could not be indexed. */
+/* [main] Ends its loops: it says nothing to anybody any more, but may still be looked at. No writer
+ * may be left but those that could not be indexed. */
 void volume_stop(struct volume *v);
 void volume_destroy(struct volume **v);
 

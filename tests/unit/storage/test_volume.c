@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <pthread.h>
 
 #include "base/str.h"
 #include "storage/db_segments.h"
@@ -633,6 +634,46 @@ static void a_change_of_state_is_told(void **state)
     rig_stop(rig);
 }
 
+/* --- the end --- */
+
+struct closing {
+    struct rig *rig;
+    struct volume *volume;
+    pthread_t closer;
+};
+
+static bool is_told(struct rig *rig)
+{
+    (void)rig;
+    return told.n > 0;
+}
+
+/* Stays in the mailbox of a volume until that ends in the thread that closes the storage, and holds
+ * it up there until the registry has looked at the volumes once more. */
+static void hold_up(void *ctx)
+{
+    struct closing *c = ctx;
+    if (pthread_equal(pthread_self(), c->closer))
+        rig_wait(c->rig, is_told);
+    else
+        loop_post(c->volume->loop, hold_up, c);
+}
+
+static void volumes_are_looked_at_until_the_last_has_ended(void **state)
+{
+    struct rig *rig = *state;
+    memset(&told, 0, sizeof told);
+    rig->params.status_loop = rig->loop;
+    rig->params.volume_changed = on_volume;
+    rig->params.ctx = &told;
+    rig_open(rig);
+    struct closing c = {rig, rig->storage->volumes[1], pthread_self()};
+    loop_post(c.volume->loop, hold_up, &c);
+    atomic_store(&rig->storage->volumes[0]->prompt_us, INT64_MAX); /* something to tell */
+    rig_close(rig);
+    assert_string_equal(told.last.path, rig->volumes[0].path);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, rig_teardown)
 
 int main(void)
@@ -649,6 +690,7 @@ int main(void)
         TEST(a_full_volume_is_left_without_a_gap),
         TEST(later_segments_have_full_length),
         TEST(a_change_of_state_is_told),
+        TEST(volumes_are_looked_at_until_the_last_has_ended),
         cmocka_unit_test(volumes_get_their_share),
         cmocka_unit_test(worse_volumes_are_taken_only_without_better_ones),
         cmocka_unit_test(rotation_is_spread_over_time),
