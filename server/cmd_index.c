@@ -6,6 +6,7 @@
 #include "server/cli.h"
 #include "server/offline.h"
 #include "server/placeholders.h"
+#include "storage/db_health.h"
 
 static const char help[] =
     "usage: rookery index check [--deep] [--config FILE]\n"
@@ -147,6 +148,12 @@ static int name_unknown(struct offline *o, struct err *err)
     return rc;
 }
 
+static int job_check_all(struct db *db, void *ctx, struct err *err)
+{
+    (void)ctx;
+    return db_check_all(db, err);
+}
+
 /* *is_damaged: the catalogue, found at once or when rows were to be written. */
 static int rebuild_once(const char *config, struct index_report *r, bool *is_damaged,
                         struct err *err)
@@ -156,6 +163,10 @@ static int rebuild_once(const char *config, struct index_report *r, bool *is_dam
     int rc = offline_open_alone(config, &o, err);
     if (rc == 0)
         rc = offline_open_storage(&o, err);
+    /* a start looks at the small tables only, and rebuilding touches few of them */
+    if (rc == 0)
+        rc = catalogue_read(o.catalogue, job_check_all, NULL, err);
+    bool is_found = rc == ERR_PARSE && o.catalogue != NULL;
     if (rc == 0) {
         watch(&o, &progress);
         rc = storage_index_rebuild(o.storage, print_problem, NULL, r, err);
@@ -163,7 +174,7 @@ static int rebuild_once(const char *config, struct index_report *r, bool *is_dam
     if (rc == 0)
         rc = name_unknown(&o, err);
     if (o.catalogue != NULL)
-        *is_damaged = rc < 0 && catalogue_trouble(o.catalogue) == CATALOGUE_DAMAGED;
+        *is_damaged = is_found || (rc < 0 && catalogue_trouble(o.catalogue) == CATALOGUE_DAMAGED);
     else
         *is_damaged = rc == ERR_PARSE && o.config != NULL;
     offline_close(&o);

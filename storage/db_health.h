@@ -17,6 +17,9 @@ int db_version(struct db *db, int64_t *out, struct err *err);
  * Milliseconds at any size; segments, states and events are not looked at. ERR_PARSE: damaged. */
 int db_check_small(struct db *db, struct err *err);
 
+/* Reads all of it, segments too: seconds for each gigabyte. ERR_PARSE: damaged. */
+int db_check_all(struct db *db, struct err *err);
+
 /* What became of one table of a damaged database. */
 typedef void db_salvage_fn(void *ctx, const char *table, int64_t n_saved, bool is_whole);
 
