@@ -293,13 +293,15 @@ static int window_at(struct loader *l, struct err *err)
     return rc < 0 ? rc : 0;
 }
 
-/* 1: the file of the place is still there. */
+/* 1: the file of the place is still there, or its thinned twin (same times, another number). */
 static int find_own(struct loader *l, struct found_one *one, struct err *err)
 {
     const struct sample_place *place = &l->query->place;
     int rc = find(l, FOUND_FROM, place->file_us, place->file_n, one, err);
     const struct segment_id *id = &one->segment.row.id;
-    return rc == 1 ? id->from_us == place->file_us && id->n == place->file_n : rc;
+    if (rc != 1 || id->from_us != place->file_us)
+        return MIN(rc, 0);
+    return id->n == place->file_n || one->segment.row.is_thinned;
 }
 
 static int window_next(struct loader *l, struct err *err)

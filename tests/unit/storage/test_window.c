@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "media/hub.h"
 #include "media/reader.h"
+#include "storage/db.h"
 #include "storage/db_segments.h"
 
 #define MOST 20000
@@ -633,6 +634,40 @@ static void reads_on_when_its_file_is_deleted(void **state)
     reader_destroy(&r);
 }
 
+static int job_thin(struct db *db, void *ctx, struct err *err)
+{
+    (void)ctx;
+    return db_exec(db, "UPDATE segments SET n = n + 1000, thinned = 1", err);
+}
+
+/* Thinning puts a file of the same times in the place of the one that is read. */
+static void goes_on_in_the_thinned_twin(void **state)
+{
+    struct rig *rig = *state;
+    struct segment_row rows[8];
+    char old[300], new[300];
+    record_some(rig);
+    rig_stop(rig);
+    struct reader *r = open_reader(rig);
+    assert_int_equal(reader_seek(r, RIG_START_US + 5 * US_PER_S, READER_AT, NULL), READER_FOUND);
+    assert_int_equal(number_at(r), 125);
+    size_t n = rig_rows(rig, rows, 8);
+    for (size_t i = 0; i < n; i++) {
+        file_of(rig, &rows[i], old, sizeof old);
+        rows[i].id.n += 1000;
+        file_of(rig, &rows[i], new, sizeof new);
+        assert_int_equal(rename(old, new), 0);
+    }
+    assert_int_equal(catalogue_write(rig->catalogue, job_thin, NULL, NULL), 0);
+    int64_t last = 125;
+    while (reader_next(r, NULL) == READER_FOUND) {
+        assert_in_range(number_at(r), last - 25, last + 1); /* a key frame perhaps again */
+        last = number_at(r);
+    }
+    assert_int_equal(last, 399);
+    reader_destroy(&r);
+}
+
 static void passes_over_a_volume_that_is_gone(void **state)
 {
     struct rig *rig = *state;
@@ -778,6 +813,7 @@ int main(void)
         TEST(a_disk_that_fails_leaves_a_gap),
         TEST(walks_over_volumes),
         TEST(reads_on_when_its_file_is_deleted),
+        TEST(goes_on_in_the_thinned_twin),
         TEST(passes_over_a_volume_that_is_gone),
         TEST(gives_sound_beside_the_picture),
         TEST(windows_are_some_seconds),
