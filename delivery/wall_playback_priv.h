@@ -43,7 +43,7 @@ struct playback {
     struct playback_job *job; /* under way */
     bool is_started;          /* the picture to begin with was found */
     int64_t retry_mono_us;    /* no new job before */
-    int64_t end_us;           /* wall clock at the end of the newest picture read */
+    int64_t end_us;           /* wall clock at the end of the newest picture passed */
     bool is_rewind_due;       /* what was read ahead is to be read again, after the job under way */
     bool is_return_due;       /* the next job reads on from return_to */
     struct sample_place return_to;

@@ -24,6 +24,7 @@ struct playback_job {
     struct reader_item items[BATCH_MAX];
     size_t n;
     int64_t picked_us;    /* wall clock of the picture that was sought */
+    int64_t end_us;       /* where the newest picture ends that was passed */
     struct format *audio; /* a reference; NULL = none there */
     int rc;               /* why the batch ends */
     struct err err;
@@ -68,6 +69,7 @@ static void work(void *ctx)
         if (job->rc == READER_FOUND)
             bytes += job->items[job->n++].pkt->size;
     }
+    job->end_us = reader_position(r)->end_us;
     struct format *audio = reader_audio(r);
     if (audio != NULL && fragment_takes_sound(audio))
         job->audio = format_ref(audio);
@@ -109,7 +111,6 @@ static void rewind_now(struct playback *p)
     const struct playback_item *item = &p->ready[p->first_ready];
     p->is_return_due = true;
     p->return_to = item->read.place;
-    p->end_us = item->read.place.wall_us;
     p->open_gap = item->read.gap;
     p->axis = item->axis;
     p->clocks[1] = item->clock;
@@ -143,8 +144,6 @@ static void append(struct playback *p, const struct reader_item *read)
     if (closes_gap)
         track_clock_restart(&p->clocks[0]);
     p->is_after_hole = pkt->is_video && playback_is_keys_only(p);
-    if (pkt->is_video)
-        p->end_us = read->place.end_us;
     p->n_ready++;
     p->ready_bytes += pkt->size;
 }
@@ -173,6 +172,7 @@ static void take(struct playback *p, struct playback_job *job)
         return;
     }
     p->is_started = true;
+    p->end_us = job->end_us;
     if (job->is_seek && p->pick != READER_AT)
         wall__playback_picked(p, job->picked_us);
     if (job->audio) {

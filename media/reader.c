@@ -148,6 +148,16 @@ void reader__take(struct reader *r, struct sample_window *w)
     *w = (struct sample_window){0};
 }
 
+void reader__tell(struct reader *r, struct sample_gap gap)
+{
+    int64_t wall_us = reader__shown_us(&r->w, r->at, r->key);
+    const struct sample *s = &r->w.map->samples[r->at];
+    r->position = (struct reader_at){.wall_us = wall_us,
+                                     .end_us = wall_us + to_us(&r->w, s, s->duration),
+                                     .is_key = s->is_key,
+                                     .gap = gap};
+}
+
 void reader__stand(struct reader *r, size_t i, struct sample_gap gap)
 {
     r->at = i;
@@ -156,8 +166,7 @@ void reader__stand(struct reader *r, size_t i, struct sample_gap gap)
     r->due = (struct sample_gap){0};
     r->needs_key = false;
     r->given_us = 0;
-    r->position = (struct reader_at){
-        .wall_us = reader__shown_us(&r->w, i, r->key), .is_key = i == r->key, .gap = gap};
+    reader__tell(r, gap);
 }
 
 static int stand_in(struct reader *r, struct sample_window *w, size_t i)

@@ -62,7 +62,7 @@ int reader_prev_key(struct reader *r, struct err *err); /* of its own group, if 
 
 /* Where it stands; valid after READER_FOUND until the next call. */
 struct reader_at {
-    int64_t wall_us;
+    int64_t wall_us, end_us; /* the picture's, and where it ends */
     bool is_key;
     struct sample_gap gap; /* between the picture (a seek: the time) it came from and this one, in
                               whichever direction; to_us 0 = none */

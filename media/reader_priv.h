@@ -34,6 +34,8 @@ enum reader__more {
 int reader__more(struct reader *r, struct sample_window *out, struct err *err);
 
 void reader__take(struct reader *r, struct sample_window *w);
+/* Sets the position from at and key. */
+void reader__tell(struct reader *r, struct sample_gap gap);
 /* Stands on picture i; reading begins with its group. */
 void reader__stand(struct reader *r, size_t i, struct sample_gap gap);
 struct sample_gap reader__hole(const struct sample_window *w, size_t a, size_t b);

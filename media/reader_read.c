@@ -33,11 +33,17 @@ static bool give(struct reader *r, size_t i, struct reader_item *out)
         return true;
     pkt->wall_us = reader__shown_us(&r->w, i, r->key);
     out->gap = r->due;
-    r->position = (struct reader_at){.wall_us = pkt->wall_us, .is_key = s->is_key, .gap = r->due};
     r->due = (struct sample_gap){0};
     r->needs_key = false;
     r->given_us = s->is_key ? s->wall_us : r->given_us;
     return true;
+}
+
+static void pass(struct reader *r, size_t i)
+{
+    r->at = i;
+    r->key = r->w.map->samples[i].is_key ? i : r->key;
+    reader__tell(r, r->due);
 }
 
 /* Behind the sample that was passed last, in a window that begins earlier. */
@@ -79,10 +85,8 @@ int reader_read(struct reader *r, const struct reader_want *want, struct reader_
             if (s->is_after_gap && i > 0 && r->due.to_us == 0)
                 r->due = reader__hole(&r->w, i - 1, i);
             bool is_wanted_now = is_wanted(r, want, s);
-            if (s->is_video) {
-                r->at = i;
-                r->key = s->is_key ? i : r->key;
-            }
+            if (s->is_video)
+                pass(r, i);
             if (is_wanted_now && give(r, i, out))
                 return READER_FOUND;
             r->needs_key |= s->is_video; /* those behind it need it */

@@ -92,6 +92,21 @@ async function keys(page, span) {
   });
 }
 
+async function backwards(page, span) {
+  await check('J goes backwards, and no further than there is something', async () => {
+    await page.goto(`${url}/playback?camera=${CAMERA}&t=${iso(span.from + 4000)}`);
+    await until('pictures', 15, async () => (await only(page))?.status === 'playing');
+    const from = await shownMs(page);
+    await page.keyboard.press('j');
+    await until('earlier pictures', 10, async () => (await shownMs(page)) < from - 1000);
+    await page.waitForTimeout(6000);
+    const oldest = await shownMs(page);
+    truth(oldest < span.from + 1000, `it stopped ${oldest - span.from} ms behind the start`);
+    await page.keyboard.press('l');
+    await until('playing', 5, async () => (await shownMs(page)) > oldest + 500);
+  });
+}
+
 async function clip(page, span) {
   await check('in and out marks give a clip that is an MP4', async () => {
     await page.goto(`${url}/playback?camera=${CAMERA}&t=${iso(span.from + 2000)}`);
@@ -163,6 +178,7 @@ export async function playbackChecks(browser) {
   if (!span) return;
   await playing(page, span);
   await keys(page, span);
+  await backwards(page, span);
   await clip(page, span);
   await around(page);
   await check('the playback pages complain about nothing', async () =>

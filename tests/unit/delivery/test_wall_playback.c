@@ -291,6 +291,11 @@ static void the_end_is_told_after_the_last_picture(void **state)
     int n_calls = p->source.n_calls;
     wall_rig_advance_ms(p->wall, 20000);
     assert_int_equal(p->source.n_calls, n_calls);
+    /* of the pictures, not of the key frames */
+    play(p, -HOUR, ",\"speed\":16");
+    wall_rig_advance_ms(p->wall, 3000);
+    m = wall_rig_find(p->wall, "end");
+    assert_string_equal(rig_text(m, "at"), rfc3339_print(rig_time(-HOUR + 50), time));
     done(p);
 }
 
