@@ -31,6 +31,8 @@ async function overview(page) {
     const { path } = volumes.find(({ state }) => state === 'foreign');
     const text = await textOf(page, path);
     truth(text.includes('有外来文件') && text.includes('移走这些文件'), text);
+    const alarm = page.locator('[data-test=ill-disks]');
+    equal(await alarm.innerText(), '磁盘 1', 'what the bar says');
     await shoot(page, 'storage-disk');
     // what the page asks for itself gets no answer, so that only the event stream can tell it
     let answer;
@@ -38,6 +40,7 @@ async function overview(page) {
     await page.route('**/api/v1/storage', (route) => told.then(() => route.continue()));
     await unlink(join(path, FOREIGN));
     await until('the disk in use', 20, async () => (await textOf(page, path)).includes('正常'));
+    await alarm.waitFor({ state: 'detached', timeout: 1000 });
     answer();
   });
   await check('days kept are listed for every camera, the short ones by themselves', async () => {

@@ -21,6 +21,8 @@ const en: Same<typeof zhCN> = {
   bar: {
     acting: 'Faults {n}',
     actingTitle: '{n} cameras need attention',
+    disks: 'Disks {n}',
+    disksTitle: 'Disks for recordings that need somebody: {n}',
     clock: 'District time ({zone})',
     user: 'User menu',
     signOut: 'Sign out',

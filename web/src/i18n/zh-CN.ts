@@ -19,6 +19,8 @@ export default {
   bar: {
     acting: '故障 {n}',
     actingTitle: '{n} 路摄像机需要处理',
+    disks: '磁盘 {n}',
+    disksTitle: '{n} 块录像盘需要处理',
     clock: '区域时间（{zone}）',
     user: '用户菜单',
     signOut: '退出登录',

@@ -16,7 +16,7 @@ const LEVELS: Record<Volume['state'], Level> = {
   failed: 'act',
 };
 
-export const levelOfVolume = (volume: Volume): Level => LEVELS[volume.state] ?? 'act';
+export const levelOfVolume = ({ state }: Pick<Volume, 'state'>): Level => LEVELS[state] ?? 'act';
 
 /** Recordings go there, or will as soon as the disk answers. */
 export const isWritable = ({ state }: Volume) => state === 'ok' || state === 'stalled';
