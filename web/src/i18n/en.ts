@@ -108,6 +108,7 @@ const en: Same<typeof zhCN> = {
     space: 'deleted early, the disk was full',
     thinned: 'thinned: nothing moved',
     missing: 'the file was lost',
+    server_stopped: 'the server was stopped',
   },
   sentence: {
     ok: 'No new picture arrives, finding out why',
@@ -551,8 +552,9 @@ const en: Same<typeof zhCN> = {
     shortCameras: 'Cameras that lost recordings before their days were over: {n}.',
     showShort: 'Show these cameras',
     thinning: {
-      keyframes: 'Thinning is on: after {n} days only key frames stay (about a picture a second).',
-      motion: 'Thinning is on: after {n} days only key frames stay where nothing moved.',
+      keyframes:
+        'Thinning is on: after {n} days only key frames stay (a picture every second or two, no sound).',
+      motion: 'Thinning is on: after {n} days what nothing moved in is deleted.',
     },
     none: 'none',
     days: '{n} days',
@@ -567,11 +569,12 @@ const en: Same<typeof zhCN> = {
     },
     requiredNote: '{n} days required',
     missingNote: 'for the days of every camera',
-    paceNote: 'last 24 hours, {rate} on average',
+    paceNote: 'last 24 hours, {rate}',
     recordedNote: '{share} of {size} of room',
     heldNote: 'never deleted by itself',
     oldestNote: '{n} files in all',
     volumes: 'Disks · {n}',
+    allVolumes: 'Show the other {n} disks, which are well',
     noVolumes: 'No disks are configured',
     noVolumesHint:
       'List the folders for recordings under volumes in the configuration and restart.',
@@ -665,7 +668,7 @@ const en: Same<typeof zhCN> = {
     why: {
       expired: 'Its days are over',
       space: 'Disk full, too early',
-      thinned: 'Thinned, key frames stay',
+      thinned: 'Thinned',
       missing: 'File was lost',
     },
     deletedBy: 'Deleted by {who}',
@@ -733,6 +736,8 @@ const en: Same<typeof zhCN> = {
     viewers: 'Viewers',
     memory: 'Memory',
     cpu: 'Processor time',
+    catalogueTrouble:
+      'The catalogue of recordings cannot be read or written as it should. Recording goes on, but what is new may not be found for now. Look at its disk; docs/operate/backup.md says what to do.',
     password: 'Change password',
     passwordNew: 'New password',
     passwordAgain: 'Once more',

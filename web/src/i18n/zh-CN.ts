@@ -106,6 +106,7 @@ export default {
     space: '磁盘已满，提前删除',
     thinned: '已抽稀：画面无活动',
     missing: '文件丢失',
+    server_stopped: '平台停机',
   },
   sentence: {
     ok: '没有收到新画面，正在查明原因',
@@ -539,8 +540,8 @@ export default {
     shortCameras: '有 {n} 路摄像机的录像没有存够天数就被删除。',
     showShort: '查看这些摄像机',
     thinning: {
-      keyframes: '抽稀已开启：{n} 天后只保留关键帧（约每秒一帧画面）。',
-      motion: '抽稀已开启：{n} 天后，没有移动的时段只保留关键帧。',
+      keyframes: '抽稀已开启：{n} 天后只保留关键帧（一两秒一幅画面，没有声音）。',
+      motion: '抽稀已开启：{n} 天后删除没有移动的时段。',
     },
     none: '无',
     days: '{n} 天',
@@ -560,6 +561,7 @@ export default {
     heldNote: '不会自动删除',
     oldestNote: '共 {n} 个文件',
     volumes: '磁盘 · {n} 块',
+    allVolumes: '显示其余 {n} 块正常的磁盘',
     noVolumes: '没有配置录像盘',
     noVolumesHint: '在配置文件的 volumes 中列出录像目录，然后重新启动。',
     column: {
@@ -647,7 +649,7 @@ export default {
     why: {
       expired: '超过保存天数',
       space: '磁盘已满，提前删除',
-      thinned: '抽稀，保留关键帧',
+      thinned: '抽稀',
       missing: '文件丢失',
     },
     deletedBy: '由 {who} 删除',
@@ -713,6 +715,8 @@ export default {
     viewers: '观看者',
     memory: '内存',
     cpu: '处理器用时',
+    catalogueTrouble:
+      '录像目录库不能正常读写；录像继续，但新录像可能暂时查不到。请检查它所在的磁盘，处理办法见 docs/operate/backup.md。',
     password: '修改密码',
     passwordNew: '新密码',
     passwordAgain: '再输一次',

@@ -93,7 +93,7 @@ export function ticks(view: View, width: number, zone: string, leastPx = 84): Ti
 
 export type Fault = 'camera' | 'own' | 'none';
 
-const OWN = new Set(['server_down', 'disk', 'internal']);
+const OWN = new Set(['server_down', 'server_stopped', 'disk', 'internal', 'space', 'missing']);
 const NOBODY = new Set([
   'disabled',
   'idle',

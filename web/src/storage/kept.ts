@@ -21,6 +21,7 @@ export const levelOfKept: Record<KeptState, Level> = {
 
 export const daysMissing = (kept: Kept) => Math.max(0, kept.days_required - kept.days_kept);
 
+const names = new Intl.Collator('zh-CN', { numeric: true });
 const ORDER: KeptState[] = ['short', 'none', 'growing', 'kept'];
 
 /** The shortest first: by days missing among those that lost some, then the others. */
@@ -37,7 +38,7 @@ export function listKept(
     (a, b) =>
       ORDER.indexOf(stateOfKept(a)) - ORDER.indexOf(stateOfKept(b)) ||
       daysMissing(b) - daysMissing(a) ||
-      a.institution_name.localeCompare(b.institution_name, 'zh-CN') ||
-      a.name.localeCompare(b.name, 'zh-CN'),
+      names.compare(a.institution_name, b.institution_name) ||
+      names.compare(a.name, b.name),
   );
 }
