@@ -33,13 +33,32 @@ void growth_reserve(struct growth *g, struct volume *v, int fd, uint64_t end_byt
     /* else the write that follows tells what is wrong */
 }
 
+/* On the sync loop: sending off waits while the disk takes no more. */
+struct flush {
+    struct volume *volume;
+    int fd;
+    uint64_t at, bytes;
+};
+
+static void on_flush(void *ctx)
+{
+    struct flush *f = ctx;
+    struct volume *v = f->volume;
+    volume__begin(v, &v->syncing);
+    v->io->flush(v->io, f->fd, f->at, f->bytes);
+    volume__end(v, &v->syncing, OP_CARE, 0, 0);
+    free(f);
+}
+
+/* The file is open until then: it is closed after a sync that is asked for later, of the same loop.
+ */
 void growth_written(struct growth *g, struct volume *v, int fd, uint64_t size_bytes)
 {
     if (size_bytes < g->flushed_bytes + GROWTH_FLUSH_BYTES || v->io->flush == NULL)
         return;
-    volume__begin(v, &v->writing);
-    v->io->flush(v->io, fd, g->flushed_bytes, size_bytes - g->flushed_bytes);
-    volume__end(v, &v->writing, OP_CARE, 0, 0);
+    struct flush *f = xmalloc(sizeof *f);
+    *f = (struct flush){v, fd, g->flushed_bytes, size_bytes - g->flushed_bytes};
+    loop_post(v->sync_loop, on_flush, f);
     g->flushed_bytes = size_bytes;
 }
 

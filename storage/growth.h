@@ -30,7 +30,8 @@ struct growth {
 
 /* Before a write that ends at end_bytes, or a little behind it. */
 void growth_reserve(struct growth *g, struct volume *v, int fd, uint64_t end_bytes);
-/* The file is whole up to size_bytes. */
+/* The file is whole up to size_bytes. Its fd stays open until a sync
+ * that begins later has ended. */
 void growth_written(struct growth *g, struct volume *v, int fd, uint64_t size_bytes);
 /* A sync begins, and has ended well. read_mono_us: when somebody read the file last; 0 = nobody. */
 void growth_sync_begins(struct growth *g, uint64_t size_bytes);

@@ -73,17 +73,20 @@ static int64_t meminfo_kb(const char *name)
     return kb;
 }
 
-/* --- the yardstick --- */
+/* --- the yardsticks --- */
 
-static void write_like_dd(const struct bench *b)
+/* One file from front to back, then a sync: through memory, or past it (what the disk can do). */
+static void write_like_dd(const struct bench *b, int flags)
 {
     char path[600];
-    size_t block = 1 << 20;
-    char *bytes = xmalloc(block);
+    size_t block = 4 << 20;
+    void *bytes = NULL;
+    if (posix_memalign(&bytes, 4096, block) != 0)
+        die("memory");
     memset(bytes, 7, block);
     snprintf(path, sizeof path, "%s/dd.bin", b->dir);
     double start_s = now_s(), start_cpu_s = cpu_s();
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | flags, 0600);
     if (fd < 0)
         die(path);
     for (int64_t at = 0; at < b->total_bytes; at += (int64_t)block)
@@ -351,10 +354,10 @@ static void write_like_rookery(struct bench *b)
 int main(int argc, char **argv)
 {
     static struct bench b = {.n_files = 500, .total_bytes = INT64_C(4) << 30, .bitrate = 2000000};
-    bool is_dd = false;
+    int dd_flags = -1; /* of open; -1 = cameras */
     int c;
     b.io = *volume_io_system();
-    while ((c = getopt(argc, argv, "n:m:b:p:drfc")) >= 0) {
+    while ((c = getopt(argc, argv, "n:m:b:p:dDrfc")) >= 0) {
         switch (c) {
         case 'n':
             b.n_files = (int)strtol(optarg, NULL, 10);
@@ -369,7 +372,10 @@ int main(int argc, char **argv)
             b.pace_s = (int)strtol(optarg, NULL, 10);
             break;
         case 'd':
-            is_dd = true;
+            dd_flags = 0;
+            break;
+        case 'D':
+            dd_flags = O_DIRECT;
             break;
         case 'r':
             b.io.reserve = NULL;
@@ -385,14 +391,15 @@ int main(int argc, char **argv)
         }
     }
     if (optind != argc - 1 || b.n_files < 1 || b.n_files > MAX_FILES) {
-        fprintf(stderr, "usage: volume_bench [-n files] [-m MiB] [-b bit/s] [-p seconds] [-d] [-r]"
-                        " [-f] [-c] DIR\n");
+        fprintf(stderr,
+                "usage: volume_bench [-n files] [-m MiB] [-b bit/s] [-p seconds] [-d|-D] [-r]"
+                " [-f] [-c] DIR\n");
         return 2;
     }
     b.dir = argv[optind];
     log_set_level(LOG_ERROR);
-    if (is_dd)
-        write_like_dd(&b);
+    if (dd_flags >= 0)
+        write_like_dd(&b, dd_flags);
     else
         write_like_rookery(&b);
     return 0;
