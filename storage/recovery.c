@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "base/log.h"
+#include "base/pool.h"
 #include "storage/db_segments.h"
 #include "storage/list.h"
 #include "storage/repair.h"
@@ -29,7 +30,7 @@ static int job_list(struct db *db, void *ctx, struct err *err)
     return db_segments_unsettled(db, add_row, ctx, err);
 }
 
-enum { BATCH_FILES = 256 };
+enum { BATCH_FILES = 256, FEW_FILES = 8, MAX_THREADS = 16 };
 
 /* Files that are settled together: one sync per volume, one transaction. */
 struct batch {
@@ -65,6 +66,34 @@ static enum outcome recover_file(struct storage *s, struct segment_row *row)
     if (rc < 0)
         log_error(path, "cannot be recovered: %s", err.msg);
     return rc < 0 ? LEFT : FINISHED;
+}
+
+/* A thousand files are some seconds of reading and hashing: as many at once as there are cores. */
+struct one {
+    struct batch *batch;
+    size_t i;
+};
+
+static void recover_one(void *ctx)
+{
+    const struct one *o = ctx;
+    o->batch->outcomes[o->i] = recover_file(o->batch->storage, &o->batch->rows[o->i]);
+}
+
+static void recover_files(struct batch *b)
+{
+    struct one all[BATCH_FILES];
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    struct pool *pool = NULL;
+    if (b->n > FEW_FILES)
+        pool = pool_create(&(struct pool_params){.name = "recovery",
+                                                 .n_threads = (int)CLAMP(cores, 2, MAX_THREADS)});
+    for (size_t i = 0; i < b->n; i++) {
+        all[i] = (struct one){b, i};
+        if (pool == NULL || !pool_submit(pool, recover_one, NULL, NULL, &all[i]))
+            recover_one(&all[i]);
+    }
+    pool_destroy(&pool); /* when all of them are done */
 }
 
 /* --- its row, when the file and its name, or that it is gone, are durable --- */
@@ -121,8 +150,7 @@ void storage__recover(struct storage *s)
         log_error("storage", "recovery: %s", err.msg);
     for (size_t i = 0; i < u.n && !atomic_load(&s->is_closing); i += BATCH_FILES) {
         struct batch b = {.storage = s, .rows = u.rows + i, .n = MIN(u.n - i, BATCH_FILES)};
-        for (size_t k = 0; k < b.n; k++)
-            b.outcomes[k] = recover_file(s, &b.rows[k]);
+        recover_files(&b);
         n_settled += settle(&b);
     }
     if (u.n > 0)
