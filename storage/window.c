@@ -172,15 +172,17 @@ static int read_before(struct loader *l, struct sampler *s, int64_t dts, struct 
     return rc < 0 ? rc : has_key(l);
 }
 
-static int read_file(struct loader *l, struct sampler *s, bool is_own, struct err *err)
+static int read_file(struct loader *l, struct sampler *s, const struct found_segment *f,
+                     bool is_own, struct err *err)
 {
     const struct window_query *q = l->query;
+    uint64_t hint = f->row.id.n == q->place.file_n ? q->place.hint : 0;
     switch (q->kind) {
     case WINDOW_AT:
         return read_at(l, s, err);
     case WINDOW_NEXT:
         if (is_own)
-            return read_behind(l, s, q->keep_dts, q->place.dts, q->place.hint, err);
+            return read_behind(l, s, q->keep_dts, q->place.dts, hint, err);
         return read_behind(l, s, INT64_MIN, INT64_MIN, 0, err);
     case WINDOW_PREV:
         return read_before(l, s, is_own ? q->place.dts : INT64_MAX, err);
@@ -198,7 +200,7 @@ static int load(struct loader *l, const struct found_segment *f, bool is_own)
     l->n_pictures = 0;
     int rc = sampler_open(&s, l->storage, f, out->map, &err);
     if (rc == 0)
-        rc = read_file(l, &s, is_own, &err);
+        rc = read_file(l, &s, f, is_own, &err);
     sampler_close(&s);
     if (rc == 1) {
         out->file_us = f->row.id.from_us;
@@ -293,15 +295,17 @@ static int window_at(struct loader *l, struct err *err)
     return rc < 0 ? rc : 0;
 }
 
-/* 1: the file of the place is still there, or its thinned twin (same times, another number). */
+/* 1: the file of the place is still there, or its thinned twin, in which a picture has the same
+ * place but for the number. */
 static int find_own(struct loader *l, struct found_one *one, struct err *err)
 {
     const struct sample_place *place = &l->query->place;
-    int rc = find(l, FOUND_FROM, place->file_us, place->file_n, one, err);
     const struct segment_id *id = &one->segment.row.id;
-    if (rc != 1 || id->from_us != place->file_us)
-        return MIN(rc, 0);
-    return id->n == place->file_n || one->segment.row.is_thinned;
+    int rc = find(l, FOUND_FROM, place->file_us, place->file_n, one, err);
+    if (rc < 0 || (rc == 1 && id->from_us == place->file_us && id->n == place->file_n))
+        return rc;
+    rc = find(l, FOUND_FROM, place->file_us, 0, one, err);
+    return rc == 1 ? id->from_us == place->file_us && one->segment.row.is_thinned : rc;
 }
 
 static int window_next(struct loader *l, struct err *err)
@@ -310,6 +314,7 @@ static int window_next(struct loader *l, struct err *err)
     struct found_one one;
     int64_t end_us = place->end_us, slack_us = JITTER_US;
     int rc = find_own(l, &one, err);
+    int64_t from_n = rc == 1 ? one.segment.row.id.n + 1 : place->file_n;
     l->is_passed_over = false; /* not between the place and itself */
     if (rc == 1 && load(l, &one.segment, true) == 1)
         return 0;
@@ -318,8 +323,7 @@ static int window_next(struct loader *l, struct err *err)
         slack_us = ADJACENT_US;
     }
     if (rc >= 0)
-        rc = load_first(l, FOUND_FROM, place->file_us, rc == 1 ? place->file_n + 1 : place->file_n,
-                        &one, err);
+        rc = load_first(l, FOUND_FROM, place->file_us, from_n, &one, err);
     if (rc == 1 && one.segment.row.id.from_us - end_us > slack_us)
         add_gap(l, end_us, one.segment.row.id.from_us);
     l->out->is_growing = rc == 0 && (l->is_recording || is_recent(l, end_us));
@@ -331,11 +335,12 @@ static int window_prev(struct loader *l, struct err *err)
     const struct sample_place *place = &l->query->place;
     struct found_one one;
     int rc = place->file_us != INT64_MAX ? find_own(l, &one, err) : 0;
+    int64_t before_n = rc == 1 ? one.segment.row.id.n : place->file_n;
     if (rc == 1 && load(l, &one.segment, true) == 1)
         return 0;
     l->is_passed_over = false;
     if (rc >= 0)
-        rc = load_first(l, FOUND_BEFORE, place->file_us, place->file_n, &one, err);
+        rc = load_first(l, FOUND_BEFORE, place->file_us, before_n, &one, err);
     if (rc == 1 && place->wall_us != 0) {
         int64_t end_us = end_of(l, &one.segment.row, l->end_us);
         if (place->wall_us - end_us > ADJACENT_US)

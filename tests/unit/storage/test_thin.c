@@ -3,6 +3,7 @@
 #include "rig.h"
 
 #include "base/str.h"
+#include "media/reader.h"
 #include "storage/db.h"
 #include "storage/db_events.h"
 #include "storage/db_holds.h"
@@ -156,6 +157,36 @@ static void key_frames_are_left_where_they_were(void **state)
     assert_int_equal(storage_index_check(rig->storage, true, NULL, NULL, &report, NULL), 0);
     assert_int_equal(report.n_bad_files + report.n_mismatch + report.n_adopted + report.n_missing,
                      0);
+}
+
+/* The place of a picture holds while its segment is thinned: it is what is shown then. */
+static void a_reader_goes_on_in_the_twin(void **state)
+{
+    struct rig *rig = *state;
+    struct reader_want want = {.sound = false};
+    struct reader_item item = {.duration = 0};
+    record_seven(rig);
+    struct reader_params params = {
+        .source = storage_source(rig->storage), .camera_id = "cam", .stream = "main"};
+    struct reader *r = reader_create(&params);
+    int64_t at_us = RIG_START_US + 135 * RIG_FRAME_US; /* in the second segment */
+    assert_int_equal(reader_seek(r, at_us, READER_AT, NULL), READER_FOUND);
+    while (item.pkt == NULL || item.pkt->wall_us < at_us) {
+        packet_unref(&item.pkt);
+        assert_int_equal(reader_read(r, &want, &item, NULL), READER_FOUND);
+    }
+    packet_unref(&item.pkt);
+    reader_destroy(&r);
+    thin_at(rig, SECOND(0) + 31 * DAY);
+    rig_wait(rig, is_all_thinned);
+    params.source = storage_source(rig->storage);
+    r = reader_create(&params);
+    assert_int_equal(reader_return(r, &item.place, NULL), READER_FOUND);
+    assert_int_equal(reader_position(r)->wall_us, RIG_START_US + 125 * RIG_FRAME_US);
+    assert_int_equal(reader_next(r, NULL), READER_FOUND);
+    assert_int_equal(reader_position(r)->wall_us, RIG_START_US + 150 * RIG_FRAME_US);
+    assert_int_equal(reader_position(r)->gap.to_us, 0);
+    reader_destroy(&r);
 }
 
 static void a_rebuilt_index_knows_what_is_thinned(void **state)
@@ -341,16 +372,20 @@ static bool has_n_rows(struct rig *rig)
     return rig_rows(rig, NULL, 0) == n_wanted && rig_unsettled(rig) == 0;
 }
 
-/* Twenty segments of four minutes, one picture a second. */
+#define MINUTE(n) (RIG_START_US + (n)*60 * US_PER_S)
+
+/* Twenty segments of a minute; each group of pictures arrives before time goes on. */
 static void record_twenty(struct rig *rig)
 {
-    rig->params.segment_us = 240 * US_PER_S;
+    rig->params.segment_us = 60 * US_PER_S;
     rig->params.thin_keep = THIN_MOTION;
     rig_open(rig);
     rig_record(rig, "cam");
-    for (int i = 0; i < 4800; i++) {
+    for (int i = 0; i < 800; i++) {
         rig_picture(rig, i % 2 == 0);
-        rig_pause(rig, US_PER_S - RIG_FRAME_US, true);
+        rig_pause(rig, 1500 * US_PER_MS - RIG_FRAME_US, true);
+        if (i % 2 == 0)
+            rig_wait(rig, rig_is_written);
     }
     rig_stop(rig);
     assert_int_equal(rig_rows(rig, NULL, 0), 20);
@@ -363,17 +398,17 @@ static void what_is_near_motion_stays(void **state)
     struct segment_row rows[32];
     struct recordings rec;
     record_twenty(rig);
-    see(rig, (struct seen){SECOND(0), SECOND(4800), SECOND(2280), SECOND(2300)});
+    see(rig, (struct seen){SECOND(0), MINUTE(20), SECOND(570), SECOND(575)});
     thin_at(rig, SECOND(0) + 31 * DAY);
     n_wanted = 5; /* the first and the last as well */
     rig_wait(rig, has_n_rows);
     rig_rows(rig, rows, 32);
     const int64_t kept[] = {0, 8, 9, 10, 19};
     for (size_t i = 0; i < ARRAY_LEN(kept); i++)
-        assert_int_equal(rows[i].id.from_us, SECOND(240 * kept[i]));
+        assert_int_equal(rows[i].id.from_us, MINUTE(kept[i]));
     rig_check(rig);
     assert_int_equal(
-        storage_recordings(rig->storage, "cam", "main", SECOND(0), SECOND(4800), &rec, NULL), 0);
+        storage_recordings(rig->storage, "cam", "main", SECOND(0), MINUTE(20), &rec, NULL), 0);
     assert_int_equal(rec.n_gaps, 2);
     assert_string_equal(rec.gaps[0].cause, "thinned");
     recordings_fini(&rec);
@@ -384,9 +419,9 @@ static void what_nobody_watched_stays(void **state)
 {
     struct rig *rig = *state;
     record_twenty(rig);
-    see(rig, (struct seen){.watched_from_us = SECOND(0), .watched_to_us = SECOND(720)});
-    see(rig, (struct seen){.watched_from_us = SECOND(720), .watched_to_us = SECOND(1500)});
-    see(rig, (struct seen){.watched_from_us = SECOND(4000), .watched_to_us = SECOND(4100)});
+    see(rig, (struct seen){.watched_from_us = SECOND(0), .watched_to_us = MINUTE(3)});
+    see(rig, (struct seen){.watched_from_us = MINUTE(3), .watched_to_us = SECOND(375)});
+    see(rig, (struct seen){.watched_from_us = MINUTE(16), .watched_to_us = SECOND(985)});
     thin_at(rig, SECOND(0) + 31 * DAY);
     n_wanted = 18; /* segment 1 and segment 4: the stretches cover both neighbours */
     rig_wait(rig, has_n_rows);
@@ -402,7 +437,7 @@ static void what_is_older_than_events_stays(void **state)
     rig->params.retention_days = 40;
     assert_int_equal(catalogue_write(rig->catalogue, job_camera, NULL, NULL), 0);
     thin_at(rig, SECOND(0) + 41 * DAY);
-    see(rig, (struct seen){.watched_from_us = SECOND(0), .watched_to_us = SECOND(4800)});
+    see(rig, (struct seen){.watched_from_us = SECOND(0), .watched_to_us = MINUTE(20)});
     thin_at(rig, SECOND(1) + 41 * DAY);
     for (int i = 0; i < 20; i++) {
         loop_turn(rig->loop, false);
@@ -417,6 +452,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(key_frames_are_left_where_they_were),
+        TEST(a_reader_goes_on_in_the_twin),
         TEST(a_rebuilt_index_knows_what_is_thinned),
         TEST(young_ones_stay_whole),
         TEST(key_frames_alone_are_left_as_they_are),
