@@ -5,140 +5,6 @@
 
 #define STILL_US (2 * US_PER_S) /* a picture stands for so long beyond its duration */
 
-/* --- a window: groups of pictures in decoding order --- */
-
-static bool is_key(const struct sample_window *w, size_t i)
-{
-    return w->map->samples[i].is_video && w->map->samples[i].is_key;
-}
-
-size_t reader__first_key(const struct sample_window *w)
-{
-    size_t i = 0;
-    while (i < w->map->n_samples && !is_key(w, i))
-        i++;
-    return i;
-}
-
-static size_t group_start(const struct sample_window *w, size_t i)
-{
-    while (i > 0 && !is_key(w, i))
-        i--;
-    return i;
-}
-
-static size_t group_end(const struct sample_window *w, size_t i)
-{
-    do
-        i++;
-    while (i < w->map->n_samples && !is_key(w, i));
-    return i;
-}
-
-static size_t last_picture(const struct sample_window *w)
-{
-    size_t i = w->map->n_samples;
-    while (i-- > 0)
-        if (w->map->samples[i].is_video)
-            return i;
-    return READER_NONE;
-}
-
-static int64_t to_us(const struct sample_window *w, const struct sample *s, int64_t ticks)
-{
-    uint32_t timescale = w->map->formats[s->format]->timescale;
-    return timescale > 0 ? ticks * US_PER_S / timescale : 0;
-}
-
-int64_t reader__shown_us(const struct sample_window *w, size_t i, size_t key)
-{
-    const struct sample *s = &w->map->samples[i];
-    return s->wall_us + to_us(w, s, (int64_t)s->pts_offset - w->map->samples[key].pts_offset);
-}
-
-int64_t reader__end_us(const struct sample_window *w, size_t i)
-{
-    const struct sample *s = &w->map->samples[i];
-    return s->wall_us + to_us(w, s, s->duration);
-}
-
-struct sample_place reader__place(const struct sample_window *w, size_t i)
-{
-    const struct sample *s = &w->map->samples[i];
-    return (struct sample_place){.file_us = w->file_us,
-                                 .file_n = w->file_n,
-                                 .dts = s->dts,
-                                 .wall_us = s->wall_us,
-                                 .end_us = reader__end_us(w, i),
-                                 .hint = w->hint};
-}
-
-/* The hole that lies between two samples. */
-struct sample_gap reader__hole(const struct sample_window *w, size_t a, size_t b)
-{
-    const struct sample_map *m = w->map;
-    size_t n = 0, from = MIN(a, b), to = MAX(a, b);
-    for (size_t i = 0; i <= to && n < m->n_gaps; i++) {
-        if (!m->samples[i].is_after_gap)
-            continue;
-        if (i > from)
-            return m->gaps[n];
-        n++;
-    }
-    return (struct sample_gap){0};
-}
-
-/* --- the order of presentation --- */
-
-static int64_t pts(const struct sample_window *w, size_t i)
-{
-    return w->map->samples[i].dts + w->map->samples[i].pts_offset;
-}
-
-static bool is_shown_before(const struct sample_window *w, size_t a, size_t b)
-{
-    return pts(w, a) != pts(w, b) ? pts(w, a) < pts(w, b) : a < b;
-}
-
-/* The picture of the group from `start` that is shown next to `at` (READER_NONE: from the outside),
- * forward or back. */
-static size_t beside(const struct sample_window *w, size_t start, size_t at, bool is_forward)
-{
-    size_t best = READER_NONE, end = group_end(w, start);
-    for (size_t i = start; i < end; i++) {
-        if (!w->map->samples[i].is_video || i == at)
-            continue;
-        if (at != READER_NONE && is_shown_before(w, at, i) != is_forward)
-            continue;
-        if (best == READER_NONE || is_shown_before(w, i, best) == is_forward)
-            best = i;
-    }
-    return best;
-}
-
-/* Whether what is not loaded yet of its group cannot be shown before it. */
-static bool is_settled(const struct sample_window *w, size_t i)
-{
-    const struct sample *last = &w->map->samples[last_picture(w)];
-    return w->is_whole || group_end(w, i) < w->map->n_samples ||
-           pts(w, i) <= last->dts + last->duration;
-}
-
-/* The newest picture (or key frame) earlier than the time; READER_NONE. */
-static size_t newest_before(const struct sample_window *w, int64_t wall_us, bool keys_only)
-{
-    size_t best = READER_NONE, key = reader__first_key(w);
-    for (size_t i = key; i < w->map->n_samples; i++) {
-        key = is_key(w, i) ? i : key;
-        if (!w->map->samples[i].is_video || (keys_only && i != key))
-            continue;
-        if (reader__shown_us(w, i, key) < wall_us &&
-            (best == READER_NONE || is_shown_before(w, best, i)))
-            best = i;
-    }
-    return best;
-}
-
 /* --- where it stands --- */
 
 void reader__take(struct reader *r, struct sample_window *w)
@@ -153,7 +19,7 @@ void reader__tell(struct reader *r, struct sample_gap gap)
     int64_t wall_us = reader__shown_us(&r->w, r->at, r->key);
     const struct sample *s = &r->w.map->samples[r->at];
     r->position = (struct reader_at){.wall_us = wall_us,
-                                     .end_us = wall_us + to_us(&r->w, s, s->duration),
+                                     .end_us = wall_us + reader__to_us(&r->w, s, s->duration),
                                      .is_key = s->is_key,
                                      .gap = gap};
 }
@@ -161,7 +27,7 @@ void reader__tell(struct reader *r, struct sample_gap gap)
 void reader__stand(struct reader *r, size_t i, struct sample_gap gap)
 {
     r->at = i;
-    r->key = r->next = group_start(&r->w, i);
+    r->key = r->next = reader__group_start(&r->w, i);
     r->passed = 0;
     r->due = (struct sample_gap){0};
     r->needs_key = false;
@@ -191,16 +57,6 @@ static int nothing(const struct sample_window *w)
     return w->is_growing ? READER_AGAIN : READER_END;
 }
 
-/* The picture of a window that was loaded anew. */
-static size_t find(const struct sample_window *w, int64_t dts)
-{
-    size_t found = reader__first_key(w);
-    for (size_t i = found; i < w->map->n_samples && w->map->samples[i].dts <= dts; i++)
-        if (w->map->samples[i].is_video)
-            found = i;
-    return found;
-}
-
 static bool is_of_file(const struct reader *r, const struct sample_window *w)
 {
     return w->file_us == r->w.file_us && w->file_n == r->w.file_n;
@@ -208,16 +64,16 @@ static bool is_of_file(const struct reader *r, const struct sample_window *w)
 
 int reader__more(struct reader *r, struct sample_window *out, struct err *err)
 {
-    size_t last = last_picture(&r->w);
+    size_t last = reader__last_picture(&r->w);
     int64_t dts = r->w.map->samples[r->at].dts, last_dts = r->w.map->samples[last].dts;
     struct window_query q = {
         .kind = WINDOW_NEXT, .place = reader__place(&r->w, last), .keep_dts = dts};
     int rc = ask(r, &q, out, err);
     bool is_same = rc == 0 && out->map != NULL && is_of_file(r, out);
-    if (is_same && out->map->samples[last_picture(out)].dts > last_dts) {
+    if (is_same && out->map->samples[reader__last_picture(out)].dts > last_dts) {
         reader__take(r, out);
-        r->at = find(&r->w, dts);
-        r->key = group_start(&r->w, r->at);
+        r->at = reader__find(&r->w, dts);
+        r->key = reader__group_start(&r->w, r->at);
         return READER__SAME_FILE;
     }
     if (is_same) { /* times that do not rise: no more of this file */
@@ -242,11 +98,11 @@ static int ask_prev(struct reader *r, const struct sample_place *place, struct s
 int reader_next(struct reader *r, struct err *err)
 {
     while (r->at != READER_NONE) {
-        size_t start = group_start(&r->w, r->at), end = group_end(&r->w, start);
-        size_t next = beside(&r->w, start, r->at, true);
+        size_t start = reader__group_start(&r->w, r->at), end = reader__group_end(&r->w, start);
+        size_t next = reader__beside(&r->w, start, r->at, true);
         if (next == READER_NONE && end < r->w.map->n_samples)
-            next = beside(&r->w, end, READER_NONE, true);
-        if (next != READER_NONE && is_settled(&r->w, next)) {
+            next = reader__beside(&r->w, end, READER_NONE, true);
+        if (next != READER_NONE && reader__is_settled(&r->w, next)) {
             reader__stand(r, next, reader__hole(&r->w, r->at, next));
             return READER_FOUND;
         }
@@ -259,7 +115,7 @@ int reader_next(struct reader *r, struct err *err)
         if (rc == READER__NOTHING && (next == READER_NONE || w.is_growing))
             return nothing(&w);
         if (next == READER_NONE)
-            return stand_in(r, &w, beside(&w, reader__first_key(&w), READER_NONE, true));
+            return stand_in(r, &w, reader__beside(&w, reader__first_key(&w), READER_NONE, true));
         sample_map_free(&w.map);
         r->w.is_whole = true; /* the file ended with what was not settled */
     }
@@ -269,7 +125,7 @@ int reader_next(struct reader *r, struct err *err)
 int reader_next_key(struct reader *r, struct err *err)
 {
     while (r->at != READER_NONE) {
-        size_t key = group_end(&r->w, group_start(&r->w, r->at));
+        size_t key = reader__group_end(&r->w, reader__group_start(&r->w, r->at));
         if (key < r->w.map->n_samples) {
             reader__stand(r, key, reader__hole(&r->w, r->at, key));
             return READER_FOUND;
@@ -288,8 +144,8 @@ int reader_next_key(struct reader *r, struct err *err)
 static int go_to_group_before(struct reader *r, size_t start, bool to_key, struct err *err)
 {
     if (start > reader__first_key(&r->w)) {
-        size_t before = group_start(&r->w, start - 1);
-        size_t i = to_key ? before : beside(&r->w, before, READER_NONE, false);
+        size_t before = reader__group_start(&r->w, start - 1);
+        size_t i = to_key ? before : reader__beside(&r->w, before, READER_NONE, false);
         reader__stand(r, i, reader__hole(&r->w, r->at, i));
         return READER_FOUND;
     }
@@ -298,15 +154,16 @@ static int go_to_group_before(struct reader *r, size_t start, bool to_key, struc
     int rc = ask_prev(r, &place, &w, err);
     if (rc < 0 || w.map == NULL)
         return rc < 0 ? rc : READER_END;
-    size_t before = group_start(&w, last_picture(&w));
-    return stand_in(r, &w, to_key ? before : beside(&w, before, READER_NONE, false));
+    size_t before = reader__group_start(&w, reader__last_picture(&w));
+    return stand_in(r, &w, to_key ? before : reader__beside(&w, before, READER_NONE, false));
 }
 
 int reader_prev(struct reader *r, struct err *err)
 {
     if (r->at == READER_NONE)
         return READER_END;
-    size_t start = group_start(&r->w, r->at), prev = beside(&r->w, start, r->at, false);
+    size_t start = reader__group_start(&r->w, r->at),
+           prev = reader__beside(&r->w, start, r->at, false);
     if (prev == READER_NONE)
         return go_to_group_before(r, start, false, err);
     reader__stand(r, prev, reader__hole(&r->w, r->at, prev));
@@ -317,8 +174,8 @@ int reader_prev_key(struct reader *r, struct err *err)
 {
     if (r->at == READER_NONE)
         return READER_END;
-    size_t start = group_start(&r->w, r->at);
-    if (r->at == start || is_shown_before(&r->w, r->at, start))
+    size_t start = reader__group_start(&r->w, r->at);
+    if (r->at == start || reader__is_shown_before(&r->w, r->at, start))
         return go_to_group_before(r, start, true, err);
     reader__stand(r, start, reader__hole(&r->w, r->at, start));
     return READER_FOUND;
@@ -364,8 +221,8 @@ static int seek_before(struct reader *r, struct sample_window *w, bool keys_only
     int rc = ask_prev(r, &place, w, err);
     if (rc < 0 || w->map == NULL)
         return rc < 0 ? rc : READER_END;
-    size_t key = group_start(w, last_picture(w));
-    return stand_in(r, w, keys_only ? key : beside(w, key, READER_NONE, false));
+    size_t key = reader__group_start(w, reader__last_picture(w));
+    return stand_in(r, w, keys_only ? key : reader__beside(w, key, READER_NONE, false));
 }
 
 static int seek_key_after(struct reader *r, struct sample_window *w, int64_t wall_us,
@@ -396,11 +253,12 @@ int reader_seek(struct reader *r, int64_t wall_us, enum reader_pick pick, struct
         return seek_key_after(r, &w, wall_us, err);
     size_t i = READER_NONE;
     if (w.map != NULL)
-        i = newest_before(&w, pick == READER_AT ? wall_us + 1 : wall_us, pick == READER_KEY_BEFORE);
+        i = reader__newest_before(&w, pick == READER_AT ? wall_us + 1 : wall_us,
+                                  pick == READER_KEY_BEFORE);
     if (i == READER_NONE && is_before)
         return seek_before(r, &w, pick == READER_KEY_BEFORE, err);
     if (i == READER_NONE) { /* in a gap */
-        stand_in(r, &w, beside(&w, reader__first_key(&w), READER_NONE, true));
+        stand_in(r, &w, reader__beside(&w, reader__first_key(&w), READER_NONE, true));
         r->due = r->position.gap;
         return READER_FOUND;
     }
@@ -418,7 +276,7 @@ int reader_return(struct reader *r, const struct sample_place *place, struct err
     if (rc < 0 || w.map == NULL)
         return rc < 0 ? rc : nothing(&w);
     bool is_same = w.file_us == place->file_us && w.file_n == place->file_n;
-    return stand_in(r, &w, is_same ? find(&w, place->dts) : reader__first_key(&w));
+    return stand_in(r, &w, is_same ? reader__find(&w, place->dts) : reader__first_key(&w));
 }
 
 /* --- life --- */
