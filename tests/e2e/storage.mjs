@@ -60,6 +60,15 @@ async function overview(page) {
     await until('the ledger', 10, async () =>
       /还没有删除过录像|超过保存天数/.test(await ledger.innerText()),
     );
+    await page.selectOption('[name=ledger-institution]', first.institution_id);
+    await page.selectOption('[name=ledger-camera]', first.camera_id);
+    await page.selectOption('[name=ledger-why]', 'missing');
+    const answered = page.waitForResponse(/deletions.*from=.*to=/);
+    for (const field of await ledger.locator('[type=date]').all()) await field.fill('2026-01-01');
+    equal((await answered).status(), 200, 'the filtered ledger');
+    await until('nothing found', 5, async () =>
+      (await ledger.innerText()).includes('没有符合的结果'),
+    );
   });
 }
 

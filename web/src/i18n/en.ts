@@ -550,6 +550,8 @@ const en: Same<typeof zhCN> = {
     fullIn: 'Full in about {days} days; from then on the oldest recordings go by themselves.',
     illVolumes: 'Disks to see to: {n}. The table below tells more.',
     shortCameras: 'Cameras that lost recordings before their days were over: {n}.',
+    shortBefore:
+      'Cameras that lost recordings before their days were over: {n}. There is room enough now, and their days grow again.',
     showShort: 'Show these cameras',
     thinning: {
       keyframes:

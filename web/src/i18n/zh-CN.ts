@@ -538,6 +538,7 @@ export default {
     fullIn: '约 {days} 天后写满，之后自动删除最旧的录像。',
     illVolumes: '有 {n} 块磁盘需要处理，见下表。',
     shortCameras: '有 {n} 路摄像机的录像没有存够天数就被删除。',
+    shortBefore: '有 {n} 路摄像机以前的录像没有存够天数就被删除；磁盘现在够用，天数会逐日补足。',
     showShort: '查看这些摄像机',
     thinning: {
       keyframes: '抽稀已开启：{n} 天后只保留关键帧（一两秒一幅画面，没有声音）。',
