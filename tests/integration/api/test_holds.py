@@ -28,6 +28,7 @@ class Holds(unittest.TestCase):
         assert out.returncode == 0, out.stderr
         cls.rookery.start()
         cls.rookery.sign_in()
+        cls.rookery.api("POST", "/users", {"name": "clerk", "password": "long enough 7"}, expect=201)
         cls.rookery.stop()
         cls.fill()
         cls.rookery.start()
@@ -38,6 +39,7 @@ class Holds(unittest.TestCase):
         db = sqlite3.connect(os.path.join(cls.rookery.data_dir, "catalog.db"))
         end = int(time.time()) // 600 * 600
         cls.end = end
+        db.execute("UPDATE users SET scope = 'institution:i-2' WHERE name = 'clerk'")
         db.execute("INSERT OR IGNORE INTO camera_keys(camera_id) VALUES('cam-1')")
         key = db.execute("SELECT key FROM camera_keys WHERE camera_id = 'cam-1'").fetchone()[0]
         volume = db.execute("SELECT key FROM volumes").fetchone()[0]
@@ -102,10 +104,31 @@ class Holds(unittest.TestCase):
 
     def test_pages_of_holds(self):
         made = [self.api("POST", "/holds", self.hold(camera_id="cam-3"), expect=201).json["id"] for _ in range(3)]
-        first = self.rookery.get("/holds", camera="cam-3", limit=2)
-        rest = self.rookery.get("/holds", camera="cam-3", limit=2, cursor=first["next"])
+        first = self.rookery.get("/holds", camera="cam-3", active="true", limit=2)
+        rest = self.rookery.get("/holds", camera="cam-3", active="true", limit=2, cursor=first["next"])
         self.assertEqual([h["id"] for h in first["items"] + rest["items"]], made[::-1])
         self.assertIsNone(rest["next"])
+
+    def test_a_scope_sees_its_own(self):
+        made = [self.api("POST", "/holds", self.hold(camera_id=c), expect=201).json["id"] for c in ("cam-1", "cam-3")]
+        reply = self.api("POST", "/session", {"username": "clerk", "password": "long enough 7"}, expect=200)
+        headers = {"Cookie": reply.headers["Set-Cookie"].split(";")[0], "X-CSRF-Token": reply.json["csrf"]}
+
+        def as_clerk(method, path, body=None):
+            return self.api(method, path, body, token=None, headers=headers)
+
+        seen = [h["id"] for h in as_clerk("GET", "/holds").json["items"]]
+        self.assertIn(made[1], seen)
+        self.assertNotIn(made[0], seen)
+        self.assertEqual(as_clerk("POST", "/holds", self.hold()).status, 422)
+        self.assertEqual(as_clerk("DELETE", "/holds/" + made[0], {"reason": "x"}).status, 404)
+        self.assertEqual(as_clerk("DELETE", "/holds/" + made[1], {"reason": "x"}).status, 200)
+        self.assertEqual(as_clerk("GET", "/storage").status, 403)
+        kept = as_clerk("GET", "/storage/cameras?node=institution:i-2")
+        self.assertEqual([k["camera_id"] for k in kept.json["items"]], ["cam-3"])
+        self.assertEqual(as_clerk("GET", "/storage/deletions").json["items"], [])
+        self.assertEqual(as_clerk("GET", "/storage/deletions?camera=cam-1").json["items"], [])
+        self.assertEqual(as_clerk("GET", "/storage/cameras?node=institution:i-1").status, 403)
 
     def test_the_forecast(self):
         s = self.rookery.get("/storage")
