@@ -13,12 +13,10 @@ static const char help[] =
     "       rookery index rebuild [--empty] [--config FILE]\n\n"
     "check compares the index with the files of every volume: sizes and what stands at their\n"
     "ends; --deep reads every file. It changes nothing, and the server may run. It exits 0 when\n"
-    "all is well, 1 when something differs, 3 when not everything could be looked at.\n\n"
+    "all is well, 1 when something differs or could not be looked at.\n\n"
     "rebuild makes the index anew from the files alone; the server must be stopped. A catalogue\n"
     "that is damaged is saved as far as it can be read first, and kept; --empty begins with an\n"
     "empty one where nothing can be read. Stopped in between: do it again.\n";
-
-enum { EXIT_UNCHECKED = 3 };
 
 static void print_problem(void *ctx, const char *path, const char *what)
 {
@@ -85,16 +83,12 @@ static int check(const char *config, bool is_deep)
         rc = storage_index_check(o.storage, is_deep, print_problem, NULL, &r, &err);
     }
     offline_close(&o);
-    if (rc < 0) {
-        cli_fail(&err);
-        return EXIT_UNCHECKED;
-    }
+    if (rc < 0)
+        return cli_fail(&err);
     print_report(&r, is_deep);
-    if (r.n_changed + r.n_foreign > 0)
-        return EXIT_FAILED;
-    if (r.n_adopted + r.n_missing + r.n_mismatch + r.n_bad_files + r.n_broken > 0)
-        return EXIT_FAILED;
-    return r.n_unreachable > 0 ? EXIT_UNCHECKED : EXIT_OK;
+    bool is_fine = r.n_adopted + r.n_missing + r.n_mismatch + r.n_bad_files + r.n_broken == 0 &&
+                   r.n_changed + r.n_foreign + r.n_unreachable == 0;
+    return is_fine ? EXIT_OK : EXIT_FAILED;
 }
 
 /* --- rebuild --- */
