@@ -1,12 +1,13 @@
 /* Hours of cameras that come, go and misbehave, in virtual time: a few streams with their recorders
- * and viewers, and cameras that get a new way to fail every few seconds. Every now and then all
- * cameras are well again; then every stream must come back by itself, and descriptors, threads,
+ * and viewers, and cameras and disks that get a new way to fail every few seconds. Every now and
+ * then all are well again; then every stream must come back by itself, and descriptors, threads,
  * timers and memory must be what they were. Sockets and files are real; that time passes while
  * they work is not: virtual time waits for the network and for the disk.
  * One hour; SOAK_HOURS asks for more, as tests/bench/soak does. */
 #include "ingest/stream.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <malloc.h>
 #include <sched.h>
 #include <sys/socket.h>
@@ -21,6 +22,7 @@
 #include "storage/volume_io.h"
 
 #define N_CAMERAS  8
+#define N_VOLUMES  2
 #define STEP_MS    500 /* a picture of every camera */
 #define GOP        4
 #define TURNS      12 /* enough for a question and its answer */
@@ -47,6 +49,13 @@ struct unit {
     int n_pictures, n_parts;
 };
 
+enum illness { DISK_WELL, DISK_UNWRITABLE, DISK_DEAD };
+
+struct disks {
+    struct volume_io io;
+    atomic_int illness[N_VOLUMES]; /* enum illness */
+};
+
 struct figures {
     int n_fds, n_threads;
     size_t n_timers, bytes;
@@ -58,7 +67,7 @@ struct soak {
     struct loop *loop;
     struct gate *gate;
     char dir[64];
-    struct volume_io disk;
+    struct disks disks;
     struct catalogue *catalogue;
     struct storage *storage;
     struct unit units[N_CAMERAS];
@@ -207,16 +216,27 @@ static void await_network(struct soak *s)
         }                                                                                          \
     } while (0)
 
-/* Virtual time must not outrun the disk: hours would pass until a file is on it. */
+/* Virtual time must not outrun the disks: hours would pass until a file is on one. */
 static bool is_written(struct soak *s)
 {
-    return atomic_load(&s->storage->volumes[0]->queued_bytes) == 0;
+    for (int i = 0; i < N_VOLUMES; i++)
+        if (atomic_load(&s->storage->volumes[i]->queued_bytes) > 0)
+            return false;
+    return true;
+}
+
+static bool is_ill(const struct soak *s)
+{
+    for (int i = 0; i < N_VOLUMES; i++)
+        if (atomic_load(&s->disks.illness[i]) != DISK_WELL)
+            return true;
+    return false;
 }
 
 /* A recorder that was stopped is gone when its file is in the catalogue. */
 static bool is_settled(struct soak *s)
 {
-    for (int i = 0; i < N_CAMERAS; i++) {
+    for (int i = 0; i < N_CAMERAS && !is_ill(s); i++) {
         struct unit *u = &s->units[i];
         if (u->recorder == NULL && u->n_parts > (u->stream != NULL))
             return false;
@@ -257,7 +277,7 @@ static void make_trouble(struct soak *s, struct unit *u)
 {
     uint8_t junk[2000];
     s->n_troubles++;
-    switch (dice(s, 12)) {
+    switch (dice(s, 14)) {
     case 0:
         fake_camera_hang_up(u->cam);
         break;
@@ -296,6 +316,10 @@ static void make_trouble(struct soak *s, struct unit *u)
         if (u->recorder)
             stream_configure(u->stream, &u->config);
         break;
+    case 10:
+    case 11:
+        atomic_store(&s->disks.illness[dice(s, N_VOLUMES)], (int)dice(s, DISK_DEAD + 1));
+        break;
     default:
         fake_camera_set_mode(u->cam, (enum fake_mode)dice(s, FAKE_CHALLENGE_AND_CLOSE + 1));
         fake_camera_hang_up(u->cam);
@@ -320,9 +344,20 @@ static int n_well(const struct soak *s)
     return n;
 }
 
+static bool are_volumes_ok(const struct soak *s)
+{
+    for (int i = 0; i < N_VOLUMES; i++)
+        if (!volume_is_ok(s->storage->volumes[i]))
+            return false;
+    return true;
+}
+
 /* No stream is told to try again: each has a timer that does. */
 static void cure(struct soak *s)
 {
+    for (int i = 0; i < N_VOLUMES; i++)
+        atomic_store(&s->disks.illness[i], DISK_WELL);
+    await(s, are_volumes_ok(s));
     for (int i = 0; i < N_CAMERAS; i++) {
         struct unit *u = &s->units[i];
         fake_camera_set_mode(u->cam, FAKE_OK);
@@ -362,7 +397,8 @@ static int count_threads(void)
     return n - 2; /* without . and .. */
 }
 
-/* Recordings are closed in another thread, a moment after they have ended. */
+/* Recordings are closed in another thread, a moment after they have ended, and a volume tries its
+ * disk when it likes to. */
 static int count_fds(bool are_recordings)
 {
     char target[256];
@@ -371,7 +407,8 @@ static int count_fds(bool are_recordings)
     for (struct dirent *e; (e = readdir(d));) {
         ssize_t len = readlinkat(dirfd(d), e->d_name, target, sizeof target - 1);
         target[MAX(len, 0)] = '\0';
-        n += len > 0 && str_ends(target, ".mp4") == are_recordings;
+        if (!str_ends(target, "/.rookery-probe"))
+            n += len > 0 && str_ends(target, ".mp4") == are_recordings;
     }
     closedir(d);
     return n;
@@ -417,34 +454,60 @@ static void look(struct soak *s, double hours)
         fail_msg("memory grew from %zu to %zu KB", s->first.bytes >> 10, now.bytes >> 10);
 }
 
-/* --- life --- */
+/* --- disks --- */
+
+static enum illness illness_of(const struct volume_io *io, int fd)
+{
+    char link[64];
+    char path[256];
+    const struct disks *d = CONTAINER_OF(io, struct disks, io);
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t n = readlink(link, path, sizeof path - 1);
+    path[MAX(n, 0)] = '\0';
+    return (enum illness)atomic_load(&d->illness[strstr(path, "/rec-1") != NULL]);
+}
+
+static int disk_create(const struct volume_io *io, int dirfd, const char *path)
+{
+    return illness_of(io, dirfd) == DISK_DEAD ? -EIO : volume_io_system()->create(io, dirfd, path);
+}
+
+static int disk_write(const struct volume_io *io, int fd, struct iovec *iov, size_t n, uint64_t at)
+{
+    return illness_of(io, fd) != DISK_WELL ? -EIO : volume_io_system()->write(io, fd, iov, n, at);
+}
 
 /* Nothing here is about a power cut, and asking for all of the machine's disk takes seconds when
  * others write to it too. */
-static int sync_nothing(const struct volume_io *io, int dirfd)
+static int disk_sync(const struct volume_io *io, int dirfd)
 {
-    (void)io;
-    (void)dirfd;
-    return 0;
+    return illness_of(io, dirfd) == DISK_DEAD ? -EIO : 0;
 }
+
+/* --- life --- */
 
 static void open_storage(struct soak *s)
 {
     struct err err = {0};
-    char path[80];
-    struct volume_config volume = {.path = path};
+    char paths[N_VOLUMES][80];
+    struct volume_config volumes[N_VOLUMES] = {0};
     str_copy(s->dir, sizeof s->dir, "/tmp/rk-soak-XXXXXX");
     assert_non_null(mkdtemp(s->dir));
-    snprintf(path, sizeof path, "%s/rec", s->dir);
-    s->disk = *volume_io_system();
-    s->disk.sync = sync_nothing;
+    for (int i = 0; i < N_VOLUMES; i++) {
+        snprintf(paths[i], sizeof paths[i], "%s/rec-%d", s->dir, i);
+        volumes[i].path = paths[i];
+    }
+    s->disks.io = *volume_io_system();
+    s->disks.io.create = disk_create;
+    s->disks.io.write = disk_write;
+    s->disks.io.sync = disk_sync;
     if (catalogue_open(s->dir, &s->clock.clock, &s->catalogue, &err) < 0 ||
         storage_open(&(struct storage_params){.catalogue = s->catalogue,
                                               .clock = &s->clock.clock,
-                                              .volumes = &volume,
-                                              .n_volumes = 1,
+                                              .volumes = volumes,
+                                              .n_volumes = N_VOLUMES,
                                               .retention_days = 1,
-                                              .io = &s->disk,
+                                              .io = &s->disks.io,
                                               .sync_interval_us = 50000},
                      &s->storage, &err) < 0)
         fail_msg("%s", err.msg);
