@@ -211,7 +211,7 @@ static int repair_open_file(int fd, const struct chain_key *key, const struct se
         rc = rc < 0 || fdatasync(fd) < 0 ? err_set(err, -errno, "sync segment") : 0;
     } else if (rc == 0) {
         w.facts.began = row->began;
-        w.facts.ended = SEGMENT_CRASH;
+        w.facts.ended = row->ended == SEGMENT_DISK ? SEGMENT_DISK : SEGMENT_CRASH;
         rc = ERR_NOT_FOUND;
         if (w.facts.frames > 0)
             rc = put_end(fd, &w, key, &bytes, err);

@@ -11,9 +11,10 @@
 
 /* Cuts the file back to its last whole fragment, writes the end if there is none, makes it durable.
  * After a power cut the newest fragments may be there in length only: the file ends where the
- * hashes of the last REPAIR_VERIFY_US begin to differ. Fills to_us, bytes, frames, lost_packets,
- * ended and the microseconds of id.from_us in row. A file without a whole fragment is removed:
- * ERR_NOT_FOUND, also when there is none. */
+ * hashes of the last REPAIR_VERIFY_US begin to differ. An end it writes says crash, or disk when
+ * row->ended does. Fills to_us, bytes, frames, lost_packets, ended and the microseconds of
+ * id.from_us in row. A file without a whole fragment is removed: ERR_NOT_FOUND, also when there is
+ * none. */
 int repair_segment(int dirfd, const char *path, const struct chain_key *key,
                    struct segment_row *row, struct err *err);
 

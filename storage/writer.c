@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "storage/registry.h"
+#include "storage/repair.h"
 #include "storage/volume.h"
 
 /* --- fragments --- */
@@ -214,6 +215,57 @@ static bool mend_end(struct writer *w)
     return true;
 }
 
+static void count_lost(struct writer *w)
+{
+    atomic_fetch_add(&w->link->n_lost_fragments, 1);
+    recorder_link_set(w->link, RECORDER_FAILED, loop_wall_us(w->volume->loop));
+}
+
+/* --- after a sync that failed: the system may have dropped what it could not write, and the next
+ * sync says nothing of it. So the file is read again, from the disk, and ends where its hashes are
+ * no longer right. --- */
+
+static void on_verified(void *ctx)
+{
+    struct writer *w = ctx;
+    if (w->verified_rc < 0 && w->verified_rc != ERR_NOT_FOUND) {
+        log_error(w->path, "is left to the next start: %s", err_name(w->verified_rc));
+        settle(w);
+        return;
+    }
+    int64_t n_lost = w->row.frames - (w->verified_rc == 0 ? w->verified.frames : 0);
+    if (n_lost > 0) {
+        log_warn(w->path, "the disk lost the newest %lld pictures", (long long)n_lost);
+        count_lost(w);
+    }
+    if (w->verified_rc == 0)
+        w->row = w->verified;
+    else
+        w->row.frames = 0;
+    index_it(w);
+}
+
+/* On the sync loop: reading a file takes seconds from a cold disk, and writing goes on meanwhile.
+ */
+static void verify_work(void *ctx)
+{
+    struct writer *w = ctx;
+    const struct volume *v = w->volume;
+    w->verified_rc = repair_segment(v->dirfd, w->path, v->chain, &w->verified, NULL);
+    loop_post(v->loop, on_verified, w);
+}
+
+static void verify(struct writer *w)
+{
+    if (w->fd >= 0)
+        posix_fadvise(w->fd, 0, 0, POSIX_FADV_DONTNEED);
+    close_file(w);
+    w->sync_epoch = UINT64_MAX; /* no sync is waited for */
+    w->verified = w->row;
+    w->verified.ended = SEGMENT_DISK; /* unless its end is true */
+    loop_post(w->volume->sync_loop, verify_work, w);
+}
+
 static void wait_on(struct writer *w)
 {
     if (has_waited_enough(w)) {
@@ -229,12 +281,17 @@ void writer__synced(struct volume *v, uint64_t epoch, int rc)
 {
     for (struct writer *next, *w = v->writers; w != NULL; w = next) {
         next = w->next;
+        w->is_doubtful |= rc < 0;
         if (rc == 0 && w->state == WRITER_WRITE && w->fd >= 0)
             growth_synced(&w->growth, v, w->fd, atomic_load(&w->read_mono_us));
         if (w->state != WRITER_SYNC || w->sync_epoch > epoch)
             continue;
         if (rc < 0 || mend_end(w)) { /* the fault told volume__want_sync the same */
             wait_on(w);
+            continue;
+        }
+        if (w->is_doubtful && w->row.frames > 0) {
+            verify(w);
             continue;
         }
         close_file(w);
@@ -258,12 +315,6 @@ static void end_file(struct writer *w)
 }
 
 /* --- fragments to the file --- */
-
-static void count_lost(struct writer *w)
-{
-    atomic_fetch_add(&w->link->n_lost_fragments, 1);
-    recorder_link_set(w->link, RECORDER_FAILED, loop_wall_us(w->volume->loop));
-}
 
 static void give_back(struct writer *w, const struct fragment *f)
 {

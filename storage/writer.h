@@ -48,6 +48,9 @@ struct writer {
     bool is_tail_left;   /* the disk refused to cut off what is behind the last whole fragment */
     bool is_end_missing; /* and so it did the end */
     bool is_end_retried;
+    bool is_doubtful;            /* a sync failed while it was open */
+    struct segment_row verified; /* the sync loop's until it has posted on_verified */
+    int verified_rc;
     int n_refusals; /* by the disk or the catalogue, since the recorder was stopped */
     struct fragment *first_waiting, **last_waiting;
     bool is_close_asked;

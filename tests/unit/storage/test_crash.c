@@ -614,6 +614,42 @@ static void a_lost_key_costs_no_recording(void **state)
     assert_int_equal(rig_check(rig), 8 * GROUP);
 }
 
+static bool is_failed(struct rig *rig)
+{
+    return !is_back(rig);
+}
+
+/* What the system could not write when a sync failed it drops, and the next sync says nothing. */
+static void a_sync_that_failed_is_not_believed_later(void **state)
+{
+    struct bench *b = *state;
+    struct rig *rig = b->rig;
+    struct segment_row rows[4];
+    struct index_report report;
+    int n_problems = 0;
+    shell(b, "mkdir live");
+    rig_open(rig);
+    rig_record(rig, "cam");
+    publish(rig, 2);
+    atomic_store(&rig->disk.sync_error, -EIO);
+    rig_pictures(rig, GROUP, GROUP);
+    rig_wait(rig, is_failed);
+    rig_wait(rig, rig_is_written);
+    shell(b, "f=$(find live/rec -name '*.mp4') && "
+             "dd if=/dev/zero of=$f bs=1 count=9 conv=notrunc status=none "
+             "seek=$(($(stat -c %s $f) - 3000))");
+    atomic_store(&rig->disk.sync_error, 0);
+    rig_wait(rig, is_back);
+    rig_pictures(rig, 2 * GROUP, GROUP);
+    rig_stop(rig);
+    assert_int_equal(rig_rows(rig, rows, 4), 2);
+    assert_int_equal(rows[0].frames, GROUP);
+    assert_int_equal(rows[0].ended, SEGMENT_DISK);
+    assert_int_equal(
+        storage_index_check(rig->storage, true, on_problem, &n_problems, &report, NULL), 0);
+    assert_int_equal(n_problems, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -631,6 +667,7 @@ int main(void)
         TEST(killed_while_holding),
         TEST(a_closed_file_without_its_row_is_adopted),
         TEST(a_lost_key_costs_no_recording),
+        TEST(a_sync_that_failed_is_not_believed_later),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
