@@ -48,13 +48,11 @@ def gaps(rookery, camera, since):
             for g in found["gaps"] if g["from"] < end and parse_time(g["from"]).timestamp() >= since]
 
 
-def uncovered(inner, outer, slack):
-    """What of the spans `inner` is not in the spans `outer`."""
-    missing = []
-    for start, end, _ in inner:
-        if not any(o_start <= start + slack and end - slack <= o_end for o_start, o_end, _ in outer):
-            missing.append((start, end))
-    return missing
+def uncovered(inner, outer):
+    """What of the spans `inner` is not in the spans `outer`, to the picture. The end of a file that was recovered is told
+    by its pictures' own times, which are not the wall clock's to the last milliseconds."""
+    return [(start, end, n) for start, end, n in inner
+            if not any(abs(o_start - start) < 0.001 and o_n >= n and o_end > end - 0.2 for o_start, o_end, o_n in outer)]
 
 
 class Tap:

@@ -151,7 +151,7 @@ class TwoDisks(Rig):
         works()
         self.rookery.start()
         for name, was in before.items():
-            self.assertEqual(uncovered(was, spans(self.rookery, name), 0.005), [], name)
+            self.assertEqual(uncovered(was, spans(self.rookery, name)), [], name)
         self.stop_and_check()
 
     @unittest.skipUnless(NIGHTLY, "nightly")

@@ -16,7 +16,6 @@ from rookery import Camsim, Rookery, wait_for
 N_CAMERAS = 24
 KILLS = int(os.environ.get("ROOKERY_KILLS", "6"))
 SEED = int(os.environ.get("ROOKERY_SEED", str(time.time_ns())))
-ROUNDING_S = 0.005  # a file that is recovered tells its end by its pictures' own times
 
 
 class Kills(unittest.TestCase):
@@ -41,7 +40,7 @@ class Kills(unittest.TestCase):
     def missing(self, before, since):
         after = self.recorded(before, since + 2)
         before = {n: [s for s in was if s[0] > since + 3] for n, was in before.items()}
-        lost = {name: uncovered(was, after[name], ROUNDING_S) for name, was in before.items()}
+        lost = {name: uncovered(was, after[name]) for name, was in before.items()}
         return {name: (lost[name], after[name]) for name in lost if lost[name]}
 
     def test_killed_at_random_moments_under_load(self):
