@@ -82,9 +82,10 @@ static int setup(void **state)
 
 static void record(struct rig *rig, int seconds)
 {
-    for (int i = 0; i < seconds; i++)
+    for (int i = 0; i < seconds; i++) {
         rig_pictures(rig, 25, 25);
-    rig_wait(rig, rig_is_written);
+        rig_wait(rig, rig_is_written); /* what waits is bounded */
+    }
 }
 
 static char *newest_file(struct rig *rig, char *path, size_t cap)
