@@ -1,5 +1,5 @@
 /* The newest stock, made when it is asked for and older than a minute. Whoever finds it old makes
- * the next one; others wait for that. */
+ * the next one; others take the old one meanwhile, and wait only for the first of all. */
 #include "storage/stock.h"
 
 #include <sys/stat.h>
@@ -70,25 +70,49 @@ void stock__close(struct storage *s)
     queue_destroy(&s->stock_cell);
 }
 
-struct stock *storage_stock(struct storage *s, struct err *err)
+static bool is_old(struct storage *s, const struct stock *stock)
+{
+    return stock->as_of_us == 0 || atomic_load(&s->is_stock_old) ||
+           clock_mono_us(s->clock) - stock->as_of_mono_us > STOCK_FRESH_US;
+}
+
+/* NULL with err when the catalogue cannot be read: the next one tries again. */
+static struct stock *make(struct storage *s, struct err *err)
 {
     struct making m = {.storage = s};
-    struct stock *stock = queue_wait(s->stock_cell);
-    int64_t now_us = clock_mono_us(s->clock);
-    bool is_old =
-        atomic_exchange(&s->is_stock_old, false) || now_us - stock->as_of_mono_us > STOCK_FRESH_US;
-    int rc = is_old ? catalogue_read(s->catalogue, job_make, &m, err) : 0;
-    if (is_old && rc >= 0) {
-        m.stock->as_of_mono_us = now_us;
-        stock_unref(&stock);
-        stock = m.stock;
-    } else if (rc < 0) {
-        stock_unref(&m.stock);
+    int64_t mono_us = clock_mono_us(s->clock);
+    atomic_store(&s->is_stock_old, false);
+    if (catalogue_read(s->catalogue, job_make, &m, err) < 0) {
         atomic_store(&s->is_stock_old, true);
+        stock_unref(&m.stock);
+        return NULL;
     }
-    struct stock *mine = rc < 0 ? NULL : stock_ref(stock);
+    m.stock->as_of_mono_us = mono_us;
+    return m.stock;
+}
+
+struct stock *storage_stock(struct storage *s, struct err *err)
+{
+    struct stock *stock = queue_wait(s->stock_cell);
+    bool is_first = stock->as_of_us == 0;
+    if (!is_old(s, stock) || (!is_first && atomic_exchange(&s->is_stock_made, true))) {
+        struct stock *mine = stock_ref(stock);
+        queue_push(s->stock_cell, stock, 0, NULL);
+        return mine;
+    }
+    if (!is_first) /* the others take this one meanwhile */
+        queue_push(s->stock_cell, stock, 0, NULL);
+    struct stock *made = make(s, err);
+    if (!is_first)
+        stock = queue_wait(s->stock_cell);
+    if (made != NULL) {
+        stock_unref(&stock);
+        stock = stock_ref(made);
+    }
     queue_push(s->stock_cell, stock, 0, NULL);
-    return mine;
+    if (!is_first)
+        atomic_store(&s->is_stock_made, false);
+    return made;
 }
 
 void storage_holds_changed(struct storage *s)

@@ -43,8 +43,8 @@ struct storage {
     struct thinning *thinning; /* NULL = off */
 
     /* any thread, atomic */
-    _Atomic int64_t next_n; /* number of the next file */
-    atomic_bool is_stock_old;
+    _Atomic int64_t next_n;                  /* number of the next file */
+    atomic_bool is_stock_old, is_stock_made; /* is to be made anew; somebody does */
     _Atomic uint64_t n_hold_changes;
     struct queue *stock_cell; /* its one entry is the newest struct stock; taken while it is used */
     atomic_bool is_closing;

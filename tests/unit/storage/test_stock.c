@@ -1,6 +1,8 @@
 /* What is kept of every camera, and the ledger. */
 #include "rig.h"
 
+#include <pthread.h>
+
 #include "base/str.h"
 #include "storage/db.h"
 #include "storage/db_ledger.h"
@@ -286,6 +288,36 @@ static void a_stock_serves_for_a_minute(void **state)
     stock_unref(&third);
 }
 
+static void *ask_often(void *ctx)
+{
+    struct rig *rig = ctx;
+    for (int i = 0; i < 100; i++) {
+        struct stock *s = storage_stock(rig->storage, NULL);
+        if (s == NULL || s->n != 1 || s->rows[0].oldest_us != NOW - 30 * MINUTE)
+            return rig;
+        stock_unref(&s);
+        if (i % 5 == 0)
+            storage_holds_changed(rig->storage);
+    }
+    return NULL;
+}
+
+/* Nobody gets nothing, while others make the next one and take the old one away. */
+static void many_may_ask_at_once(void **state)
+{
+    struct rig *rig = *state;
+    pthread_t threads[4];
+    void *failed = NULL;
+    start(rig);
+    put(rig, (struct batch){"cam", NOW - 30 * MINUTE, NOW, STREAM_MAIN, 20000, 1});
+    for (size_t i = 0; i < ARRAY_LEN(threads); i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, ask_often, rig), 0);
+    for (size_t i = 0; i < ARRAY_LEN(threads); i++) {
+        assert_int_equal(pthread_join(threads[i], &failed), 0);
+        assert_null(failed);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
 
 int main(void)
@@ -299,6 +331,7 @@ int main(void)
         TEST(something_older_that_was_deleted_is_a_cut),
         TEST(capacity_is_what_fits_within_the_reserves),
         TEST(a_stock_serves_for_a_minute),
+        TEST(many_may_ask_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
