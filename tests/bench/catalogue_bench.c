@@ -1,7 +1,8 @@
 /* What the catalogue costs at a district's size; tests/bench/catalogue runs it.
  *
  *   catalogue_bench make DIR [CAMERAS DAYS VOLUMES SCHEMA now]   a synthetic catalogue
- *   catalogue_bench run DIR CAMERAS DAYS VOLUMES FILES OPEN      measures, and prints a table
+ *   catalogue_bench index DIR CAMERAS DAYS VOLUMES               a small file per row: check,
+ * rebuild catalogue_bench run DIR CAMERAS DAYS VOLUMES FILES OPEN      measures, and prints a table
  */
 #include "synthetic.h"
 
@@ -510,6 +511,74 @@ static void bench_crash(struct bench *b)
     }
 }
 
+static int job_keys(struct db *db, void *ctx, struct err *err);
+
+/* --- checking and rebuilding the index --- */
+
+static void on_problem(void *ctx, const char *path, const char *what)
+{
+    int *n = ctx;
+    if (++*n <= 3)
+        fprintf(stderr, "%s: %s\n", path, what);
+}
+
+static int job_page(struct db *db, void *ctx, struct err *err)
+{
+    struct many *m = ctx;
+    struct segment_row after = {0};
+    if (m->rows.n > 0)
+        after = m->rows.list[m->rows.n - 1];
+    m->at = m->rows.n;
+    return db_segments_page(db, &after, 10000, add_row, &m->rows, err);
+}
+
+/* A small file for every row. */
+static void make_all_files(struct bench *b)
+{
+    struct many m = {.bench = b};
+    struct err err = {0};
+    do {
+        check(catalogue_read(b->catalogue, job_page, &m, &err), &err, "rows");
+        m.n = m.rows.n - m.at;
+        for (size_t i = 0; i < m.n; i++)
+            make_file(b, &m.rows.list[m.at + i], 2 * US_PER_S, false);
+    } while (m.n > 0);
+    free(m.rows.list);
+}
+
+static void print_files(const char *what, const struct index_report *r, struct moment since)
+{
+    struct moment at = now();
+    printf("| %s | %.0f files per s | %.0f us of CPU per file |\n", what,
+           (double)r->n_files * 1e6 / (double)(at.mono_us - since.mono_us),
+           (double)(at.cpu_us - since.cpu_us) / (double)MAX(r->n_files, 1));
+    fflush(stdout);
+}
+
+/* Files are made first, so rebuilding learns what they say; then they and the rows agree. */
+static int run_index(struct bench *b)
+{
+    struct err err = {0};
+    struct index_report report;
+    int n_problems = 0;
+    open_catalogue(b);
+    check(catalogue_read(b->catalogue, job_keys, &b->plan, &err), &err, "volumes");
+    open_storage(b);
+    make_all_files(b);
+    struct moment since = now();
+    check(storage_index_rebuild(b->storage, on_problem, &n_problems, &report, &err), &err,
+          "rebuild");
+    print_files("index rebuild, warm", &report, since);
+    for (int i = 0; i < 3; i++) {
+        since = now();
+        check(storage_index_check(b->storage, i == 2, on_problem, &n_problems, &report, &err), &err,
+              "check");
+        print_files(i == 2 ? "index check --deep, warm" : "index check, warm", &report, since);
+    }
+    close_all(b);
+    return n_problems > 0;
+}
+
 /* --- */
 
 static int job_keys(struct db *db, void *ctx, struct err *err)
@@ -572,6 +641,8 @@ int main(int argc, char **argv)
         return 0;
     }
     clock_virtual_init(&b.clock, b.plan.end_us);
+    if (strcmp(argv[1], "index") == 0)
+        return run_index(&b);
     b.n_files = number(argc, argv, 6, 200);
     b.n_open = number(argc, argv, 7, b.plan.n_cameras);
     return run(&b);

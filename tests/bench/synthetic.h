@@ -36,7 +36,8 @@ int synthetic_make(struct synthetic *s, struct err *err);
 
 /* The file of a row: a fragment every 2 s and the seek table of a real one. Only headers and the
  * first bytes of each key frame are written, the rest of the pictures are holes of the file system.
- * is_open: as a crash leaves it, without its end. Fills bytes, frames and to_us of the row. */
+ * is_open: as a crash leaves it, without its end. Fills bytes and frames of the row, and to_us
+ * where it is not set. */
 int synthetic_file(int dirfd, struct segment_row *row, int64_t us, bool is_open, struct err *err);
 
 #endif

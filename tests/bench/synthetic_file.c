@@ -131,7 +131,7 @@ int synthetic_file(int dirfd, struct segment_row *row, int64_t us, bool is_open,
     for (int64_t i = 0; i < n && rc == 0; i++)
         rc = put_fragment(f, &row->id, i, row->id.from_us + i * GROUP * US_PER_S / FPS);
     row->frames = n * GROUP;
-    row->to_us = row->id.from_us + n * GROUP * US_PER_S / FPS;
+    row->to_us = MAX(row->to_us, row->id.from_us + n * GROUP * US_PER_S / FPS);
     if (rc == 0 && !is_open)
         rc = put_end(f, row);
     if (rc == 0 && ftruncate(f->fd, (off_t)f->at) < 0)
