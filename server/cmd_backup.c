@@ -45,7 +45,7 @@ int cmd_backup(int argc, char **argv)
         return cli_usage("backup: say into which file; see rookery backup --help");
     struct config *config = NULL;
     struct catalogue *catalogue = NULL;
-    struct backup_facts facts;
+    struct backup_facts facts = {0};
     struct err err = {0};
     int rc = config_load(config_path, &config, &err);
     if (rc == 0) /* beside a server; one that is not there may not start meanwhile for this */
@@ -97,7 +97,7 @@ static int take_effect(const char *data_dir, char *aside, size_t cap, struct err
 static int restore(const char *path, const char *data_dir, struct err *err)
 {
     char aside[4096] = "";
-    struct backup_facts facts;
+    struct backup_facts facts = {0};
     int rc = backup_read(path, NULL, &facts, err); /* before anything is created */
     if (rc == 0)
         rc = stage(path, data_dir, &facts, err);
