@@ -3,7 +3,7 @@
  * whether the invariants of docs/design/0002 hold and everything that a sync covered is there, byte
  * by byte.
  *
- * ROOKERY_CUTS: cuts per procedure (default 40). ROOKERY_CUT_SEED: another choice of them.
+ * ROOKERY_CUTS: cuts per procedure (default 20). ROOKERY_CUT_SEED: another choice of them.
  * ROOKERY_KEEP: leaves the directory of a cut that went wrong. */
 #include "rig.h"
 
@@ -296,7 +296,7 @@ static void cut_everywhere(struct bench *b)
     snprintf(journal, sizeof journal, "%s/journal", b->base);
     b->replay = replay_open(journal);
     uint64_t seed = from_environment("ROOKERY_CUT_SEED", 1) * 1000003;
-    size_t n = replay_records(b->replay), n_cuts = from_environment("ROOKERY_CUTS", 40);
+    size_t n = replay_records(b->replay), n_cuts = from_environment("ROOKERY_CUTS", 20);
     for (size_t i = 0; i < n_cuts; i++) {
         size_t from = n * i / n_cuts, to = n * (i + 1) / n_cuts;
         look_after_cut(b, from + (seed + i * 7919) % MAX(to - from, 1), seed + i);
