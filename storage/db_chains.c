@@ -105,11 +105,17 @@ int db_chains_of(struct db *db, int64_t camera, enum stream_kind stream, chain_r
 
 int db_chains_expire(struct db *db, int64_t before_us, struct err *err)
 {
-    struct stmt *s = db_stmt(db,
-                             "DELETE FROM chains AS c WHERE c.last_us < coalesce((SELECT s.from_us"
-                             " FROM segments s WHERE s.camera = c.camera AND s.stream = c.stream"
-                             " ORDER BY s.from_us LIMIT 1), ?1)",
-                             err);
+    /* by stream, so that only runs in front of its oldest segment are looked at */
+    struct stmt *s = db_stmt(
+        db,
+        "DELETE FROM chains WHERE (camera, stream, first_us, first_n) IN"
+        " (SELECT c.camera, c.stream, c.first_us, c.first_n FROM"
+        " (SELECT k.key AS camera, m.stream AS stream, coalesce((SELECT s.from_us FROM segments s"
+        " WHERE s.camera = k.key AND s.stream = m.stream ORDER BY s.from_us LIMIT 1), ?1) AS oldest"
+        " FROM camera_keys k, (SELECT 0 AS stream UNION ALL SELECT 1) m) o"
+        " CROSS JOIN chains c ON c.camera = o.camera AND c.stream = o.stream"
+        " AND c.first_us < o.oldest WHERE c.last_us < o.oldest)",
+        err);
     if (s == NULL)
         return -EIO;
     stmt_bind_i64(s, 1, before_us);

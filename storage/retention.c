@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "storage/candidates.h"
+#include "storage/db_chains.h"
 #include "storage/db_events.h"
 #include "storage/db_holds.h"
 #include "storage/db_segments.h"
@@ -225,6 +226,13 @@ static int job_refresh(struct db *db, void *ctx, struct err *err)
     return candidates_refresh(db, &s->by_age, &q, err);
 }
 
+static int job_expire_chains(struct db *db, void *ctx, struct err *err)
+{
+    const struct storage *s = ctx;
+    int64_t keep_us = (int64_t)s->retention_days * 86400 * US_PER_S;
+    return db_chains_expire(db, clock_wall_us(s->clock) - keep_us, err);
+}
+
 /* What is too old is looked for every minute; then cameras and their days are read as well. */
 static void refresh_frontiers(struct storage *s, bool is_by_age)
 {
@@ -236,6 +244,9 @@ static void refresh_frontiers(struct storage *s, bool is_by_age)
         frontier_reset(&s->by_age);
         for (size_t i = 0; i < s->n_volumes; i++)
             frontier_reset(&s->by_space[i]);
+        if (mono_us >= s->forget_mono_us &&
+            catalogue_write(s->catalogue, job_expire_chains, s, &err) < 0)
+            log_error("retention", "%s", err.msg);
         s->forget_mono_us = mono_us + FORGET_US;
     }
     s->seen_wall_us = now_us;

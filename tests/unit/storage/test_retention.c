@@ -66,6 +66,35 @@ static void reopen_at(struct rig *rig, int64_t now_us)
     rig_open(rig);
 }
 
+static int job_chains(struct db *db, void *ctx, struct err *err)
+{
+    struct stmt *s = db_stmt(db, "SELECT count(*) FROM chains", err);
+    assert_non_null(s);
+    assert_int_equal(stmt_step(s, err), 1);
+    *(int64_t *)ctx = stmt_i64(s, 0);
+    stmt_done(s);
+    return 0;
+}
+
+static bool has_no_chains(struct rig *rig)
+{
+    int64_t n = -1;
+    assert_int_equal(catalogue_read(rig->catalogue, job_chains, &n, NULL), 0);
+    return n == 0;
+}
+
+/* The ends of hash chains outlive their segments until the next day, or start. */
+static void chains_go_after_their_segments(void **state)
+{
+    struct rig *rig = *state;
+    record_ten(rig);
+    reopen_at(rig, RIG_START_US + 91 * DAY);
+    rig_wait(rig, has_no_rows);
+    assert_false(has_no_chains(rig));
+    reopen_at(rig, RIG_START_US + 91 * DAY);
+    rig_wait(rig, has_no_chains);
+}
+
 static void old_segments_go_with_their_directories(void **state)
 {
     struct rig *rig = *state;
@@ -263,6 +292,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(old_segments_go_with_their_directories),
+        TEST(chains_go_after_their_segments),
         TEST(a_camera_may_keep_less),
         TEST(what_is_held_stays),
         TEST(space_takes_the_oldest),
