@@ -46,6 +46,8 @@ static bool search_open(struct storage *s, struct search *q)
         row.frames = atomic_load(&w->readable_frames);
         row.lost_packets = atomic_load(&w->readable_lost);
         row.volume = atomic_load(&w->volume->key);
+        if (atomic_load(&w->is_failed))
+            row.ended = SEGMENT_DISK;
         if (row.bytes > 0 && row.id.from_us < q->to_us && row.to_us > q->from_us) {
             *add(q->out) = (struct found_segment){.row = row, .is_open = true};
             if (q->read_mono_us != 0) /* what is being written stays in memory for a while */

@@ -60,6 +60,15 @@ static int add_deletion(void *ctx, int64_t from_us, int64_t to_us, const char *w
     return 0;
 }
 
+/* NULL: the end of the segment does not tell. */
+static const char *cause_behind(enum segment_edge ended)
+{
+    return ended == SEGMENT_HOLE     ? "timeout"
+           : ended == SEGMENT_NO_KEY ? "no_keyframe"
+           : ended == SEGMENT_DISK   ? "disk"
+                                     : NULL;
+}
+
 /* What the recorder saw while the source stayed up: why pictures are missing inside a segment, and
  * behind it. */
 static void add_edges(struct query *q, const struct found *found)
@@ -69,10 +78,9 @@ static void add_edges(struct query *q, const struct found *found)
         for (size_t k = 0; k < row->holes.n; k++)
             facts_add(&q->facts, FACT_HOLE, row->holes.list[k].from_us, row->holes.list[k].to_us,
                       "timeout");
-        if (i + 1 == found->n || (row->ended != SEGMENT_HOLE && row->ended != SEGMENT_NO_KEY))
-            continue;
-        facts_add(&q->facts, FACT_EDGE, row->to_us, found->list[i + 1].row.id.from_us,
-                  row->ended == SEGMENT_HOLE ? "timeout" : "no_keyframe");
+        const char *cause = cause_behind(row->ended);
+        if (i + 1 < found->n && cause != NULL)
+            facts_add(&q->facts, FACT_EDGE, row->to_us, found->list[i + 1].row.id.from_us, cause);
     }
 }
 

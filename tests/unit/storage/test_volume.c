@@ -372,6 +372,7 @@ static void after_an_error_another_volume_takes_over(void **state)
 {
     struct rig *rig = *state;
     struct segment_row rows[8];
+    struct recordings rec;
     struct volume_status st[2];
     struct volume *first = record_a_while(rig);
     struct disk *d = disk_at(first);
@@ -397,6 +398,10 @@ static void after_an_error_another_volume_takes_over(void **state)
     assert_int_equal(n, 2);
     assert_int_equal(rows[0].ended, SEGMENT_DISK);
     assert_true(rows[1].id.from_us - rows[0].to_us <= 3 * US_PER_S);
+    rig_recordings(rig, &rec); /* nothing else knows: the camera was never down */
+    assert_int_equal(rec.n_gaps, 2);
+    assert_string_equal(rec.gaps[1].cause, "disk");
+    recordings_fini(&rec);
     assert_true(rig->status.n_lost_fragments > 0);
     rig_check(rig);
 }
