@@ -22,7 +22,8 @@ static json_t *latency_json(const struct latency_figures *f)
     return o;
 }
 
-json_t *volume_json(const struct volume_status *v)
+/* A new object with everything but what the catalogue knows. */
+static json_t *volume_json(const struct volume_status *v)
 {
     json_t *o = json_object();
     json_put_text(o, "path", v->path);

@@ -8,9 +8,6 @@
 #include "base/buf.h"
 #include "storage/storage.h"
 
-/* A new object with everything but what the catalogue knows. */
-json_t *volume_json(const struct volume_status *v);
-
 /* [pool, blocks] All of them, with the segments and bytes on each. */
 json_t *volumes_json(struct storage *storage, struct catalogue *catalogue);
 

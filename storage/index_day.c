@@ -60,7 +60,8 @@ void index_day_destroy(struct index_day **dp)
     FREE(dp);
 }
 
-void index_day_problem(struct index_day *day, const char *path, const char *fmt, ...)
+__attribute__((format(printf, 3, 4))) static void
+note_problem(struct index_day *day, const char *path, const char *fmt, ...)
 {
     char text[ERR_MSG_BYTES];
     va_list args;
@@ -90,7 +91,7 @@ static void take_file(struct work *w, const struct volume *v, const char *dir, c
     if (segment_path_parse(path, &f.id) < 0) {
         if (str_ends(name, ".mp4")) {
             w->day->report.n_bad_files++;
-            index_day_problem(w->day, path, "is no name of a segment");
+            note_problem(w->day, path, "is no name of a segment");
         }
         return;
     }
@@ -247,7 +248,7 @@ static void check_pair(struct index_day *day, const struct volume *v, const stru
         day->report.n_bad_files++;
     else
         day->report.n_mismatch++;
-    index_day_problem(day, segment_path(&row->id, path), "%s", what);
+    note_problem(day, segment_path(&row->id, path), "%s", what);
 }
 
 static void check_row_alone(struct index_day *day, const struct segment_row *row)
@@ -269,7 +270,7 @@ static void check_row_alone(struct index_day *day, const struct segment_row *row
         return;
     }
     day->report.n_missing++;
-    index_day_problem(day, path, "its file is missing");
+    note_problem(day, path, "its file is missing");
 }
 
 static void check_file_alone(struct work *w, const struct day_file *f)
@@ -288,10 +289,10 @@ static void check_file_alone(struct work *w, const struct day_file *f)
         return;
     }
     w->day->report.n_adopted++;
-    index_day_problem(w->day, path,
-                      v != NULL ? "is a second one; the index knows that of %s"
-                                : "is not in the index%s",
-                      v != NULL ? v->path : "");
+    note_problem(w->day, path,
+                 v != NULL ? "is a second one; the index knows that of %s"
+                           : "is not in the index%s",
+                 v != NULL ? v->path : "");
 }
 
 /* --- one row and those in front of it [storage I5] --- */
@@ -344,11 +345,11 @@ static void check_order(struct work *w, size_t i)
         return;
     int64_t us = row->id.from_us - before->to_us;
     w->day->report.n_broken++;
-    index_day_problem(w->day, segment_path(&row->id, path),
-                      us > 0 ? "%lld ms are missing behind the segment in front, which ended by "
-                               "rotation"
-                             : "overlaps the segment in front by %lld ms",
-                      (long long)llabs(us) / 1000);
+    note_problem(w->day, segment_path(&row->id, path),
+                 us > 0 ? "%lld ms are missing behind the segment in front, which ended by "
+                          "rotation"
+                        : "overlaps the segment in front by %lld ms",
+                 (long long)llabs(us) / 1000);
 }
 
 /* --- the day --- */
@@ -409,8 +410,8 @@ static void read_file(struct index_day *day, const struct day_file *f)
         inspect_chain(f->volume->dirfd, path, &row);
     if (rc < 0) {
         day->report.n_bad_files++;
-        index_day_problem(day, path, "%s",
-                          rc == ERR_NOT_FOUND ? "no whole fragment: removed" : problem.msg);
+        note_problem(day, path, "%s",
+                     rc == ERR_NOT_FOUND ? "no whole fragment: removed" : problem.msg);
         return;
     }
     if (row.id.from_us / 1000 != f->id.from_us / 1000)

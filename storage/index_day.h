@@ -45,8 +45,4 @@ void index_day_check(struct index_day *day);
  * fragment removed. Writes nothing into the catalogue. */
 void index_day_read(struct index_day *day);
 
-/* Adds one that the caller found. */
-void index_day_problem(struct index_day *day, const char *path, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
-
 #endif

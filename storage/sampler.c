@@ -21,7 +21,8 @@ static int64_t media_us(const struct sampler *s, const struct fmp4_read_sample *
     return format != NULL ? ticks_to_us(sample->dts, format->timescale) : 0;
 }
 
-int64_t sampler_wall_us(const struct sampler *s, const struct fmp4_read_sample *sample)
+/* Wall clock of a sample: the fragment's clock belongs to its first. */
+static int64_t wall_us_of(const struct sampler *s, const struct fmp4_read_sample *sample)
 {
     const struct fmp4_read_fragment *f = &s->r.fragment;
     return f->wall_us + media_us(s, sample) - media_us(s, &f->samples[0]);
@@ -204,11 +205,10 @@ int64_t sampler_add(struct sampler *s, size_t max, sampler_wants_fn *is_wanted, 
         n_video++;
     size_t a = n_video;
     while (v < n_video || a < f->n_samples) {
-        bool takes_video =
-            a == f->n_samples || (v < n_video && sampler_wall_us(s, &f->samples[v]) <=
-                                                     sampler_wall_us(s, &f->samples[a]));
+        bool takes_video = a == f->n_samples || (v < n_video && wall_us_of(s, &f->samples[v]) <=
+                                                                    wall_us_of(s, &f->samples[a]));
         const struct fmp4_read_sample *sample = &f->samples[takes_video ? v++ : a++];
-        int64_t wall_us = sampler_wall_us(s, sample);
+        int64_t wall_us = wall_us_of(s, sample);
         uint16_t format = takes_video ? s->video : s->audio;
         if (format == UINT16_MAX || (is_wanted != NULL && !is_wanted(ctx, sample, wall_us)))
             continue;

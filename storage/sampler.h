@@ -38,8 +38,6 @@ int sampler_seek_dts(struct sampler *s, int64_t dts, size_t back, uint64_t hint,
 /* About the fragment. */
 bool sampler_begins_with_key(const struct sampler *s);
 int64_t sampler_first_dts(const struct sampler *s); /* of a picture; INT64_MIN without */
-/* Wall clock of one of its samples: the fragment's clock belongs to its first. */
-int64_t sampler_wall_us(const struct sampler *s, const struct fmp4_read_sample *sample);
 
 /* Adds its samples in the order of their times, pictures and sound interleaved; is_wanted (NULL:
  * all) is asked for each. The wall clock of the first one above max samples of the map, 0 = all
