@@ -60,13 +60,16 @@ static int add_deletion(void *ctx, int64_t from_us, int64_t to_us, const char *w
     return 0;
 }
 
-/* NULL: the end of the segment does not tell. */
-static const char *cause_behind(enum segment_edge ended)
+/* A disk that fails for longer is told by the camera's states, which come some seconds late. */
+#define DISK_EDGE_US (10 * US_PER_S)
+
+/* NULL: neither the end of the segment nor how the next one began tells. */
+static const char *cause_between(const struct segment_row *row, const struct segment_row *next)
 {
-    return ended == SEGMENT_HOLE     ? "timeout"
-           : ended == SEGMENT_NO_KEY ? "no_keyframe"
-           : ended == SEGMENT_DISK   ? "disk"
-                                     : NULL;
+    return row->ended == SEGMENT_HOLE                                  ? "timeout"
+           : row->ended == SEGMENT_NO_KEY                              ? "no_keyframe"
+           : row->ended == SEGMENT_DISK || next->began == SEGMENT_DISK ? "disk"
+                                                                       : NULL;
 }
 
 /* What the recorder saw while the source stayed up: why pictures are missing inside a segment, and
@@ -78,9 +81,15 @@ static void add_edges(struct query *q, const struct found *found)
         for (size_t k = 0; k < row->holes.n; k++)
             facts_add(&q->facts, FACT_HOLE, row->holes.list[k].from_us, row->holes.list[k].to_us,
                       "timeout");
-        const char *cause = cause_behind(row->ended);
-        if (i + 1 < found->n && cause != NULL)
-            facts_add(&q->facts, FACT_EDGE, row->to_us, found->list[i + 1].row.id.from_us, cause);
+        if (i + 1 == found->n)
+            continue;
+        const struct segment_row *next = &found->list[i + 1].row;
+        const char *cause = cause_between(row, next);
+        int64_t to_us = next->id.from_us;
+        if (cause != NULL && strcmp(cause, "disk") == 0)
+            to_us = MIN(to_us, row->to_us + DISK_EDGE_US);
+        if (cause != NULL && to_us > row->to_us)
+            facts_add(&q->facts, FACT_EDGE, row->to_us, to_us, cause);
     }
 }
 

@@ -623,6 +623,9 @@ static void a_full_disk_is_a_counted_gap(void **state)
     rig_stop(rig);
     rig_recordings(rig, &rec);
     assert_int_equal(rec.n_spans, 2);
+    for (size_t i = 0; i < rec.n_gaps; i++)
+        if (rec.gaps[i].from_us == rec.spans[0].to_us)
+            assert_string_equal(rec.gaps[i].cause, "disk");
     recordings_fini(&rec);
     assert_true(rig_check(rig) < rig->next_number);
 }
