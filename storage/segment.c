@@ -229,7 +229,7 @@ int segment_read_end(int fd, uint64_t file_bytes, struct segment_end *out,
 
 /* --- the reader --- */
 
-enum { WINDOW_BYTES = 16384 };
+enum { WINDOW_BYTES = 4096 };
 
 /* At least `want` bytes at `at` into the window, fewer at the limit; bytes there, or < 0. */
 static ssize_t fill(struct segment_reader *r, uint64_t at, size_t want)
