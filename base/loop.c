@@ -142,9 +142,9 @@ void loop_post(struct loop *loop, loop_fn *fn, void *ctx)
     calls_add(&loop->posted, fn, ctx);
     bool was_woken = loop->is_woken;
     loop->is_woken = true;
-    pthread_mutex_unlock(&loop->lock);
-    if (!was_woken)
+    if (!was_woken) /* under the lock: what runs the message may end the loop */
         wake(loop);
+    pthread_mutex_unlock(&loop->lock);
 }
 
 void loop_defer(struct loop *loop, loop_fn *fn, void *ctx)
