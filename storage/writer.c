@@ -522,6 +522,9 @@ static void join_chain(struct writer *w)
     if (before != NULL && before->volume == w->volume)
         w->row.chain.before =
             before->row.chain.has_link ? before->row.chain.link : before->row.chain.before;
+    else if (before !=
+             NULL) /* which of the two is settled first nobody knows: a strand of its own */
+        w->row.chain.before = (struct chain_value){0};
     writer_unref(&w->before);
 }
 
