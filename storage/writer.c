@@ -513,18 +513,19 @@ static void on_close(void *ctx)
 }
 
 /* The chain goes on with the recorder's last segment when it was written by this loop: it has its
- * end then, since messages arrive in order. Else with what the catalogue knew when the row went in.
- */
+ * end then, since messages arrive in order. When that one lies on another volume nobody knows which
+ * of the two is settled first: a strand of its own begins. Without one, after a start, it goes on
+ * with what the catalogue knew when the row went in. */
 static void join_chain(struct writer *w)
 {
     const struct writer *before = w->before;
-    w->row.chain.has_before = true;
-    if (before != NULL && before->volume == w->volume)
-        w->row.chain.before =
+    struct segment_chain *chain = &w->row.chain;
+    chain->has_before = true;
+    if (before != NULL && before->volume != w->volume)
+        chain->before = (struct chain_value){0};
+    else if (before != NULL)
+        chain->before =
             before->row.chain.has_link ? before->row.chain.link : before->row.chain.before;
-    else if (before !=
-             NULL) /* which of the two is settled first nobody knows: a strand of its own */
-        w->row.chain.before = (struct chain_value){0};
     writer_unref(&w->before);
 }
 
