@@ -405,7 +405,7 @@ static void read_file(struct index_day *day, const struct day_file *f)
     segment_path(&f->id, path);
     int rc = inspect_segment(f->volume->dirfd, path, day->is_deep, &row, &problem);
     if (rc < 0)
-        rc = repair_segment(f->volume->dirfd, path, f->volume->chain, &row, &problem);
+        rc = repair_segment(f->volume->dirfd, path, f->volume->chain, true, &row, &problem);
     else
         inspect_chain(f->volume->dirfd, path, &row);
     if (rc < 0) {

@@ -60,7 +60,7 @@ static enum outcome recover_file(struct storage *s, struct segment_row *row)
     segment_path(&row->id, path);
     if (row->is_doomed)
         return remove_file(v, path);
-    int rc = repair_segment(v->dirfd, path, v->chain, row, &err);
+    int rc = repair_segment(v->dirfd, path, v->chain, false, row, &err);
     if (rc == ERR_NOT_FOUND)
         return FORGOTTEN;
     if (rc < 0)

@@ -178,8 +178,6 @@ static int put_end(int fd, struct walk *w, const struct chain_key *key, uint64_t
         buf.len = 0;
         w->facts.link = w->value;
     }
-    if (rc == 0 && fdatasync(fd) < 0)
-        rc = -errno;
     *bytes = w->whole_bytes + buf.len;
     buf_fini(&buf);
     return rc < 0 ? err_set(err, rc, "close recovered segment") : 0;
@@ -207,8 +205,8 @@ static int repair_open_file(int fd, const struct chain_key *key, const struct se
         rc = leave_out_torn(fd, &bytes, key, id, &w, err);
     if (rc == 0 && has_end == 1 && is_end_true(&end, &w, bytes)) { /* only the row is missing */
         fill_row(row, &end, file_bytes);
-        rc = ftruncate(fd, st.st_size); /* blocks that were reserved behind it are free again */
-        rc = rc < 0 || fdatasync(fd) < 0 ? err_set(err, -errno, "sync segment") : 0;
+        /* blocks that were reserved behind it are free again */
+        rc = ftruncate(fd, st.st_size) < 0 ? err_set(err, -errno, "close recovered segment") : 0;
     } else if (rc == 0) {
         w.facts.began = row->began;
         w.facts.ended = row->ended == SEGMENT_DISK ? SEGMENT_DISK : SEGMENT_CRASH;
@@ -222,7 +220,7 @@ static int repair_open_file(int fd, const struct chain_key *key, const struct se
     return rc;
 }
 
-int repair_segment(int dirfd, const char *path, const struct chain_key *key,
+int repair_segment(int dirfd, const char *path, const struct chain_key *key, bool is_synced,
                    struct segment_row *row, struct err *err)
 {
     struct segment_id id = row->id;
@@ -233,6 +231,8 @@ int repair_segment(int dirfd, const char *path, const struct chain_key *key,
     if (from_us == 0) /* the name says what the hashes say */
         segment_path_parse(path, &id);
     int rc = repair_open_file(fd, key, &id, row, err);
+    if (rc == 0 && is_synced && fdatasync(fd) < 0)
+        rc = err_set(err, -errno, "sync %s", path);
     close(fd);
     inspect_chain(dirfd, path, row);
     if (rc == ERR_NOT_FOUND && unlinkat(dirfd, path, 0) < 0)

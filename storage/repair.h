@@ -9,13 +9,13 @@
  * durable before a power cut. */
 #define REPAIR_VERIFY_US INT64_C(15000000)
 
-/* Cuts the file back to its last whole fragment, writes the end if there is none, makes it durable.
- * After a power cut the newest fragments may be there in length only: the file ends where the
- * hashes of the last REPAIR_VERIFY_US begin to differ. An end it writes says crash, or disk when
- * row->ended does. Fills to_us, bytes, frames, lost_packets, ended and the microseconds of
- * id.from_us in row. A file without a whole fragment is removed: ERR_NOT_FOUND, also when there is
- * none. */
-int repair_segment(int dirfd, const char *path, const struct chain_key *key,
+/* Cuts the file back to its last whole fragment, writes the end if there is none; makes it durable
+ * if is_synced, else the caller does, with one sync for many. After a power cut the newest
+ * fragments may be there in length only: the file ends where the hashes of the last
+ * REPAIR_VERIFY_US begin to differ. An end it writes says crash, or disk when row->ended does.
+ * Fills to_us, bytes, frames, lost_packets, ended and the microseconds of id.from_us in row. A file
+ * without a whole fragment is removed: ERR_NOT_FOUND, also when there is none. */
+int repair_segment(int dirfd, const char *path, const struct chain_key *key, bool is_synced,
                    struct segment_row *row, struct err *err);
 
 /* The same facts without touching the file; ERR_PARSE when it is not whole. is_deep reads every

@@ -251,7 +251,7 @@ static void verify_work(void *ctx)
 {
     struct writer *w = ctx;
     const struct volume *v = w->volume;
-    w->verified_rc = repair_segment(v->dirfd, w->path, v->chain, &w->verified, NULL);
+    w->verified_rc = repair_segment(v->dirfd, w->path, v->chain, true, &w->verified, NULL);
     loop_post(v->loop, on_verified, w);
 }
 

@@ -42,7 +42,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     chain_check_file(fd, size, &key, &row.id, &file, NULL);
     close(fd);
     inspect_segment(dirfd, "s", true, &row, NULL);
-    if (repair_segment(dirfd, "s", &key, &row, NULL) == 0)
+    if (repair_segment(dirfd, "s", &key, false, &row, NULL) == 0)
         assert(inspect_segment(dirfd, "s", false, &again, NULL) == 0 && again.bytes == row.bytes);
     unlinkat(dirfd, "s", 0);
     return 0;

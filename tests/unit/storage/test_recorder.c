@@ -209,7 +209,7 @@ static void a_pause_is_found_again_after_a_crash(void **state)
     char *file = xasprintf("%s/%s", v->path, segment_path(&rows[0].id, path));
     assert_int_equal(truncate(file, rows[0].bytes - 8), 0);
     free(file);
-    assert_int_equal(repair_segment(v->dirfd, path, v->chain, &seen, NULL), 0);
+    assert_int_equal(repair_segment(v->dirfd, path, v->chain, true, &seen, NULL), 0);
     assert_int_equal(seen.frames, 120);
     assert_int_equal(seen.holes.n, 1);
     assert_memory_equal(seen.holes.list, rows[0].holes.list, sizeof seen.holes.list[0]);
