@@ -161,7 +161,8 @@ static void recovery_gives_blocks_back(void **state)
         snprintf(full, sizeof full, "%s/%s", v->path, path);
         assert_true(spare_bytes(full) > (int64_t)(7 * MIB));
         seen = (struct segment_row){.id = rows[0].id};
-        assert_int_equal(repair_segment(v->dirfd, path, &rig->storage->chain, true, &seen, NULL), 0);
+        assert_int_equal(repair_segment(v->dirfd, path, &rig->storage->chain, true, &seen, NULL),
+                         0);
         assert_true(spare_bytes(full) < 65536);
     }
 }
