@@ -1,11 +1,11 @@
 /* What deleting costs at a district's size, beside the catalogue's other work.
  *
- *   retention_bench DIR CAMERAS DAYS FILES VOLUMES
+ *   retention_bench DIR CAMERAS DAYS FILES VOLUMES DELETED
  *
  * DIR is made: a catalogue of CAMERAS x 2 streams x DAYS of segments of ten minutes, and small
- * files for the FILES oldest. First those that are half of them go by age, then the other half by
- * space. Meanwhile the catalogue gets the rows that so many cameras make. tests/bench/retention
- * runs it. */
+ * files for the FILES oldest. Of the DELETED oldest, half go by age, then the other half by space.
+ * Meanwhile the catalogue gets the rows that so many cameras make. tests/bench/retention runs it.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -38,7 +38,7 @@ struct times {
 
 struct bench {
     const char *dir;
-    int64_t n_cameras, n_slots, n_files; /* slots: of ten minutes */
+    int64_t n_cameras, n_slots, n_files, n_deleted; /* slots: of ten minutes */
     size_t n_volumes;
     struct volume_config volumes[STORAGE_MAX_VOLUMES];
     struct volume_io io;
@@ -371,7 +371,7 @@ static void measure_questions(struct bench *b)
 
 static void run(struct bench *b)
 {
-    int64_t half = b->n_files / 2, per_slot = 2 * b->n_cameras;
+    int64_t half = b->n_deleted / 2, per_slot = 2 * b->n_cameras;
     double start_s = now_s();
     open_all(b, KEEP_DAYS);
     close_all(b);
@@ -399,7 +399,7 @@ static void run(struct bench *b)
     open_all(b, KEEP_DAYS);
     int64_t n = n_deleted(b);
     atomic_store(&is_short_of_space, true);
-    delete_until(b, "by space", n, b->n_files - per_slot);
+    delete_until(b, "by space", n, b->n_deleted - per_slot);
     atomic_store(&is_short_of_space, false);
     measure_questions(b);
     close_all(b);
@@ -407,8 +407,8 @@ static void run(struct bench *b)
 
 int main(int argc, char **argv)
 {
-    if (argc != 6) {
-        fprintf(stderr, "usage: retention_bench DIR CAMERAS DAYS FILES VOLUMES\n");
+    if (argc != 7) {
+        fprintf(stderr, "usage: retention_bench DIR CAMERAS DAYS FILES VOLUMES DELETED\n");
         return 2;
     }
     struct bench *b = xcalloc(1, sizeof *b);
@@ -418,8 +418,10 @@ int main(int argc, char **argv)
     b->n_slots = strtol(argv[3], NULL, 10) * 144;
     b->n_files = strtol(argv[4], NULL, 10);
     b->n_volumes = (size_t)strtol(argv[5], NULL, 10);
+    b->n_deleted = strtol(argv[6], NULL, 10);
     if (b->n_cameras < 1 || b->n_slots < 1 || b->n_files > b->n_slots * b->n_cameras * 2 ||
-        b->n_volumes < 1 || b->n_volumes > STORAGE_MAX_VOLUMES)
+        b->n_deleted > b->n_files || b->n_deleted < 8 * b->n_cameras || b->n_volumes < 1 ||
+        b->n_volumes > STORAGE_MAX_VOLUMES)
         return 2;
     b->io = *volume_io_system();
     b->io.space = space;

@@ -1,7 +1,11 @@
 // When a piece of sound is to be heard: beside the picture of its wall clock. All times in seconds of the audio clock.
 
-/** Sound is placed so far behind the picture, so that the next piece is there in time. */
-const LEAD_S = 0.04;
+/** Sound is placed so far behind the picture at least, so that the next piece is there in time. */
+const LEAST_DELAY_S = 0.04;
+/** And so far at most, where a busy browser or the camera brings it late: heard a little behind beats not heard. */
+const MOST_DELAY_S = 0.4;
+/** Pieces that came in time for so long bring the sound nearer to the picture again. */
+const CALM_S = 10;
 /** A piece that belongs within so much of where the last one ends follows it without a seam. */
 const SLACK_S = 0.1;
 /** A picture older than this tells nothing: it stands still, and sound waits with it. */
@@ -16,6 +20,10 @@ export class SoundPlan {
   private offsetS: number | null = null;
   private shownS = 0;
   private endS = 0;
+  private delayS = LEAST_DELAY_S;
+  /** The least time that pieces were early by, since when. */
+  private earlyS = Infinity;
+  private earlySinceS = 0;
 
   /** A picture is on the screen. */
   shown(wallUs: number, atS: number): void {
@@ -29,6 +37,7 @@ export class SoundPlan {
   reset(): void {
     this.offsetS = null;
     this.endS = 0;
+    this.earlyS = Infinity;
   }
 
   get isReady(): boolean {
@@ -38,14 +47,32 @@ export class SoundPlan {
   /** When the piece begins; null: it came too late, or there is no picture it belongs to. */
   place(wallUs: number, lengthS: number, nowS: number): number | null {
     if (this.offsetS === null || nowS - this.shownS > STALE_S) return null;
-    const wanted = wallUs / 1e6 + this.offsetS + LEAD_S;
+    const pictureS = wallUs / 1e6 + this.offsetS;
+    if (!this.adapt(pictureS, nowS)) return null;
+    const wanted = pictureS + this.delayS;
     let at = Math.max(wanted, nowS);
     if (this.endS > nowS) {
       if (Math.abs(this.endS - wanted) < SLACK_S) at = this.endS;
-      else if (wanted < this.endS) at = Infinity; // too much of it: what was placed is heard first
+      else if (wanted < this.endS) return null; // too much of it: what was placed is heard first
     }
-    if (at - wanted > SLACK_S) return null;
     this.endS = at + lengthS;
     return at;
+  }
+
+  /** Makes the delay as long as pieces need; false: this one is too late for any. */
+  private adapt(pictureS: number, nowS: number): boolean {
+    const needed = nowS - pictureS;
+    if (needed > MOST_DELAY_S) return false;
+    if (needed > this.delayS) {
+      this.delayS = Math.min(MOST_DELAY_S, needed + LEAST_DELAY_S);
+      this.earlyS = Infinity;
+    }
+    if (this.earlyS === Infinity) this.earlySinceS = nowS;
+    this.earlyS = Math.min(this.earlyS, this.delayS - needed);
+    if (nowS - this.earlySinceS > CALM_S) {
+      this.delayS = Math.max(LEAST_DELAY_S, this.delayS - Math.max(0, this.earlyS - LEAST_DELAY_S));
+      this.earlyS = Infinity;
+    }
+    return true;
   }
 }

@@ -136,6 +136,44 @@ describe('the plan of sound', () => {
     expect(place(plan, 103, 13)).toBeNull();
   });
 
+  /** Ten pictures and fifty pieces a second, which all come when a stall of `stallS` each `everyS` lets them. */
+  function heardThroughStalls(plan: SoundPlan, fromS: number, stallS: number, everyS = 1): number {
+    let heard = 0;
+    for (let i = 0; i < 500; i++) {
+      const wall = fromS + i * 0.02;
+      const into = (i * 0.02) % everyS;
+      const now = into < stallS ? wall - into + stallS : wall;
+      if (i % 5 === 0) plan.shown(wall * 1e6, now);
+      if (place(plan, wall, now) !== null) heard += 0.02;
+    }
+    return heard;
+  }
+
+  it('waits a little longer where pieces come late, and all are heard', () => {
+    const plan = new SoundPlan();
+    expect(heardThroughStalls(plan, 100, 0.25)).toBeGreaterThan(9.8);
+  });
+
+  it('comes nearer to the picture when pieces are in time again', () => {
+    const plan = new SoundPlan();
+    heardThroughStalls(plan, 100, 0.3);
+    expect((place(plan, 110, 110) ?? 0) - 110).toBeGreaterThan(0.2);
+    expect(heardThroughStalls(plan, 110.02, 0)).toBeGreaterThan(9.8);
+    expect(heardThroughStalls(plan, 120.02, 0)).toBeGreaterThan(9.6);
+    expect((place(plan, 130.02, 130.02) ?? 0) - 130.02).toBeLessThan(0.15);
+  });
+
+  it('is heard where the camera always sends it late', () => {
+    const plan = new SoundPlan();
+    let n = 0;
+    for (let i = 0; i < 100; i++) {
+      const now = 10 + i * 0.02;
+      plan.shown((90 + now) * 1e6, now);
+      if (place(plan, 90 + now - 0.3, now) !== null) n++;
+    }
+    expect(n).toBeGreaterThan(98);
+  });
+
   it('places recorded sound ahead', () => {
     const plan = new SoundPlan();
     plan.shown(100e6, 10);
