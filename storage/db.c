@@ -169,29 +169,41 @@ int64_t db_last_id(struct db *db)
     return sqlite3_last_insert_rowid(db->handle);
 }
 
+/* A value for a parameter that the statement does not have would go unnoticed. */
+static void expect_bound(int rc)
+{
+    assert(rc != SQLITE_RANGE && "the statement has no such parameter");
+    (void)rc;
+}
+
 void stmt_bind_text(struct stmt *s, int i, const char *v)
 {
-    sqlite3_bind_text(raw(s), i, v, -1, SQLITE_TRANSIENT);
+    expect_bound(sqlite3_bind_text(raw(s), i, v, -1, SQLITE_TRANSIENT));
 }
 
 void stmt_bind_i64(struct stmt *s, int i, int64_t v)
 {
-    sqlite3_bind_int64(raw(s), i, v);
+    expect_bound(sqlite3_bind_int64(raw(s), i, v));
 }
 
 void stmt_bind_double(struct stmt *s, int i, double v)
 {
-    sqlite3_bind_double(raw(s), i, v);
+    expect_bound(sqlite3_bind_double(raw(s), i, v));
 }
 
 void stmt_bind_blob(struct stmt *s, int i, const void *p, size_t n)
 {
-    sqlite3_bind_blob64(raw(s), i, p, n, SQLITE_TRANSIENT);
+    expect_bound(sqlite3_bind_blob64(raw(s), i, p, n, SQLITE_TRANSIENT));
 }
 
 void stmt_bind_null(struct stmt *s, int i)
 {
-    sqlite3_bind_null(raw(s), i);
+    expect_bound(sqlite3_bind_null(raw(s), i));
+}
+
+int stmt_params(struct stmt *s)
+{
+    return sqlite3_bind_parameter_count(raw(s));
 }
 
 int stmt_step(struct stmt *s, struct err *err)

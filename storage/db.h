@@ -27,6 +27,7 @@ void stmt_bind_i64(struct stmt *s, int i, int64_t v);
 void stmt_bind_double(struct stmt *s, int i, double v);
 void stmt_bind_blob(struct stmt *s, int i, const void *p, size_t n);
 void stmt_bind_null(struct stmt *s, int i);
+int stmt_params(struct stmt *s); /* the number of its parameters */
 
 /* 1 = a row, 0 = done, < 0 = failed (ERR_CONFLICT for a violated constraint). */
 int stmt_step(struct stmt *s, struct err *err);

@@ -45,14 +45,14 @@ int db_camera_max(struct db *db, int64_t *out_key, struct err *err)
 int db_segments_deletable(struct db *db, const struct deletable_query *q, segment_row_fn *fn,
                           void *ctx, struct err *err)
 {
-    struct stmt *s =
-        db_stmt(db,
-                "SELECT s.from_us, s.n, s.to_us, s.volume, s.bytes, s.thinned,"
-                " k.camera_id FROM segments s JOIN camera_keys k ON k.key = ?1"
-                " WHERE s.camera = ?1 AND s.stream = ?2"
-                " AND (s.from_us, s.n) >= (?3, ?4)"
-                " AND (?5 = 0 OR s.volume = ?5)" NOT_HELD " ORDER BY s.from_us, s.n LIMIT ?6",
-                err);
+    struct stmt *s = db_stmt(db,
+                             "SELECT s.from_us, s.n, s.to_us, s.volume, s.bytes, s.thinned,"
+                             " k.camera_id FROM segments s JOIN camera_keys k ON k.key = ?1"
+                             " WHERE s.camera = ?1 AND s.stream = ?2"
+                             " AND (s.from_us, s.n) >= (?3, ?4)"
+                             " AND (?5 = 0 OR s.volume = ?5) AND (?7 = 0 OR s.thinned = 0)" NOT_HELD
+                             " ORDER BY s.from_us, s.n LIMIT ?6",
+                             err);
     if (s == NULL)
         return -EIO;
     stmt_bind_i64(s, 1, q->camera);

@@ -22,7 +22,7 @@ struct stream {
     int stream;
 };
 
-/* Runs a query of (camera, stream, a, b), of which it may leave some unused, that gives one row or
+/* Runs a query of (camera, stream, a, b), of which it may lack the last ones, that gives one row or
  * none; what is missing is 0. */
 static int ask(struct db *db, const char *sql, const struct stream *st, const int64_t args[2],
                int64_t out[2], struct err *err)
@@ -32,8 +32,8 @@ static int ask(struct db *db, const char *sql, const struct stream *st, const in
         return -EIO;
     stmt_bind_i64(s, 1, st->camera);
     stmt_bind_i64(s, 2, st->stream);
-    stmt_bind_i64(s, 3, args[0]);
-    stmt_bind_i64(s, 4, args[1]);
+    for (int i = 3; i <= stmt_params(s); i++)
+        stmt_bind_i64(s, i, args[i - 3]);
     int rc = stmt_step(s, err);
     out[0] = rc == 1 ? stmt_i64(s, 0) : 0;
     out[1] = rc == 1 ? stmt_i64(s, 1) : 0;

@@ -77,6 +77,7 @@ static void add_row(struct model *m, unsigned camera, int64_t from_us, int64_t u
                                 .to_us = from_us + us,
                                 .volume = 1 + pick(m, N_VOLUMES),
                                 .bytes = 100 + pick(m, 100)};
+    row->is_thinned = m->query.is_thinning && pick(m, 2) == 0;
     snprintf(row->id.camera_id, sizeof row->id.camera_id, "cam-%u", camera);
 }
 
@@ -131,6 +132,8 @@ static bool may_go(const struct model *m, const struct segment_row *row)
             return false;
     if (m->query.volume != 0)
         return row->volume == m->query.volume;
+    if (m->query.is_thinning && row->is_thinned)
+        return false;
     return row->to_us <= NOW - DAYS * DAY;
 }
 
@@ -208,6 +211,19 @@ static void by_age_goes_what_is_too_old_and_not_held(void **state)
     assert_true(m->found.n > 0);
 }
 
+/* It would be read again every day, and nothing else be come to. */
+static void what_is_thinned_is_not_thinned_again(void **state)
+{
+    struct model *m = *state;
+    m->query.is_thinning = true;
+    fill(m, 1000);
+    size_t n = delete_all(m);
+    assert_true(n > 100 && n < 600);
+    frontier_reset(&m->frontier);
+    find(m);
+    assert_int_equal(m->found.n, 0);
+}
+
 static void enough_is_enough(void **state)
 {
     struct model *m = *state;
@@ -258,11 +274,9 @@ static void a_new_camera_is_found_by_itself(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(of_each_volume_the_oldest_go_first),
-        TEST(by_age_goes_what_is_too_old_and_not_held),
-        TEST(enough_is_enough),
-        TEST(a_reset_finds_what_was_released),
-        TEST(a_new_camera_is_found_by_itself),
+        TEST(of_each_volume_the_oldest_go_first),   TEST(by_age_goes_what_is_too_old_and_not_held),
+        TEST(what_is_thinned_is_not_thinned_again), TEST(enough_is_enough),
+        TEST(a_reset_finds_what_was_released),      TEST(a_new_camera_is_found_by_itself),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
