@@ -14,11 +14,6 @@
 
 #define DAY_US (INT64_C(86400) * US_PER_S)
 
-static int load_totals(struct db *db, void *ctx, struct err *err)
-{
-    return db_segment_totals(db, ctx, err);
-}
-
 static int days_required(const struct camera_row *c, const struct storage_policy *policy)
 {
     return c != NULL && c->retention_days > 0 ? c->retention_days : policy->retention_days;
@@ -70,13 +65,14 @@ static void put_forecast(const struct api_call *call, const struct stock *stock,
 
 int storage_get(struct api_call *call, struct err *err)
 {
-    struct segment_totals totals = {0};
-    int rc = catalogue_read(call->server->catalogue, load_totals, &totals, err);
-    struct stock *stock = rc >= 0 ? storage_stock(call->server->storage, err) : NULL;
+    struct storage *storage = call->server->storage;
+    struct segment_totals totals, volumes[STORAGE_MAX_VOLUMES];
+    int rc = storage_totals(storage, &totals, volumes, err);
+    struct stock *stock = rc >= 0 ? storage_stock(storage, err) : NULL;
     if (stock == NULL)
         return rc < 0 ? rc : err->code;
     json_t *o = call->json = json_object();
-    json_put(o, "volumes", volumes_json(call->server->storage, call->server->catalogue));
+    json_put(o, "volumes", volumes_json(storage, volumes));
     json_put_int(o, "segments", totals.n);
     json_put_int(o, "bytes", totals.bytes);
     json_put_time(o, "oldest", totals.oldest_us);

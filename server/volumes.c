@@ -47,32 +47,15 @@ static json_t *volume_json(const struct volume_status *v)
 
 /* --- all of them --- */
 
-struct totals_job {
-    const struct volume_status *volumes;
-    size_t n;
-    struct segment_totals totals[STORAGE_MAX_VOLUMES];
-};
-
-static int load_totals(struct db *db, void *ctx, struct err *err)
-{
-    struct totals_job *job = ctx;
-    int rc = 0;
-    for (size_t i = 0; i < job->n && rc >= 0; i++)
-        rc = db_volume_totals(db, job->volumes[i].key, job->volumes[i].path, &job->totals[i], err);
-    return rc;
-}
-
-json_t *volumes_json(struct storage *storage, struct catalogue *catalogue)
+json_t *volumes_json(struct storage *storage, const struct segment_totals *totals)
 {
     struct volume_status *volumes = xcalloc(STORAGE_MAX_VOLUMES, sizeof *volumes);
-    struct totals_job job = {.volumes = volumes};
     json_t *list = json_array();
-    job.n = storage_volumes(storage, volumes, STORAGE_MAX_VOLUMES);
-    catalogue_read(catalogue, load_totals, &job, NULL); /* zeros say it too */
-    for (size_t i = 0; i < job.n; i++) {
+    size_t n = storage_volumes(storage, volumes, STORAGE_MAX_VOLUMES);
+    for (size_t i = 0; i < n; i++) {
         json_t *o = volume_json(&volumes[i]);
-        json_put_int(o, "segments", job.totals[i].n);
-        json_put_int(o, "bytes", job.totals[i].bytes);
+        json_put_int(o, "segments", totals[i].n);
+        json_put_int(o, "bytes", totals[i].bytes);
         json_array_append_new(list, o);
     }
     free(volumes);

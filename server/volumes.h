@@ -8,8 +8,10 @@
 #include "base/buf.h"
 #include "storage/storage.h"
 
-/* [pool, blocks] All of them, with the segments and bytes on each. */
-json_t *volumes_json(struct storage *storage, struct catalogue *catalogue);
+struct segment_totals;
+
+/* All of them, with the segments and bytes on each as storage_totals has them. */
+json_t *volumes_json(struct storage *storage, const struct segment_totals *totals);
 
 /* [loop] ctx is the struct server: tells open pages of those who may manage the system. */
 void volumes_changed(void *ctx, const struct volume_status *v);

@@ -6,13 +6,14 @@
 #include "base/str.h"
 #include "storage/db.h"
 #include "storage/db_holds.h"
+#include "storage/found.h"
 #include "storage/list.h"
 #include "storage/segment.h"
 #include "storage/stock.h"
 
 #define DAY_US (INT64_C(86400) * US_PER_S)
 
-/* A stream that began less than this ago has no pace yet. */
+/* What was recorded in less tells no pace yet. */
 #define PACE_MIN_US (10 * US_PER_S)
 
 /* --- numbers of one stream --- */
@@ -20,6 +21,8 @@
 struct stream {
     int64_t camera;
     int stream;
+    const struct found_segment *writing; /* of its camera */
+    size_t n_writing;
 };
 
 /* Runs a query of (camera, stream, a, b), of which it may lack the last ones, that gives one row or
@@ -57,22 +60,56 @@ static const char bytes_sql[] =
 static const char cut_sql[] = "SELECT to_us, 0 FROM deletions WHERE camera = ?1 AND stream = ?2"
                               " AND from_us < ?3 AND why <> 'thinned'"
                               " ORDER BY from_us DESC LIMIT 1";
+static const char held_sql[] = "SELECT 1, 0 FROM holds WHERE camera = ?1 AND released_us = 0"
+                               " AND from_us < ?4 AND to_us > ?3 LIMIT 1";
+
+/* What is being written of it; 0 = nothing is. */
+struct writing {
+    int64_t first_us, free_us; /* of the first, and of the first that no hold keeps */
+    int64_t newest_us, bytes;
+};
+
+static int64_t earlier(int64_t a_us, int64_t b_us)
+{
+    return a_us == 0 || (b_us != 0 && b_us < a_us) ? b_us : a_us;
+}
+
+static int sum_writing(struct db *db, const struct stream *st, struct writing *out, struct err *err)
+{
+    for (size_t i = 0; i < st->n_writing; i++) {
+        const struct segment_row *row = &st->writing[i].row;
+        int64_t held[2] = {0};
+        if ((int)row->id.stream != st->stream)
+            continue;
+        int rc = ask(db, held_sql, st, (int64_t[2]){row->id.from_us, row->to_us}, held, err);
+        if (rc < 0)
+            return rc;
+        out->first_us = earlier(out->first_us, row->id.from_us);
+        if (held[0] == 0)
+            out->free_us = earlier(out->free_us, row->id.from_us);
+        out->newest_us = MAX(out->newest_us, row->to_us);
+        out->bytes += row->bytes;
+    }
+    return 0;
+}
 
 /* The pace of the last day of a stream that records; of one that stopped, what it adds now. */
-static int add_pace(struct db *db, const struct stream *st, int64_t oldest_us, int64_t now_us,
-                    struct stock_row *row, struct err *err)
+static int add_pace(struct db *db, const struct stream *st, const struct writing *writing,
+                    int64_t oldest_us, int64_t now_us, struct stock_row *row, struct err *err)
 {
     int64_t newest[2] = {0}, bytes[2] = {0};
     int rc = ask(db, newest_sql, st, (int64_t[2]){0}, newest, err);
     if (rc < 0)
         return rc;
-    int64_t to_us = now_us - newest[1] < SEGMENT_LIMIT_US ? newest[1] : now_us;
+    int64_t newest_us = MAX(newest[1], writing->newest_us);
+    int64_t to_us = now_us - newest_us < SEGMENT_LIMIT_US ? newest_us : now_us;
     int64_t from_us = to_us - DAY_US;
     rc = ask(db, bytes_sql, st, (int64_t[2]){from_us, to_us}, bytes, err);
-    if (rc < 0 || bytes[0] == 0)
-        return rc;
     int64_t range_us = to_us - MAX(from_us, oldest_us);
-    if (range_us < DAY_US && range_us >= PACE_MIN_US)
+    if (rc < 0 || range_us < PACE_MIN_US)
+        return rc;
+    bytes[0] += writing->bytes;
+    if (range_us < DAY_US)
         bytes[0] = (int64_t)((double)bytes[0] * (double)DAY_US / (double)range_us);
     row->bytes_per_day += bytes[0];
     return 0;
@@ -82,33 +119,48 @@ static int add_stream(struct db *db, const struct stream *st, int64_t now_us, st
                       struct err *err)
 {
     int64_t first[2] = {0}, kept[2] = {0}, cut[2] = {0};
+    struct writing writing = {0};
     int rc = ask(db, oldest_sql, st, (int64_t[2]){0}, first, err);
     if (rc == 0)
         rc = ask(db, oldest_free_sql, st, (int64_t[2]){0}, kept, err);
+    if (rc == 0)
+        rc = sum_writing(db, st, &writing, err);
     if (rc < 0)
         return rc;
-    int64_t oldest_us = kept[0] != 0 ? kept[0] : first[0];
-    if (oldest_us != 0 && (row->oldest_us == 0 || oldest_us < row->oldest_us))
-        row->oldest_us = oldest_us;
+    int64_t first_us = earlier(first[0], writing.first_us);
+    int64_t oldest_us = earlier(kept[0], writing.free_us);
+    oldest_us = oldest_us != 0 ? oldest_us : first_us;
+    row->oldest_us = earlier(row->oldest_us, oldest_us);
     rc = ask(db, cut_sql, st, (int64_t[2]){oldest_us != 0 ? oldest_us : INT64_MAX}, cut, err);
     row->cut_us = MAX(row->cut_us, cut[0]);
-    return rc < 0 || first[0] == 0 ? rc : add_pace(db, st, first[0], now_us, row, err);
+    return rc < 0 || first_us == 0 ? rc : add_pace(db, st, &writing, first_us, now_us, row, err);
 }
 
 /* --- all of them --- */
 
-static int add_camera(struct db *db, struct stock *stock, int64_t camera, const char *camera_id,
-                      int64_t n_holds, int64_t now_us, struct err *err)
+static int add_camera(struct db *db, struct stock *stock, struct stock_row row, struct stream st,
+                      struct err *err)
 {
-    stock->rows = list_room(stock->rows, stock->n, sizeof *stock->rows);
-    struct stock_row *row = &stock->rows[stock->n++];
-    *row = (struct stock_row){.n_holds = (int)n_holds};
-    str_copy(row->camera_id, sizeof row->camera_id, camera_id);
     int rc = 0;
-    for (int i = 0; i < 2 && rc == 0; i++)
-        rc = add_stream(db, &(struct stream){camera, i}, now_us, row, err);
-    stock->bytes_per_day += row->bytes_per_day;
+    for (st.stream = 0; st.stream < 2 && rc == 0; st.stream++)
+        rc = add_stream(db, &st, stock->as_of_us, &row, err);
+    stock->rows = list_room(stock->rows, stock->n, sizeof *stock->rows);
+    stock->rows[stock->n++] = row;
+    stock->bytes_per_day += row.bytes_per_day;
     return rc;
+}
+
+/* Cameras come in the order of the list: *at moves on. */
+static struct stream stream_of(const struct found *writing, size_t *at, int64_t camera,
+                               const char *camera_id)
+{
+    while (*at < writing->n && strcmp(writing->list[*at].row.id.camera_id, camera_id) < 0)
+        ++*at;
+    size_t end = *at;
+    while (end < writing->n && strcmp(writing->list[end].row.id.camera_id, camera_id) == 0)
+        end++;
+    return (struct stream){
+        .camera = camera, .writing = &writing->list[*at], .n_writing = end - *at};
 }
 
 int db_stock_of_volume(struct db *db, int64_t volume, int64_t *out_bytes, struct err *err)
@@ -123,7 +175,8 @@ int db_stock_of_volume(struct db *db, int64_t volume, int64_t *out_bytes, struct
     return rc < 0 ? rc : 0;
 }
 
-int db_stock_load(struct db *db, int64_t now_us, struct stock **out, struct err *err)
+int db_stock_load(struct db *db, const struct found *writing, int64_t now_us, struct stock **out,
+                  struct err *err)
 {
     struct stmt *s = db_stmt(db,
                              "SELECT k.key, k.camera_id, (SELECT count(*) FROM holds h"
@@ -135,9 +188,13 @@ int db_stock_load(struct db *db, int64_t now_us, struct stock **out, struct err 
     struct stock *stock = xcalloc(1, sizeof *stock);
     refcount_init(&stock->refs);
     stock->as_of_us = now_us;
+    size_t at = 0;
     int rc;
     while ((rc = stmt_step(s, err)) == 1) {
-        rc = add_camera(db, stock, stmt_i64(s, 0), stmt_text(s, 1), stmt_i64(s, 2), now_us, err);
+        struct stock_row row = {.n_holds = (int)stmt_i64(s, 2)};
+        str_copy(row.camera_id, sizeof row.camera_id, stmt_text(s, 1));
+        rc =
+            add_camera(db, stock, row, stream_of(writing, &at, stmt_i64(s, 0), row.camera_id), err);
         if (rc < 0)
             break;
     }

@@ -30,6 +30,22 @@ static int job_search(struct db *db, void *ctx, struct err *err)
     return db_segments_in(db, q->camera_id, q->stream, q->from_us, q->to_us, add_row, q, err);
 }
 
+/* Up to its last whole fragment; 0 bytes when nothing of it is readable yet. */
+static struct segment_row row_of(struct writer *w)
+{
+    struct segment_row row = {.id = w->id, .is_recorded = false};
+    row.bytes = (int64_t)atomic_load(&w->readable_bytes);
+    row.to_us = atomic_load(&w->readable_us);
+    row.holes.n = atomic_load(&w->n_readable_holes);
+    memcpy(row.holes.list, w->readable_holes, row.holes.n * sizeof row.holes.list[0]);
+    row.frames = atomic_load(&w->readable_frames);
+    row.lost_packets = atomic_load(&w->readable_lost);
+    row.volume = atomic_load(&w->volume->key);
+    if (atomic_load(&w->is_failed))
+        row.ended = SEGMENT_DISK;
+    return row;
+}
+
 /* Asked before the catalogue: a segment that is settled in between is found in both, not in none.
  * True: there is one, though nothing of it may be readable yet. */
 static bool search_open(struct storage *s, struct search *q)
@@ -38,16 +54,7 @@ static bool search_open(struct storage *s, struct search *q)
     size_t n = s->registry != NULL ? registry_find(s->registry, q->camera_id, q->stream, &list) : 0;
     for (size_t i = 0; i < n; i++) {
         struct writer *w = list[i];
-        struct segment_row row = {.id = w->id, .is_recorded = false};
-        row.bytes = (int64_t)atomic_load(&w->readable_bytes);
-        row.to_us = atomic_load(&w->readable_us);
-        row.holes.n = atomic_load(&w->n_readable_holes);
-        memcpy(row.holes.list, w->readable_holes, row.holes.n * sizeof row.holes.list[0]);
-        row.frames = atomic_load(&w->readable_frames);
-        row.lost_packets = atomic_load(&w->readable_lost);
-        row.volume = atomic_load(&w->volume->key);
-        if (atomic_load(&w->is_failed))
-            row.ended = SEGMENT_DISK;
+        struct segment_row row = row_of(w);
         if (row.bytes > 0 && row.id.from_us < q->to_us && row.to_us > q->from_us) {
             *add(q->out) = (struct found_segment){.row = row, .is_open = true};
             if (q->read_mono_us != 0) /* what is being written stays in memory for a while */
@@ -220,6 +227,48 @@ int found_one(struct storage *s, const char *camera_id, enum stream_kind stream,
     }
     found_fini(&open);
     return rc < 0 ? rc : q.has_one;
+}
+
+/* --- all that is being written --- */
+
+static int by_stream(const void *pa, const void *pb)
+{
+    const struct segment_id *a = &((const struct found_segment *)pa)->row.id;
+    const struct segment_id *b = &((const struct found_segment *)pb)->row.id;
+    int order = strcmp(a->camera_id, b->camera_id);
+    if (order == 0)
+        order = (int)a->stream - (int)b->stream;
+    return order != 0 ? order : in_order(pa, pb);
+}
+
+void found_writing(struct storage *s, struct found *out)
+{
+    struct writer **list = NULL;
+    size_t n = s->registry != NULL ? registry_find(s->registry, NULL, STREAM_MAIN, &list) : 0;
+    for (size_t i = 0; i < n; i++) {
+        struct segment_row row = row_of(list[i]);
+        if (row.bytes > 0)
+            *add(out) = (struct found_segment){.row = row, .is_open = true};
+        writer_unref(&list[i]);
+    }
+    free(list);
+    if (out->n > 0)
+        qsort(out->list, out->n, sizeof *out->list, by_stream);
+}
+
+int found_drop_settled(struct found *f, struct db *db, struct err *err)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < f->n; i++) {
+        struct segment_row settled;
+        int rc = db_segment_get(db, &f->list[i].row.id, &settled, err);
+        if (rc < 0 && rc != ERR_NOT_FOUND)
+            return rc;
+        if (rc == ERR_NOT_FOUND)
+            f->list[n++] = f->list[i];
+    }
+    f->n = n;
+    return 0;
 }
 
 void found_fini(struct found *f)

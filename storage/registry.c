@@ -264,21 +264,34 @@ void registry_settled(struct registry *r, struct writer *w)
 
 struct find_message {
     struct registry *registry;
-    const char *key;
+    const char *key; /* NULL = every stream's */
     struct writer **list;
     size_t n;
     sem_t done;
 };
 
+static void add_stream(struct find_message *m, struct writer *newest)
+{
+    size_t n = 0;
+    for (const struct writer *w = newest; w != NULL; w = w->next_open)
+        n++;
+    m->list = xrealloc(m->list, MAX(m->n + n, 1) * sizeof(struct writer *));
+    size_t i = m->n += n; /* the chain is newest first */
+    for (struct writer *w = newest; w != NULL; w = w->next_open)
+        m->list[--i] = writer_ref(w);
+}
+
 static void on_find(void *ctx)
 {
     struct find_message *m = ctx;
-    for (struct writer *w = map_get(m->registry->open, m->key); w != NULL; w = w->next_open)
-        m->n++;
-    m->list = xmalloc(MAX(m->n, 1) * sizeof(struct writer *));
-    size_t i = m->n; /* the chain is newest first */
-    for (struct writer *w = map_get(m->registry->open, m->key); w != NULL; w = w->next_open)
-        m->list[--i] = writer_ref(w);
+    const struct map *open = m->registry->open;
+    size_t pos = 0;
+    const char *key;
+    void *newest;
+    if (m->key != NULL)
+        add_stream(m, map_get(open, m->key));
+    while (m->key == NULL && map_next(open, &pos, &key, &newest))
+        add_stream(m, newest);
     sem_post(&m->done);
 }
 
@@ -286,7 +299,9 @@ size_t registry_find(struct registry *r, const char *camera_id, enum stream_kind
                      struct writer ***out)
 {
     char key[KEY_BYTES];
-    struct find_message m = {.registry = r, .key = stream_key(camera_id, stream, key)};
+    struct find_message m = {.registry = r};
+    if (camera_id != NULL)
+        m.key = stream_key(camera_id, stream, key);
     assert(!loop_is_current(r->loop));
     sem_init(&m.done, 0, 0);
     loop_post(r->loop, on_find, &m);

@@ -76,7 +76,8 @@ void registry_stopped(struct registry *r, struct recorder_link *l);
 void registry_opened(struct registry *r, struct writer *w); /* keeps a reference */
 void registry_settled(struct registry *r, struct writer *w);
 
-/* Segments of a stream that are not settled, oldest first; free the list and unref each. */
+/* Segments of a stream that are not settled, oldest first; free the list and unref each. Without a
+ * camera: of every stream, in any order. */
 size_t registry_find(struct registry *r, const char *camera_id, enum stream_kind stream,
                      struct writer ***out);
 

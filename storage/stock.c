@@ -1,16 +1,19 @@
-/* The newest stock, made when it is asked for and older than a minute. Whoever finds it old makes
- * the next one; others take the old one meanwhile, and wait only for the first of all. */
+/* The newest stock, made when it is asked for and old: after a hundred times what making it took,
+ * so that it costs a hundredth of one thread however often it is asked for. Whoever finds it old
+ * makes the next one; others take the old one meanwhile, and wait only for the first of all. */
 #include "storage/stock.h"
 
 #include <sys/stat.h>
 
 #include "base/queue.h"
-#include "storage/storage_priv.h"
+#include "storage/found.h"
 
-#define STOCK_FRESH_US (60 * US_PER_S)
+#define STOCK_FRESH_MIN_US (5 * US_PER_S)
+#define STOCK_FRESH_MAX_US (60 * US_PER_S)
 
 struct making {
     struct storage *storage;
+    struct found writing;
     struct stock *stock;
 };
 
@@ -39,6 +42,9 @@ static int add_volume(struct db *db, struct making *m, size_t i, struct err *err
     int rc = counts(v) ? db_stock_of_volume(db, atomic_load(&v->key), &bytes, err) : 0;
     if (rc < 0 || !counts(v))
         return rc;
+    for (size_t k = 0; k < m->writing.n; k++)
+        if (m->writing.list[k].row.volume == atomic_load(&v->key))
+            bytes += m->writing.list[k].row.bytes;
     if (fstat(v->dirfd, &st) == 0 && !is_shared(m->storage, i, st.st_dev))
         free_bytes = atomic_load(&v->free_bytes) - volume_reserve_bytes(v);
     m->stock->capacity_bytes += MAX(bytes + free_bytes, 0);
@@ -48,7 +54,9 @@ static int add_volume(struct db *db, struct making *m, size_t i, struct err *err
 static int job_make(struct db *db, void *ctx, struct err *err)
 {
     struct making *m = ctx;
-    int rc = db_stock_load(db, clock_wall_us(m->storage->clock), &m->stock, err);
+    int rc = found_drop_settled(&m->writing, db, err);
+    if (rc == 0)
+        rc = db_stock_load(db, &m->writing, clock_wall_us(m->storage->clock), &m->stock, err);
     for (size_t i = 0; i < m->storage->n_volumes && rc == 0; i++)
         rc = add_volume(db, m, i, err);
     return rc;
@@ -73,7 +81,7 @@ void stock__close(struct storage *s)
 static bool is_old(struct storage *s, const struct stock *stock)
 {
     return stock->as_of_us == 0 || atomic_load(&s->is_stock_old) ||
-           clock_mono_us(s->clock) - stock->as_of_mono_us > STOCK_FRESH_US;
+           clock_mono_us(s->clock) - stock->as_of_mono_us > stock->serves_us;
 }
 
 /* NULL with err when the catalogue cannot be read: the next one tries again. */
@@ -82,12 +90,17 @@ static struct stock *make(struct storage *s, struct err *err)
     struct making m = {.storage = s};
     int64_t mono_us = clock_mono_us(s->clock);
     atomic_store(&s->is_stock_old, false);
-    if (catalogue_read(s->catalogue, job_make, &m, err) < 0) {
+    found_writing(s, &m.writing); /* before the rows: what is settled between is in both */
+    int rc = catalogue_read(s->catalogue, job_make, &m, err);
+    found_fini(&m.writing);
+    if (rc < 0) {
         atomic_store(&s->is_stock_old, true);
         stock_unref(&m.stock);
         return NULL;
     }
     m.stock->as_of_mono_us = mono_us;
+    m.stock->serves_us =
+        CLAMP(100 * (clock_mono_us(s->clock) - mono_us), STOCK_FRESH_MIN_US, STOCK_FRESH_MAX_US);
     return m.stock;
 }
 

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 
 struct db;
+struct found;
 
 struct stock_row {
     char camera_id[65];
@@ -21,6 +22,7 @@ struct stock_row {
 struct stock {
     struct refcount refs;
     int64_t as_of_us, as_of_mono_us;
+    int64_t serves_us;      /* for so long; filled by storage */
     struct stock_row *rows; /* by camera_id: cameras that ever recorded */
     size_t n;
     int64_t bytes_per_day; /* of all of them */
@@ -29,8 +31,10 @@ struct stock {
         capacity_bytes; /* recordings, and what is free beside the reserves; filled by storage */
 };
 
-/* Inside a catalogue job. A handful of look-ups per stream and the rows of one day. */
-int db_stock_load(struct db *db, int64_t now_us, struct stock **out, struct err *err);
+/* Inside a catalogue job. A handful of look-ups per stream and the rows of one day. writing: what
+ * is being written and has no row yet, as found_writing sorts it. */
+int db_stock_load(struct db *db, const struct found *writing, int64_t now_us, struct stock **out,
+                  struct err *err);
 
 /* Bytes of all segments on it. */
 int db_stock_of_volume(struct db *db, int64_t volume, int64_t *out_bytes, struct err *err);

@@ -14,6 +14,7 @@
 #include "storage/uptime.h"
 
 struct storage;
+struct segment_totals;
 struct stock;
 struct volume_io;
 struct volume_status;
@@ -133,6 +134,13 @@ struct volume_status {
     int n_recording; /* streams that are being recorded here */
 };
 size_t storage_volumes(struct storage *s, struct volume_status *out, size_t cap); /* [any] */
+
+/* [pool, blocks] What is recorded, in all and on each volume as storage_volumes lists them (room
+ * for STORAGE_MAX_VOLUMES): finished segments, and those being written up to their last whole
+ * fragment.
+ */
+int storage_totals(struct storage *s, struct segment_totals *all, struct segment_totals *volumes,
+                   struct err *err);
 
 /* [pool, blocks] What is kept of every camera and how long the volumes last, at most a minute old;
  * the caller's reference, NULL when the catalogue cannot be read. */

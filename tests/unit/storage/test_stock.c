@@ -6,6 +6,7 @@
 #include "base/str.h"
 #include "storage/db.h"
 #include "storage/db_ledger.h"
+#include "storage/found.h"
 #include "storage/stock.h"
 
 #define DAY    (86400 * US_PER_S)
@@ -268,7 +269,7 @@ static void capacity_is_what_fits_within_the_reserves(void **state)
     stock_unref(&s);
 }
 
-static void a_stock_serves_for_a_minute(void **state)
+static void a_stock_serves_for_some_seconds(void **state)
 {
     struct rig *rig = *state;
     start(rig);
@@ -277,7 +278,7 @@ static void a_stock_serves_for_a_minute(void **state)
     struct stock *second = storage_stock(rig->storage, NULL);
     assert_ptr_equal(first, second);
     stock_unref(&second);
-    atomic_fetch_add(&rig->clock.now_mono_us, 61 * US_PER_S);
+    atomic_fetch_add(&rig->clock.now_mono_us, 6 * US_PER_S);
     second = storage_stock(rig->storage, NULL);
     assert_ptr_not_equal(first, second);
     storage_holds_changed(rig->storage);
@@ -286,6 +287,123 @@ static void a_stock_serves_for_a_minute(void **state)
     stock_unref(&first);
     stock_unref(&second);
     stock_unref(&third);
+}
+
+/* --- what is being written --- */
+
+static struct segment_totals totals_of(struct rig *rig, struct segment_totals *on_volume)
+{
+    struct segment_totals all, volumes[STORAGE_MAX_VOLUMES];
+    assert_int_equal(storage_totals(rig->storage, &all, volumes, NULL), 0);
+    *on_volume = volumes[0];
+    return all;
+}
+
+/* From the first fragment on, long before the first segment is finished. */
+static void what_is_being_written_counts(void **state)
+{
+    struct rig *rig = *state;
+    struct segment_totals volume;
+    rig_open(rig);
+    rig_record(rig, "cam");
+    struct segment_totals all = totals_of(rig, &volume);
+    assert_int_equal(all.n + all.bytes + all.oldest_us + volume.n, 0);
+    rig_pictures(rig, 25 * 60, 25);
+    rig_wait(rig, rig_is_written);
+    all = totals_of(rig, &volume);
+    assert_int_equal(all.n, 1);
+    assert_true(all.bytes > 25 * 55 * 1000);
+    assert_int_equal(all.oldest_us, RIG_START_US);
+    assert_int_equal(volume.n, 1);
+    assert_int_equal(volume.bytes, all.bytes);
+    struct stock *s = stock_of(rig);
+    const struct stock_row *row = row_of(s, "cam");
+    assert_int_equal(row->oldest_us, RIG_START_US);
+    assert_in_range(row->bytes_per_day, 1440 * all.bytes * 99 / 100, 1440 * all.bytes * 105 / 100);
+    assert_int_equal(s->bytes_per_day, row->bytes_per_day);
+    int64_t free_bytes = atomic_load(&rig->storage->volumes[0]->free_bytes) -
+                         volume_reserve_bytes(rig->storage->volumes[0]);
+    assert_int_equal(s->capacity_bytes, all.bytes + free_bytes);
+    stock_unref(&s);
+    rig_stop(rig);
+    struct segment_totals settled = totals_of(rig, &volume);
+    assert_int_equal(settled.n, 1);
+    assert_int_equal(settled.oldest_us, RIG_START_US);
+    assert_true(settled.bytes > all.bytes);
+}
+
+/* Ten seconds tell no pace; they would make of a camera that just begins one that needs nothing. */
+static void a_few_seconds_tell_no_pace(void **state)
+{
+    struct rig *rig = *state;
+    rig_open(rig);
+    rig_record(rig, "cam");
+    rig_pictures(rig, 25 * 8, 25);
+    rig_wait(rig, rig_is_written);
+    struct stock *s = stock_of(rig);
+    assert_int_equal(row_of(s, "cam")->oldest_us, RIG_START_US);
+    assert_int_equal(row_of(s, "cam")->bytes_per_day, 0);
+    stock_unref(&s);
+    rig_stop(rig);
+}
+
+static int job_settle(struct db *db, void *ctx, struct err *err)
+{
+    return db_segment_finish(db, ctx, err);
+}
+
+/* Found as being written a moment before its row came: counted once. */
+static void what_is_settled_meanwhile_counts_once(void **state)
+{
+    struct rig *rig = *state;
+    struct found writing = {0};
+    struct segment_totals volume;
+    rig_open(rig);
+    rig_record(rig, "cam");
+    rig_pictures(rig, 25 * 20, 25);
+    rig_wait(rig, rig_is_written);
+    found_writing(rig->storage, &writing);
+    assert_int_equal(writing.n, 1);
+    struct segment_row row = writing.list[0].row;
+    found_fini(&writing);
+    assert_int_equal(catalogue_write(rig->catalogue, job_settle, &row, NULL), 0);
+    struct segment_totals all = totals_of(rig, &volume);
+    assert_int_equal(all.n, 1);
+    assert_int_equal(all.bytes, row.bytes);
+    assert_int_equal(volume.n, 1);
+    rig_stop(rig);
+}
+
+static int job_hold_all(struct db *db, void *ctx, struct err *err)
+{
+    (void)ctx;
+    return db_exec(db,
+                   "INSERT INTO holds(id, camera, from_us, to_us, user, created_us)"
+                   " SELECT 'h', key, 0, 1790000000000000 + 3600000000, 'u', 1"
+                   " FROM camera_keys WHERE camera_id = 'cam'",
+                   err);
+}
+
+/* Nothing else is there: it is kept from where it begins. */
+static void what_is_being_written_and_held_is_kept(void **state)
+{
+    struct rig *rig = *state;
+    rig_open(rig);
+    rig_record(rig, "cam");
+    rig_pictures(rig, 25 * 20, 25);
+    rig_wait(rig, rig_is_written);
+    put(rig, (struct batch){"other", RIG_START_US - 60 * MINUTE, RIG_START_US, STREAM_MAIN, 7, 0});
+    assert_int_equal(catalogue_write(rig->catalogue, job_hold_all, NULL, NULL), 0);
+    struct stock *s = stock_of(rig);
+    assert_int_equal(row_of(s, "cam")->oldest_us, RIG_START_US);
+    assert_int_equal(row_of(s, "other")->oldest_us, RIG_START_US - 60 * MINUTE);
+    stock_unref(&s);
+    put(rig, (struct batch){"cam", RIG_START_US + 120 * MINUTE, RIG_START_US + 130 * MINUTE,
+                            STREAM_SUB, 7, 0});
+    s = stock_of(rig);
+    assert_int_equal(row_of(s, "cam")->oldest_us, RIG_START_US);
+    stock_unref(&s);
+    rig_stop(rig);
 }
 
 static void *ask_often(void *ctx)
@@ -330,7 +448,11 @@ int main(void)
         TEST(an_entry_grows_over_those_of_another_reason),
         TEST(something_older_that_was_deleted_is_a_cut),
         TEST(capacity_is_what_fits_within_the_reserves),
-        TEST(a_stock_serves_for_a_minute),
+        TEST(a_stock_serves_for_some_seconds),
+        TEST(what_is_being_written_counts),
+        TEST(a_few_seconds_tell_no_pace),
+        TEST(what_is_settled_meanwhile_counts_once),
+        TEST(what_is_being_written_and_held_is_kept),
         TEST(many_may_ask_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

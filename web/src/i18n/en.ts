@@ -529,7 +529,7 @@ const en: Same<typeof zhCN> = {
     verdict: {
       stopped: 'Not one disk can be written to.',
       unknown:
-        'Nothing has been recorded, so it is not known how long these disks last ({required} days are required).',
+        'Too little has been recorded to tell how long these disks last ({required} days are required).',
       enough: 'At the present rate these disks keep {days} days; {required} are required.',
       enoughOwn:
         'At the present rate these disks keep {days} days on average. Some cameras need fewer than {required}, and every one gets its days.',
@@ -541,7 +541,7 @@ const en: Same<typeof zhCN> = {
     advice: {
       stopped:
         'See to the disks marked red below first; recording goes on by itself once one of them works. Live viewing goes on.',
-      unknown: 'Some minutes after the cameras begin to record there is an estimate here.',
+      unknown: 'About half a minute after the cameras begin to record there is an estimate here.',
       short:
         'Once the disks are full, the oldest recordings go too early. You can add disks, lower the bitrate of the main streams, or ask for fewer days or thinning under retention in the configuration.',
     },

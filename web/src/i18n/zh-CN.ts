@@ -521,7 +521,7 @@ export default {
     },
     verdict: {
       stopped: '没有一块录像盘可以写入。',
-      unknown: '还没有录像，不知道这些磁盘能保存多少天（要求 {required} 天）。',
+      unknown: '录像太少，还不知道这些磁盘能保存多少天（要求 {required} 天）。',
       enough: '按目前的录像量，这些磁盘能保存 {days} 天，要求 {required} 天。',
       enoughOwn:
         '按目前的录像量平均能保存 {days} 天；有些摄像机要求的天数少于 {required} 天，每路都存得够。',
@@ -530,7 +530,7 @@ export default {
     },
     advice: {
       stopped: '先处理下面标红的磁盘；有一块恢复，录像就自动继续。实时观看不受影响。',
-      unknown: '摄像机开始录像几分钟后，这里会给出估计。',
+      unknown: '摄像机开始录像约半分钟后，这里会给出估计。',
       short:
         '存满后最旧的录像会提前删除。可以：增加磁盘；调低主码流的码率；或在配置文件 retention 中缩短天数、开启抽稀。',
     },
