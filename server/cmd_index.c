@@ -13,7 +13,9 @@ static const char help[] =
     "       rookery index rebuild [--empty] [--config FILE]\n\n"
     "check compares the index with the files of every volume: sizes and what stands at their\n"
     "ends; --deep reads every file. It changes nothing, and the server may run. It exits 0 when\n"
-    "all is well, 1 when something differs or could not be looked at.\n\n"
+    "all is well, 1 when something differs or could not be looked at. Files that a server was\n"
+    "writing when it was killed are named and counted as unfinished; its next start settles them,\n"
+    "so they alone are no reason for 1.\n\n"
     "rebuild makes the index anew from the files alone; the server must be stopped. A catalogue\n"
     "that is damaged is saved as far as it can be read first, and kept; --empty begins with an\n"
     "empty one where nothing can be read. Stopped in between: do it again.\n";
@@ -49,6 +51,22 @@ static void watch(struct offline *o, struct progress *p)
         storage_index_on_progress(o->storage, show_progress, p);
 }
 
+/* What is neither finished nor gone, and whose turn it is. */
+static void print_unsettled(const struct index_report *r)
+{
+    if (r->n_writing > 0)
+        printf("; %" PRIu64 " being written by the server", r->n_writing);
+    if (r->n_unsettled > 0)
+        printf("; %" PRIu64 " unfinished: settled at the next start of the server (or by rookery "
+               "index rebuild)",
+               r->n_unsettled);
+    if (r->n_doomed > 0)
+        printf(r->is_served ? "; %" PRIu64 " being deleted by the server"
+                            : "; %" PRIu64
+                              " deleted, to be removed at the next start of the server",
+               r->n_doomed);
+}
+
 static void print_report(const struct index_report *r, bool is_deep)
 {
     if (isatty(STDERR_FILENO))
@@ -64,6 +82,7 @@ static void print_report(const struct index_report *r, bool is_deep)
         printf("; %" PRIu64 " hold hashes by another installation's key (restore its keys to check "
                "them)",
                r->n_foreign);
+    print_unsettled(r);
     printf("\n");
 }
 

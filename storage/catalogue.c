@@ -20,7 +20,7 @@ enum { N_READERS = 4, BATCH_MAX = 512 };
 
 struct catalogue {
     /* set at open, then const */
-    char *path;
+    char *data_dir, *path;
     const struct clock *clock;
     int lock_fd;
     struct loop *writer;   /* its thread applies the jobs */
@@ -332,6 +332,7 @@ static int open_catalogue(const char *data_dir, const struct clock *clock, bool 
     struct catalogue *c = xcalloc(1, sizeof *c);
     c->lock_fd = -1;
     c->clock = clock;
+    c->data_dir = xstrdup(data_dir);
     c->path = xasprintf("%s/catalog.db", data_dir);
     c->jobs = queue_create(&(struct queue_params){.max_entries = CATALOGUE_MAX_POSTED});
     c->readers = queue_create(&(struct queue_params){.max_entries = N_READERS});
@@ -371,6 +372,11 @@ int catalogue_open_shared(const char *data_dir, const struct clock *clock, struc
     return open_catalogue(data_dir, clock, true, out, err);
 }
 
+bool catalogue_is_served(const struct catalogue *c)
+{
+    return c->lock_fd >= 0 || data_lock_is_taken(c->data_dir);
+}
+
 void catalogue_close(struct catalogue **cp)
 {
     struct catalogue *c = *cp;
@@ -390,6 +396,7 @@ void catalogue_close(struct catalogue **cp)
     queue_destroy(&c->jobs);
     if (c->lock_fd >= 0)
         close(c->lock_fd);
+    free(c->data_dir);
     free(c->path);
     FREE(cp);
 }

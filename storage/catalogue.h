@@ -8,6 +8,8 @@
 #ifndef STORAGE_CATALOGUE_H
 #define STORAGE_CATALOGUE_H
 
+#include <stdbool.h>
+
 #include "base/err.h"
 #include "base/loop.h"
 
@@ -28,6 +30,9 @@ void catalogue_close(struct catalogue **c); /* applies what was posted */
  * ERR_UNSUPPORTED when the schema's version is another, ERR_NOT_FOUND without a catalogue. */
 int catalogue_open_shared(const char *data_dir, const struct clock *clock, struct catalogue **out,
                           struct err *err);
+
+/* [any] Whether a server, or this process in its place, holds the directory now. */
+bool catalogue_is_served(const struct catalogue *c);
 
 /* Blocks until durable; returns the job's result. */
 int catalogue_write(struct catalogue *c, catalogue_fn *fn, void *ctx, struct err *err);

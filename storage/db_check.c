@@ -106,12 +106,6 @@ static const struct {
      " AND NOT EXISTS(SELECT 1 FROM deletions d WHERE d.camera = o.camera"
      " AND d.stream = o.stream AND d.from_us <= o.from_us AND d.to_us > o.from_us)",
      false, false},
-    {"SELECT 'left open: camera ' || k.camera_id || ', ' ||"
-     " strftime('%Y-%m-%dT%H:%M:%SZ', o.from_us / 1000000, 'unixepoch') ||"
-     " '; the next start of the server settles it, if its volume is there'"
-     " FROM open_segments o JOIN camera_keys k ON k.key = o.camera"
-     " WHERE NOT o.doomed AND o.from_us < ?1",
-     true, true},
     {"SELECT 'a hold of ' || h.user || ' on a camera that has no name' FROM holds h"
      " WHERE h.released_us = 0 AND h.camera NOT IN (SELECT key FROM camera_keys)",
      false, false},

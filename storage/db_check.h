@@ -24,7 +24,7 @@ typedef int camera_key_fn(void *ctx, int64_t key, const char *camera_id, bool is
 int db_check_cameras(struct db *db, camera_key_fn *fn, void *ctx, struct err *err);
 
 /* Where rows contradict each other, in sentences. is_note: odd, but not wrong. Reads every row of
- * segments once. older_us: an unsettled file that began before is left over. */
+ * segments once. older_us: a hold on what ended before should hold something. */
 typedef void db_check_fn(void *ctx, const char *what, bool is_note);
 int db_check_rows(struct db *db, int64_t older_us, db_check_fn *fn, void *ctx, struct err *err);
 

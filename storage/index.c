@@ -12,6 +12,7 @@
 #include "storage/chain_check.h"
 #include "storage/db_check.h"
 #include "storage/index_day.h"
+#include "storage/index_unsettled.h"
 #include "storage/list.h"
 #include "storage/storage_priv.h"
 
@@ -19,8 +20,8 @@ enum { BATCH_ROWS = 1000, DAYS_PER_THREAD = 4, MIN_THREADS = 2, MAX_THREADS = 16
 
 #define DAY_US (INT64_C(86400) * US_PER_S)
 
-/* An unsettled file older than this is none that a server writes. */
-#define LEFT_OVER_US (2 * SEGMENT_LIMIT_US)
+/* What is older has its rows, if there are any. */
+#define SETTLED_US (2 * SEGMENT_LIMIT_US)
 
 struct walk {
     struct storage *storage;
@@ -356,7 +357,7 @@ static void on_contradiction(void *ctx, const char *what, bool is_note)
 static int job_contradictions(struct db *db, void *ctx, struct err *err)
 {
     struct walk *w = ctx;
-    int64_t older_us = clock_wall_us(w->storage->clock) - LEFT_OVER_US;
+    int64_t older_us = clock_wall_us(w->storage->clock) - SETTLED_US;
     return db_check_rows(db, older_us, on_contradiction, w, err);
 }
 
@@ -411,6 +412,8 @@ int storage_index_check(struct storage *s, bool is_deep, index_problem_fn *fn, v
     struct walk w = {.storage = s, .is_deep = is_deep, .fn = fn, .ctx = ctx, .report = out};
     *out = (struct index_report){0};
     int rc = catalogue_read(s->catalogue, job_contradictions, &w, err);
+    if (rc >= 0)
+        rc = index_unsettled_check(s, fn, ctx, out, err);
     if (rc >= 0 && is_deep)
         rc = check_chains(&w, err);
     return rc < 0 ? rc : walk_all(&w, err);

@@ -166,6 +166,10 @@ struct index_report {
     uint64_t n_bad_files;   /* cannot be read as segments */
     uint64_t n_broken;      /* rows that contradict each other */
     uint64_t n_notes;       /* odd, but not wrong */
+    bool is_served;         /* check: a server holds the catalogue */
+    uint64_t n_writing;     /* files that it writes now */
+    uint64_t n_unsettled;   /* files that the next start of the server settles */
+    uint64_t n_doomed;      /* files that are being deleted, or are to be at the next start */
     uint64_t n_unreachable; /* volumes that are not there, and rows of theirs: not checked */
     uint64_t n_changed;     /* deep: hashes or links tell that something was changed or taken out */
     uint64_t n_foreign;     /* deep: hashes by another installation's key, not compared */

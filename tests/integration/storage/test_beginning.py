@@ -54,3 +54,20 @@ class Beginning(unittest.TestCase):
         self.assertGreater(s["bytes"], on_disk / 2)
         self.assertLess(abs((parse_time(s["oldest"]) - started).total_seconds()), 30)
         self.assertIsNotNone(s["forecast_days"])
+
+        lines = self.check()
+        self.assertEqual(len(lines), 1, lines)  # nothing to be named
+        self.assertIn(f"{len(NAMES)} being written by the server", lines[-1])
+        self.rookery.stop(signal.SIGKILL)
+        lines = self.check()
+        self.assertIn(f"{len(NAMES)} unfinished: settled at the next start of the server", lines[-1])
+        named = [line for line in lines if ".mp4: unfinished" in line]
+        self.assertEqual(len(named), SHOWN)
+        self.assertIn(f"{len(NAMES) - SHOWN} more files are unfinished", "\n".join(lines))
+        for line in named:
+            self.assertTrue(os.path.exists(os.path.join(self.rookery.data_dir, "rec", line.split(": ")[0])), line)
+        self.rookery.start()
+        self.rookery.stop()
+        lines = self.check()
+        self.assertEqual(len(lines), 1, lines)
+        self.assertNotIn("unfinished", lines[-1])

@@ -214,8 +214,8 @@ static void odd_things_are_told_and_not_wrong(void **state)
     struct index_report report = check_telling(rig);
     assert_int_equal(report.n_broken, 0);
     assert_int_equal(report.n_notes, 2);
-    assert_non_null(strstr(told.what[0], "left open"));
-    assert_non_null(strstr(told.what[1], "holds nothing"));
+    assert_non_null(strstr(told.what[1], "left open"));
+    assert_non_null(strstr(told.what[0], "holds nothing"));
 }
 
 static void segments_of_an_unknown_volume_are_told_once(void **state)
@@ -320,6 +320,84 @@ static void what_is_being_written_is_no_mistake(void **state)
         catalogue_close(&shared);
     }
     rig_stop(rig);
+}
+
+/* Finished segments as a kill would have left them. */
+static void unsettle(struct rig *rig, const char *doomed)
+{
+    char sql[300];
+    snprintf(sql, sizeof sql,
+             "INSERT INTO open_segments SELECT camera, stream, from_us, n, volume, began, %s"
+             " FROM segments; DELETE FROM segments",
+             doomed);
+    assert_int_equal(catalogue_write(rig->catalogue, job_sql, sql, NULL), 0);
+}
+
+/* What the command sees. */
+static struct index_report check_beside(struct rig *rig)
+{
+    struct catalogue *shared;
+    struct storage *reader;
+    struct index_report report;
+    assert_int_equal(catalogue_open_shared(rig->dir, clock_system(), &shared, NULL), 0);
+    struct storage_params params = rig->params;
+    params.catalogue = shared;
+    params.is_reader = true;
+    assert_int_equal(storage_open(&params, &reader, NULL), 0);
+    told.n = 0;
+    assert_int_equal(storage_index_check(reader, false, on_told, NULL, &report, NULL), 0);
+    storage_close(&reader);
+    catalogue_close(&shared);
+    assert_int_equal(report.n_adopted + report.n_broken + report.n_bad_files, 0);
+    return report;
+}
+
+static void what_a_kill_left_is_named(void **state)
+{
+    struct rig *rig = *state;
+    record_some(rig);
+    struct index_report whole = check_beside(rig);
+    assert_true(whole.n_segments >= 2);
+    assert_int_equal(whole.n_writing + whole.n_unsettled + whole.n_doomed, 0);
+    unsettle(rig, "0");
+    struct index_report running = check_beside(rig);
+    assert_true(running.is_served);
+    assert_int_equal(running.n_writing, whole.n_segments);
+    assert_int_equal(running.n_unsettled, 0);
+    assert_int_equal(told.n, 0);
+
+    storage_close(&rig->storage);
+    catalogue_close(&rig->catalogue);
+    struct index_report killed = check_beside(rig);
+    assert_false(killed.is_served);
+    assert_int_equal(killed.n_writing, 0);
+    assert_int_equal(killed.n_unsettled, whole.n_segments);
+    assert_int_equal(told.n, whole.n_segments);
+    assert_non_null(strstr(told.path[0], ".mp4"));
+    assert_non_null(strstr(told.what[0], "unfinished: settled at the next start"));
+
+    rig_open(rig);
+    struct index_report settled = check_beside(rig);
+    assert_int_equal(settled.n_segments, whole.n_segments);
+    assert_int_equal(settled.n_writing + settled.n_unsettled, 0);
+    assert_int_equal(told.n, 0);
+}
+
+static void what_is_doomed_is_counted(void **state)
+{
+    struct rig *rig = *state;
+    record_some(rig);
+    assert_int_equal(
+        catalogue_write(rig->catalogue, job_sql,
+                        "INSERT INTO deletions SELECT camera, stream, from_us, to_us, 1, 1, bytes,"
+                        " 'expired' FROM segments",
+                        NULL),
+        0);
+    uint64_t n = check_beside(rig).n_segments;
+    unsettle(rig, "1");
+    struct index_report report = check_beside(rig);
+    assert_int_equal(report.n_doomed, n);
+    assert_int_equal(report.n_writing, 0);
 }
 
 static void rebuild_enters_what_is_missing_into_the_ledger(void **state)
@@ -529,6 +607,8 @@ int main(void)
         TEST(an_overlap_is_told),
         TEST(a_copy_on_another_volume_is_told),
         TEST(what_is_being_written_is_no_mistake),
+        TEST(what_a_kill_left_is_named),
+        TEST(what_is_doomed_is_counted),
         TEST(rebuild_enters_what_is_missing_into_the_ledger),
         TEST(rebuild_is_killed_and_done_again),
         TEST(rebuild_takes_out_rows_of_days_without_files),
