@@ -1,5 +1,5 @@
 /* Shared by rtsp_client.c (time, bytes, states), rtsp_request.c (what is asked), rtsp_answer.c
- * (what the answers mean), rtsp_describe.c and rtsp_login.c. */
+ * (what the answers mean), rtsp_describe.c, rtsp_setup.c and rtsp_login.c. */
 #ifndef INGEST_RTSP_CLIENT_PRIV_H
 #define INGEST_RTSP_CLIENT_PRIV_H
 
@@ -82,11 +82,20 @@ void rtsp_client__learn_methods(struct rtsp_client *c, const struct rtsp_message
 /* Chooses the tracks and begins to set them up. */
 void rtsp_client__described(struct rtsp_client *c, int64_t mono_us, const struct rtsp_message *m);
 
+/* rtsp_setup.c */
+
+/* Goes on to SETUP of the media in hand, or to PLAY after the last one. */
+void rtsp_client__set_up_next(struct rtsp_client *c, int64_t mono_us);
+/* SETUP of the media in hand is answered. */
+void rtsp_client__set_up(struct rtsp_client *c, int64_t mono_us, const struct rtsp_message *m);
+void rtsp_client__learn_session(struct rtsp_client *c, const struct rtsp_message *m);
+
 /* rtsp_answer.c */
 void rtsp_client__answer(struct rtsp_client *c, int64_t mono_us, const struct rtsp_message *m);
 void rtsp_client__peer_asks(struct rtsp_client *c, int64_t mono_us, const struct rtsp_message *m);
-/* Goes on to SETUP of the media in hand, or to PLAY after the last one. */
-void rtsp_client__set_up_next(struct rtsp_client *c, int64_t mono_us);
+/* The answer says no, in words for a person. */
+void rtsp_client__fail_by_status(struct rtsp_client *c, int64_t mono_us,
+                                 const struct rtsp_message *m);
 /* PLAY is answered, or frames prove it. */
 void rtsp_client__playing(struct rtsp_client *c, int64_t mono_us);
 
