@@ -112,6 +112,15 @@ void rtsp_client__playing(struct rtsp_client *c, int64_t mono_us)
     rtsp_client__enter(c, RTSP_CLIENT_PLAYING);
 }
 
+/* What says that something cannot be played may mean the sound. */
+static void fail_to_play(struct rtsp_client *c, int64_t mono_us, const struct rtsp_message *m)
+{
+    bool is_suspect = c->base.n_tracks > 1 && cause_of_status(m->status) == CAUSE_PROTOCOL;
+    rtsp_client__fail_by_status(c, mono_us, m);
+    if (is_suspect)
+        sound_doubt_failed(&c->memory->sound, SOUND_SUSPECT, c->base.end.text);
+}
+
 static void on_play(struct rtsp_client *c, int64_t mono_us, const struct rtsp_message *m)
 {
     bool is_again = true;
@@ -130,8 +139,11 @@ static void on_play(struct rtsp_client *c, int64_t mono_us, const struct rtsp_me
         rtsp_client__ask(c, mono_us, RTSP_PLAY);
     } else if (m->status == 200) {
         rtsp_client__playing(c, mono_us);
+    } else if (rtsp_client__asks_for_sound(c)) {
+        rtsp_client__leave_sound_out(c, "the camera answered %d to PLAY of its sound", m->status);
+        rtsp_client__playing(c, mono_us);
     } else {
-        rtsp_client__fail_by_status(c, mono_us, m);
+        fail_to_play(c, mono_us, m);
     }
 }
 
@@ -183,13 +195,13 @@ void rtsp_client__answer(struct rtsp_client *c, int64_t mono_us, const struct rt
         }
         break;
     case RTSP_CLIENT_SETUP:
-        if (is_redirect)
+        if (is_redirect && c->i_track == 0)
             redirect(c, mono_us, m);
         else
             rtsp_client__set_up(c, mono_us, m);
         break;
     case RTSP_CLIENT_PLAY:
-        if (is_redirect)
+        if (is_redirect && !rtsp_client__asks_for_sound(c))
             redirect(c, mono_us, m);
         else
             on_play(c, mono_us, m);

@@ -64,6 +64,11 @@ int rtsp_client__answer_s(const struct rtsp_client *c)
         (c)->has_session = false;                                                                  \
         rtsp_client__finish(c, 0, __VA_ARGS__);                                                    \
     } while (0)
+#define fail_dead(c, ...)                                                                          \
+    do {                                                                                           \
+        (c)->has_session = false;                                                                  \
+        rtsp_client__fail_over_request(c, 0, __VA_ARGS__);                                         \
+    } while (0)
 
 static struct rtsp_client *client_of(struct session *s)
 {
@@ -87,8 +92,8 @@ static void on_skipped(struct rtsp_client *c, int64_t mono_us, const struct rtsp
 {
     if (!session_skipped(&c->base, mono_us, item))
         return;
-    finish_dead(c, SESSION_VERDICT_FAILED, CAUSE_PROTOCOL,
-                "the camera sends bytes that are neither RTSP nor RTP");
+    fail_dead(c, SOUND_SUSPECT, CAUSE_PROTOCOL,
+              "the camera sends bytes that are neither RTSP nor RTP");
 }
 
 static void on_error(struct rtsp_client *c, const struct rtsp_item *item)
@@ -96,7 +101,7 @@ static void on_error(struct rtsp_client *c, const struct rtsp_item *item)
     if (c->state == RTSP_CLIENT_TEARDOWN)
         rtsp_client__enter(c, RTSP_CLIENT_ENDED);
     else
-        finish_dead(c, SESSION_VERDICT_FAILED, CAUSE_PROTOCOL, "%s", item->text);
+        fail_dead(c, SOUND_TO_BLAME, CAUSE_PROTOCOL, "%s", item->text);
 }
 
 static void on_item(struct rtsp_client *c, int64_t mono_us, const struct rtsp_item *item)
@@ -168,6 +173,7 @@ static void doubt_options(struct rtsp_client *c)
 static void closed(struct session *s, enum stream_cause cause, const char *what)
 {
     struct rtsp_client *c = client_of(s);
+    char request[64];
     if (c->state == RTSP_CLIENT_ENDED)
         return;
     if (c->state == RTSP_CLIENT_TEARDOWN) {
@@ -175,7 +181,7 @@ static void closed(struct session *s, enum stream_cause cause, const char *what)
         return;
     }
     /* Quirk U11: it hangs up after its challenge; the answer goes with the next connection. */
-    if (c->was_challenged && c->request.n_signed == 1) {
+    if (c->was_challenged && c->request.n_signed == 1 && !rtsp_client__asks_for_sound(c)) {
         c->memory->auth = c->auth;
         c->memory->has_auth = true;
         finish_dead(c, SESSION_VERDICT_AGAIN, cause, "%s after asking for a password", what);
@@ -189,8 +195,9 @@ static void closed(struct session *s, enum stream_cause cause, const char *what)
         finish_dead(c, SESSION_VERDICT_FAILED, CAUSE_PROTOCOL,
                     "what answers there does not speak RTSP");
     else /* without any answer: what a device does whose places are taken (quirk L1) */
-        finish_dead(c, SESSION_VERDICT_FAILED, c->base.has_answered ? cause : CAUSE_REFUSED,
-                    "%s instead of answering %s", what, rtsp_method_name(c->request.method));
+        fail_dead(c, SOUND_SUSPECT, c->base.has_answered ? cause : CAUSE_REFUSED,
+                  "%s instead of answering %s", what,
+                  rtsp_client__print_request(c, request, sizeof request));
 }
 
 static int64_t due_us(const struct session *s)
@@ -224,6 +231,7 @@ static void keep_alive(struct rtsp_client *c, int64_t mono_us)
 
 static void no_answer(struct rtsp_client *c, int64_t mono_us)
 {
+    char request[64];
     int waited_s = rtsp_client__answer_s(c);
     if (!c->has_taken_partial && c->state == RTSP_CLIENT_DESCRIBE) {
         /* Quirk F4: the body may be shorter than announced. */
@@ -232,18 +240,21 @@ static void no_answer(struct rtsp_client *c, int64_t mono_us)
         c->request.due_us = mono_us + US_PER_S;
         return;
     }
-    if (c->state == RTSP_CLIENT_PLAY && c->n_frames > 0) {
+    bool is_about_sound = rtsp_client__asks_for_sound(c);
+    rtsp_client__print_request(c, request, sizeof request);
+    if (c->state == RTSP_CLIENT_PLAY && (c->n_frames > 0 || is_about_sound)) {
+        if (is_about_sound) /* the video's PLAY was answered */
+            rtsp_client__leave_sound_out(c, "no answer to %s within %d s", request, waited_s);
         rtsp_client__playing(c, mono_us);
         return;
     }
-    const char *method = rtsp_method_name(c->request.method);
     doubt_options(c);
     if (c->base.has_answered)
-        rtsp_client__finish(c, mono_us, SESSION_VERDICT_FAILED, CAUSE_TIMEOUT,
-                            "no answer to %s within %d s", method, waited_s);
+        rtsp_client__fail_over_request(c, mono_us, SOUND_TO_BLAME, CAUSE_TIMEOUT,
+                                       "no answer to %s within %d s", request, waited_s);
     else
         finish_dead(c, SESSION_VERDICT_FAILED, CAUSE_TIMEOUT,
-                    "connected, but no answer to %s within %d s", method, waited_s);
+                    "connected, but no answer to %s within %d s", request, waited_s);
 }
 
 static void timeout(struct session *s, int64_t mono_us)

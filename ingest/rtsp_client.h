@@ -11,6 +11,7 @@
 #define INGEST_RTSP_CLIENT_H
 
 #include "ingest/session.h"
+#include "ingest/sound_doubt.h"
 #include "net/digest.h"
 
 enum rtsp_client_state {
@@ -34,6 +35,7 @@ struct rtsp_memory {
     bool tries_all;        /* quirk P5: set up extras as well; used up once the tracks are */
     bool needs_all;        /* the same for good: media came only then */
     bool no_udp;           /* quirk K6: tried in place of TCP, and refused or held back */
+    struct sound_doubt sound;
 };
 
 struct rtsp_client_params {

@@ -1,5 +1,6 @@
 /* Shared by rtsp_client.c (time, bytes, states), rtsp_request.c (what is asked), rtsp_answer.c
- * (what the answers mean), rtsp_describe.c, rtsp_setup.c and rtsp_login.c. */
+ * (what the answers mean), rtsp_describe.c, rtsp_setup.c, rtsp_sound.c
+ * and rtsp_login.c. */
 #ifndef INGEST_RTSP_CLIENT_PRIV_H
 #define INGEST_RTSP_CLIENT_PRIV_H
 
@@ -88,7 +89,25 @@ void rtsp_client__described(struct rtsp_client *c, int64_t mono_us, const struct
 void rtsp_client__set_up_next(struct rtsp_client *c, int64_t mono_us);
 /* SETUP of the media in hand is answered. */
 void rtsp_client__set_up(struct rtsp_client *c, int64_t mono_us, const struct rtsp_message *m);
+/* The answer says no to a media that pictures do without: goes on. */
+void rtsp_client__refuse_media(struct rtsp_client *c, int64_t mono_us,
+                               const struct rtsp_message *m);
 void rtsp_client__learn_session(struct rtsp_client *c, const struct rtsp_message *m);
+
+/* rtsp_sound.c */
+
+/* What is asked now concerns the sound alone. */
+bool rtsp_client__asks_for_sound(const struct rtsp_client *c);
+/* Pictures go on without sound; why, as half a sentence. */
+void rtsp_client__leave_sound_out(struct rtsp_client *c, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+/* Ends a try over what the camera did to the request in flight, as rtsp_client__finish does. Where
+ * sound may be the reason the next try knows, and where it surely is the verdict is AGAIN. */
+void rtsp_client__fail_over_request(struct rtsp_client *c, int64_t mono_us, enum sound_blame blame,
+                                    enum stream_cause cause, const char *fmt, ...)
+    __attribute__((format(printf, 5, 6)));
+/* "SETUP of its sound": the request in flight, for texts. */
+const char *rtsp_client__print_request(const struct rtsp_client *c, char *dst, size_t cap);
 
 /* rtsp_answer.c */
 void rtsp_client__answer(struct rtsp_client *c, int64_t mono_us, const struct rtsp_message *m);

@@ -61,18 +61,26 @@ static bool has_own_address(const struct rtsp_client *c, size_t i_media)
 }
 
 /* Quirk P5: some cameras send nothing before all they describe is set up. */
-static void choose_extras(struct rtsp_client *c)
+static void choose_extras(struct rtsp_client *c, const struct sdp_media *spared)
 {
     bool takes_all = c->memory->tries_all || c->memory->needs_all;
     for (size_t i = 0; i < c->sdp->n_medias; i++) {
         const struct sdp_media *m = &c->sdp->medias[i];
-        if (is_track(c, m) || !comes_to_us(c->sdp, m) || !has_own_address(c, i))
+        if (m == spared || is_track(c, m) || !comes_to_us(c->sdp, m) || !has_own_address(c, i))
             continue;
         if (takes_all && c->base.n_tracks + c->base.n_extras < SESSION_MAX_MEDIAS)
             c->extras[c->base.n_extras++] = m;
         else
             c->base.n_left_out++;
     }
+}
+
+/* Quirk M1: what its sound did to earlier tries. */
+static void spare_sound(struct rtsp_client *c, const struct sdp_media *audio)
+{
+    c->base.spares_sound = true;
+    c->base.left_out_codec = audio->codec;
+    str_copy(c->base.left_out_why, sizeof c->base.left_out_why, c->memory->sound.text);
 }
 
 static void no_video(struct rtsp_client *c, int64_t mono_us)
@@ -111,11 +119,14 @@ void rtsp_client__described(struct rtsp_client *c, int64_t mono_us, const struct
         return;
     }
     c->base.tracks[c->base.n_tracks++] = (struct session_track){.media = video};
-    if (audio)
+    bool is_spared = audio && sound_doubt_spares(&c->memory->sound);
+    if (is_spared)
+        spare_sound(c, audio);
+    else if (audio)
         c->base.tracks[c->base.n_tracks++] = (struct session_track){.media = audio};
     else
         session_note_audio(&c->base, c->sdp);
-    choose_extras(c);
+    choose_extras(c, is_spared ? audio : NULL);
     rtsp_client__enter(c, RTSP_CLIENT_SETUP);
     rtsp_client__set_up_next(c, mono_us);
 }

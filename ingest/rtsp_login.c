@@ -24,9 +24,27 @@ static const struct auth_challenge *next_challenge(struct rtsp_client *c,
     return is_repeated ? NULL : same;
 }
 
-static void give_up_login(struct rtsp_client *c, int64_t mono_us, enum stream_cause cause,
-                          const char *text)
+/* Some users may see and not hear. Asking again would be one more wrong login each time (quirk A8).
+ */
+static void give_up_media(struct rtsp_client *c, int64_t mono_us, const struct rtsp_message *m)
 {
+    if (rtsp_client__asks_for_sound(c))
+        sound_doubt_settle(&c->memory->sound, "this user may not have the camera's sound (401)");
+    if (c->state == RTSP_CLIENT_SETUP) {
+        rtsp_client__refuse_media(c, mono_us, m);
+        return;
+    }
+    rtsp_client__leave_sound_out(c, "%s", c->memory->sound.text);
+    rtsp_client__playing(c, mono_us);
+}
+
+static void give_up_login(struct rtsp_client *c, int64_t mono_us, const struct rtsp_message *m,
+                          enum stream_cause cause, const char *text)
+{
+    if (rtsp_client__asks_for_sound(c) || (c->state == RTSP_CLIENT_SETUP && c->i_track > 0)) {
+        give_up_media(c, mono_us, m);
+        return;
+    }
     if (c->state == RTSP_CLIENT_TEARDOWN) {
         rtsp_client__enter(c, RTSP_CLIENT_ENDED);
         return;
@@ -47,7 +65,7 @@ void rtsp_client__challenged(struct rtsp_client *c, int64_t mono_us, const struc
     while (rtsp_get_next(m, "WWW-Authenticate", &pos, &value))
         auth_offers_add(&offers, value);
     if (!c->user[0] && !c->password[0]) {
-        give_up_login(c, mono_us, CAUSE_AUTH,
+        give_up_login(c, mono_us, m, CAUSE_AUTH,
                       "the camera asks for a user and a password, and none is configured");
         return;
     }
@@ -60,10 +78,10 @@ void rtsp_client__challenged(struct rtsp_client *c, int64_t mono_us, const struc
         c->was_challenged = true;
         rtsp_client__ask_again(c, mono_us);
     } else if (c->request.n_signed == 0) {
-        give_up_login(c, mono_us, CAUSE_UNSUPPORTED,
+        give_up_login(c, mono_us, m, CAUSE_UNSUPPORTED,
                       "the camera asks for a way of login that is not supported");
     } else {
-        give_up_login(c, mono_us, CAUSE_AUTH,
+        give_up_login(c, mono_us, m, CAUSE_AUTH,
                       "401 with the same challenge: wrong user or password");
     }
 }

@@ -43,10 +43,11 @@ static void no_set_up(struct rtsp_client *c, int64_t mono_us)
 }
 
 /* The media in hand, which is not the video: that goes on without it. */
-static void leave_out(struct rtsp_client *c)
+static void leave_out(struct rtsp_client *c, const char *why)
 {
     int i = c->i_track - c->base.n_tracks;
     if (i < 0) {
+        rtsp_client__leave_sound_out(c, "%s", why);
         c->base.n_tracks = c->i_track;
         return;
     }
@@ -57,8 +58,11 @@ static void leave_out(struct rtsp_client *c)
 void rtsp_client__set_up_next(struct rtsp_client *c, int64_t mono_us)
 {
     c->request.method = RTSP_UNKNOWN_METHOD;
-    if (c->i_track >= c->base.n_tracks) /* no challenge or redirect is in the way any more */
+    if (c->i_track >= c->base.n_tracks) { /* no challenge or redirect is in the way any more */
         c->memory->tries_all = false;
+        if (c->base.spares_sound)
+            sound_doubt_use_up(&c->memory->sound);
+    }
     while (c->i_track < c->base.n_tracks + c->base.n_extras) {
         if (set_up(c, mono_us))
             return;
@@ -66,7 +70,8 @@ void rtsp_client__set_up_next(struct rtsp_client *c, int64_t mono_us)
             no_set_up(c, mono_us);
             return;
         }
-        leave_out(c);
+        leave_out(c, c->form < CONTROL_NONE_LEFT ? "no pair of UDP ports is free"
+                                                 : "the camera's address of it is unusable");
     }
     play(c, mono_us);
 }
@@ -84,15 +89,14 @@ void rtsp_client__learn_session(struct rtsp_client *c, const struct rtsp_message
         c->timeout_s = session.timeout_s;
 }
 
-/* An extra that is answered with a track's channels does not get them. */
+/* What is answered with the channels of a media before it does not get them: sound would take those
+ * of the video. Its packets are known by their type (quirk I4). */
 static void take_channels(struct rtsp_client *c, const uint8_t channel[2])
 {
     for (int i = 0; i < 2; i++) {
         int8_t *track = &c->track_of_channel[channel[i]];
-        if (c->i_track < c->base.n_tracks)
-            *track = (int8_t)c->i_track;
-        else if (*track == CHANNEL_NONE)
-            *track = CHANNEL_UNHEARD;
+        if (*track == CHANNEL_NONE)
+            *track = c->i_track < c->base.n_tracks ? (int8_t)c->i_track : CHANNEL_UNHEARD;
         rtsp_parser_add_channel(&c->base.parser, channel[i]);
     }
 }
@@ -127,49 +131,74 @@ static bool settle_track(struct rtsp_client *c, const struct rtsp_message *m)
     return true;
 }
 
-void rtsp_client__set_up(struct rtsp_client *c, int64_t mono_us, const struct rtsp_message *m)
+/* Quirks U2, U4: asks for it by another reading of its control attribute. False: there is none. */
+static bool ask_otherwise(struct rtsp_client *c, int64_t mono_us)
 {
-    switch (m->status) {
-    case 200:
-        c->has_session = true;
-        rtsp_client__learn_session(c, m);
-        if (!settle_track(c, m)) {
-            rtsp_client__finish(c, mono_us, SESSION_VERDICT_FAILED, CAUSE_UNSUPPORTED,
-                                "the camera sends by multicast only, which is not supported");
-            return;
-        }
-        c->i_track++;
-        rtsp_client__set_up_next(c, mono_us);
-        return;
-    case 400:
-    case 404:
-    case 451:
-    case 454: {
-        /* Quirks U2, U4: another reading of the control attribute. */
-        enum control_form before = c->form;
-        char url[URL_TEXT_BYTES];
-        do {
-            c->form++;
-        } while (c->form < CONTROL_NONE_LEFT && !rtsp_client__control_url(c, url, sizeof url));
-        if (c->form < CONTROL_NONE_LEFT) {
-            c->request.method = RTSP_UNKNOWN_METHOD;
-            rtsp_client__ask(c, mono_us, RTSP_SETUP);
-            return;
-        }
+    enum control_form before = c->form;
+    char url[URL_TEXT_BYTES];
+    do {
+        c->form++;
+    } while (c->form < CONTROL_NONE_LEFT && !rtsp_client__control_url(c, url, sizeof url));
+    if (c->form == CONTROL_NONE_LEFT) {
         c->form = before;
-        break;
+        return false;
     }
-    default:
-        break;
-    }
+    c->request.method = RTSP_UNKNOWN_METHOD;
+    rtsp_client__ask(c, mono_us, RTSP_SETUP);
+    return true;
+}
+
+/* Sound and extras are left out whatever is said; pictures come without them. */
+static void refused(struct rtsp_client *c, int64_t mono_us, const struct rtsp_message *m)
+{
     if (c->i_track > 0) {
-        leave_out(c);
-        rtsp_client__set_up_next(c, mono_us);
+        rtsp_client__refuse_media(c, mono_us, m);
     } else if (m->status == 461) {
         c->base.end.status = 461;
         rtsp_client__finish(c, mono_us, SESSION_VERDICT_TRANSPORT, CAUSE_UNSUPPORTED,
                             "the camera refuses to send over %s", c->is_udp ? "UDP" : "TCP");
     } else {
         rtsp_client__fail_by_status(c, mono_us, m);
+    }
+}
+
+void rtsp_client__refuse_media(struct rtsp_client *c, int64_t mono_us, const struct rtsp_message *m)
+{
+    char what[64];
+    char why[128];
+    struct span reason = m->reason.n > 0 ? m->reason : span_of(rtsp_reason(m->status));
+    snprintf(why, sizeof why, "the camera answered %d %.*s to %s", m->status,
+             (int)MIN(reason.n, 60), reason.p, rtsp_client__print_request(c, what, sizeof what));
+    leave_out(c, why);
+    rtsp_client__set_up_next(c, mono_us);
+}
+
+void rtsp_client__set_up(struct rtsp_client *c, int64_t mono_us, const struct rtsp_message *m)
+{
+    switch (m->status) {
+    case 200:
+        c->has_session = true;
+        rtsp_client__learn_session(c, m);
+        if (settle_track(c, m)) {
+            c->i_track++;
+        } else if (c->i_track > 0) {
+            leave_out(c, "the camera sends it by multicast only");
+        } else {
+            rtsp_client__finish(c, mono_us, SESSION_VERDICT_FAILED, CAUSE_UNSUPPORTED,
+                                "the camera sends by multicast only, which is not supported");
+            return;
+        }
+        rtsp_client__set_up_next(c, mono_us);
+        return;
+    case 400:
+    case 404:
+    case 451:
+    case 454:
+        if (!ask_otherwise(c, mono_us))
+            refused(c, mono_us, m);
+        return;
+    default:
+        refused(c, mono_us, m);
+        return;
     }
 }

@@ -102,11 +102,14 @@ struct session {
     struct session_end end;
     struct session_track tracks[SESSION_MAX_TRACKS]; /* from SETTLED on; [0] is the video */
     int n_tracks;
-    int n_extras;         /* medias set up besides, whose packets nobody wants (quirk P5) */
-    int n_left_out;       /* medias that could be extras and are not set up */
-    char other_audio[32]; /* sound that is offered but cannot be carried: its name; "" = none */
-    bool has_answered;    /* the peer spoke RTSP */
-    uint64_t n_early;     /* frames before SETTLED: of a session the peer should have ended (K6) */
+    int n_extras;           /* medias set up besides, whose packets nobody wants (quirk P5) */
+    int n_left_out;         /* medias that could be extras and are not set up */
+    char other_audio[32];   /* sound that is offered but cannot be carried: its name; "" = none */
+    char left_out_why[128]; /* sound that could be, and is left out: half a sentence; "" = none */
+    enum codec left_out_codec; /* of that */
+    bool spares_sound;         /* because of earlier tries (ingest/sound_doubt.h) */
+    bool has_answered;         /* the peer spoke RTSP */
+    uint64_t n_early; /* frames before SETTLED: of a session the peer should have ended (K6) */
     uint64_t n_unrequested;    /* later ones, on channels that nobody set up (P5) */
     struct rtsp_parser parser; /* n_losses of framing so far, and whether it is lost now (I1) */
 

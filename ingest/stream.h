@@ -40,8 +40,10 @@ enum sound_state {
     SOUND_ABSENT,      /* none is offered, or none has come */
     SOUND_RECORDED,    /* it comes, and goes where the pictures go */
     SOUND_UNSUPPORTED, /* offered in a coding that cannot be carried */
+    SOUND_LEFT_OUT,    /* offered; the camera refused it, or stumbled over it */
 };
-const char *sound_state_name(enum sound_state s); /* "absent", "recorded", "unsupported" */
+/* "absent", "recorded", "unsupported", "left_out" */
+const char *sound_state_name(enum sound_state s);
 struct sound_status {
     enum sound_state state;
     char codec[32];   /* as codec_name, else as the camera calls it; "" = none offered */

@@ -52,25 +52,28 @@ void stream__playing(struct stream *s)
 
 static void say_ok(struct stream *s)
 {
-    char detail[sizeof s->status.detail];
+    struct buf detail;
     const struct format *f = receiver_format(s->receiver);
     bool is_around = s->stale_until_us > 0 && !s->session->tracks[RECEIVER_VIDEO].is_tcp;
-    snprintf(detail, sizeof detail, "receiving %s %dx%d over %s%s", codec_title(f->codec), f->width,
-             f->height, stream__carrier(s),
-             is_around ? ", because an older session was in the way of TCP" : "");
-    size_t n = strlen(detail);
-    if (s->session->n_extras > 0) /* quirk P5 */
-        n += (size_t)snprintf(detail + n, sizeof detail - n,
-                              "; all it describes is set up, without which it sent nothing");
+    buf_init(&detail, 0);
+    buf_printf(&detail, "receiving %s %dx%d over %s", codec_title(f->codec), f->width, f->height,
+               stream__carrier(s));
+    if (is_around)
+        buf_puts(&detail, ", because an older session was in the way of TCP");
     /* Quirk H10: it works, but every new viewer waits. */
     double gop_s = receiver_stats(s->receiver)->gop_s;
     if (gop_s >= LONG_GOP_S)
-        snprintf(detail + n, sizeof detail - n,
-                 "; a key frame every %.0f s only: switch its smart codec (H.264+/H.265+) off",
-                 gop_s);
+        buf_printf(&detail,
+                   "; a key frame every %.0f s only: switch its smart codec (H.264+/H.265+) off",
+                   gop_s);
+    if (s->session->n_extras > 0) /* quirk P5 */
+        buf_puts(&detail, "; all it describes is set up, without which it sent nothing");
+    if (s->session->left_out_why[0]) /* quirk M1 */
+        buf_printf(&detail, "; without sound: %s", s->session->left_out_why);
     s->has_failed = false;
     stream__set_advancing(s, true);
-    stream__set_cause(s, CAUSE_OK, detail);
+    stream__set_cause(s, CAUSE_OK, buf_cstr(&detail));
+    buf_fini(&detail);
 }
 
 /* The first picture of a session, or the first after it stood still. */
@@ -90,6 +93,8 @@ void stream__publish(void *ctx, struct packet *pkt)
         s->n_sessions++;
         if (s->session->n_extras > 0) /* quirk P5: proven */
             s->memory.needs_all = true;
+        if (s->session->n_tracks > 1 || s->session->spares_sound)
+            sound_doubt_played(&s->memory.sound, !s->session->spares_sound);
         hub_set_up(s->hub, true);
     }
     hub_publish(s->hub, pkt);

@@ -288,6 +288,8 @@ static void plan_retry(struct stream *s, enum stream_cause cause, int64_t delay_
         gate_login_refused(s->gate, s->url.host, stream__login(s), s->retry_mono_us);
     s->has_failed = true;
     s->n_again = 0;
+    if (!s->session) /* gone altogether: its sound was not the reason */
+        sound_doubt_excuse(&s->memory.sound);
 }
 
 bool stream__has_answered_probe(const struct stream *s)

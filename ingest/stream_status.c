@@ -59,6 +59,8 @@ const char *sound_state_name(enum sound_state s)
         return "recorded";
     case SOUND_UNSUPPORTED:
         return "unsupported";
+    case SOUND_LEFT_OUT:
+        return "left_out";
     }
     return "unknown";
 }
@@ -91,7 +93,11 @@ static void fill_sound(struct stream *s, const struct receiver_stats *stats)
     struct sound_status *sound = &s->status.sound;
     const struct session *session = s->session;
     *sound = (struct sound_status){.state = SOUND_ABSENT};
-    if (receiver_has_audio(s->receiver) && session->n_tracks > 1) {
+    if (session->left_out_why[0] && stats->n_sounds == 0) {
+        sound->state = SOUND_LEFT_OUT;
+        str_copy(sound->codec, sizeof sound->codec, codec_name(session->left_out_codec));
+        str_copy(sound->detail, sizeof sound->detail, session->left_out_why);
+    } else if (receiver_has_audio(s->receiver) && session->n_tracks > 1) {
         const struct sdp_media *media = session->tracks[RECEIVER_AUDIO].media;
         const char *name = codec_name(media->codec);
         str_copy(sound->codec, sizeof sound->codec, name);

@@ -99,6 +99,10 @@ static void describe(struct fake_camera *cam, const struct rtsp_message *m)
                RIG_SDP_HEAD RIG_VIDEO RIG_FMTP
                "a=control:v\r\nm=application 0 RTP/AVP 107\r\na=control:meta\r\n");
         break;
+    case FAKE_MUTE_SOUND:
+        answer(cam, m, 200, NULL, NULL,
+               RIG_SDP_HEAD RIG_VIDEO RIG_FMTP "a=control:v\r\n" RIG_AUDIO "a=control:a\r\n");
+        break;
     case FAKE_REDIRECT:
         snprintf(location, sizeof location, "rtsp://127.0.0.1:%d/again", address_port(&cam->at));
         answer(cam, m, 302, "Location", location, NULL);
@@ -125,6 +129,8 @@ static void set_up(struct fake_camera *cam, const struct rtsp_message *m)
         return;
     }
     cam->counts.n_setups++;
+    if (cam->mode == FAKE_MUTE_SOUND && cam->counts.n_setups > 1)
+        return;
     if (t.is_tcp) {
         snprintf(text, sizeof text, "RTP/AVP/TCP;unicast;interleaved=%d-%d", t.interleaved[0],
                  t.interleaved[1]);

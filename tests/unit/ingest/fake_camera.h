@@ -23,6 +23,7 @@ enum fake_mode {
     FAKE_REDIRECT,            /* for ever */
     FAKE_CHALLENGE_AND_CLOSE, /* closes after its 401 */
     FAKE_METADATA,            /* describes an application media besides the video */
+    FAKE_MUTE_SOUND,          /* describes sound, and never answers its SETUP */
 };
 
 struct fake_camera;

@@ -467,6 +467,71 @@ static void P5_sets_up_no_more_when_something_comes(void **state)
     assert_int_equal(fake_camera_counts(rig->cam)->n_setups, 1);
 }
 
+/* The try at whose SETUP of sound time passes, and the one at once behind it. */
+static void pass_mute_sound(struct rig *rig)
+{
+    const struct fake_counts *counts = fake_camera_counts(rig->cam);
+    pass_until(rig, 2000, counts->n_setups == 2);
+    int n = n_connections(rig);
+    pass_ms(rig, 10250);
+    pass_until(rig, 1500, n_connections(rig) == n + 1);
+    until(rig, counts->is_playing);
+    assert_int_equal(counts->n_setups, 1);
+}
+
+static void await_pictures_without_sound(struct rig *rig)
+{
+    pictures(rig, 60, true);
+    until(rig, rig->status.cause == CAUSE_OK);
+    assert_non_null(strstr(rig->status.detail, "; without sound: no answer to SETUP of its sound"));
+    assert_int_equal(rig->status.sound.state, SOUND_LEFT_OUT);
+    assert_string_equal(rig->status.sound.codec, "pcma");
+    assert_string_equal(rig->status.sound.detail, "no answer to SETUP of its sound within 10 s");
+}
+
+static void M1_shows_pictures_without_the_sound_that_hangs(void **state)
+{
+    struct rig *rig = *state;
+    const struct fake_counts *counts = fake_camera_counts(rig->cam);
+    start_at(rig, FAKE_MUTE_SOUND);
+    pass_mute_sound(rig);
+    await_pictures_without_sound(rig);
+    pictures(rig, 800, true);
+    fake_camera_hang_up(rig->cam); /* the next connection makes sure */
+    pass_until(rig, 2000, n_connections(rig) == 3);
+    pass_mute_sound(rig);
+    await_pictures_without_sound(rig);
+    for (int n = 4; n < 8; n++) { /* from now on no second is lost for it */
+        pictures(rig, 800, true);
+        fake_camera_hang_up(rig->cam);
+        pass_until(rig, 6000, n_connections(rig) == n + 1);
+        until(rig, counts->is_playing);
+        assert_int_equal(counts->n_setups, 1);
+        await_pictures_without_sound(rig);
+    }
+    /* New settings forget it. */
+    str_copy(rig->config.password, sizeof rig->config.password, "another");
+    stream_configure(rig->stream, &rig->config);
+    pass_until(rig, 2000, n_connections(rig) == 9);
+    pass_until(rig, 2000, counts->n_setups == 2);
+}
+
+/* Its power failed while sound was set up: that is no reason to do without it. */
+static void M1_asks_for_sound_again_when_the_camera_was_away(void **state)
+{
+    struct rig *rig = *state;
+    const struct fake_counts *counts = fake_camera_counts(rig->cam);
+    start_at(rig, FAKE_MUTE_SOUND);
+    until(rig, counts->n_setups == 2);
+    fake_camera_listen(rig->cam, false);
+    pass_ms(rig, 12000);
+    fake_camera_hang_up(rig->cam);
+    pass_ms(rig, 4000);
+    assert_int_equal(rig->status.cause, CAUSE_REFUSED);
+    fake_camera_listen(rig->cam, true);
+    pass_until(rig, 30000, counts->n_setups == 2);
+}
+
 static void runs_on_demand(void **state)
 {
     struct rig *rig = *state;
@@ -586,6 +651,8 @@ int main(void)
         T(P5_sets_up_the_rest_when_nothing_comes),
         T(P5_returns_to_the_usual_when_that_was_not_it),
         T(P5_sets_up_no_more_when_something_comes),
+        T(M1_shows_pictures_without_the_sound_that_hangs),
+        T(M1_asks_for_sound_again_when_the_camera_was_away),
         T(runs_on_demand),
         T(keeps_the_session_alive),
         T(batches_reads_only_while_nobody_watches),

@@ -186,7 +186,7 @@ export type CameraState = {
   has_audio: boolean;
   /** what becomes of the sound; null until the stream has played */ audio: {
     /** aac, pcma, pcmu, s16be or s16le, else as the camera calls it */ codec: string | null;
-    state: 'recorded' | 'unsupported' | 'absent';
+    state: 'recorded' | 'unsupported' | 'left_out' | 'absent';
     /** a sentence for a person; empty when there is nothing to say */ detail: string;
   } | null;
   has_sub: boolean;

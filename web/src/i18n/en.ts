@@ -467,6 +467,7 @@ const en: Same<typeof zhCN> = {
       sound: {
         recorded: '{codec}',
         unsupported: '{codec} cannot be recorded; set the camera to AAC or G.711',
+        leftOut: '{codec} is left out: the camera refuses it or stumbles over it ({why})',
         silent: '{codec} is offered, but none has come',
         absent: 'The camera offers none',
       },

@@ -461,6 +461,7 @@ export default {
       sound: {
         recorded: '{codec}',
         unsupported: '{codec} 无法录制，请将摄像机音频设为 AAC 或 G.711',
+        leftOut: '{codec} 未接入：摄像机拒绝提供或无法正常提供（{why}）',
         silent: '摄像机声明了 {codec}，但没有发送',
         absent: '摄像机不提供声音',
       },
