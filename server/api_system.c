@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 
 #include "base/str.h"
+#include "server/catalogue_health.h"
 #include "server/feed.h"
 #include "server/json.h"
 #include "server/process.h"
@@ -34,7 +35,9 @@ void system_get(struct api_call *call)
     json_put_real(o, "cpu_s", load.cpu_s);
     json_put_int(o, "rss_bytes", load.rss_bytes);
     json_put_int(o, "viewers", totals.n_viewers);
-    json_put_text(o, "catalogue_trouble", catalogue_trouble_text(catalogue_trouble(s->catalogue)));
+    enum catalogue_trouble trouble = catalogue_trouble(s->catalogue);
+    json_put(o, "catalogue", catalogue_health_json(trouble));
+    json_put_text(o, "catalogue_trouble", catalogue_trouble_text(trouble));
     api_finish(call);
 }
 

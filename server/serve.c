@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include "net/tls.h"
 #include "net/tls_client.h"
+#include "server/catalogue_health.h"
 #include "server/cli.h"
 #include "server/events.h"
 #include "server/feed.h"
@@ -252,6 +253,7 @@ static int open_stores(struct serve *v, struct err *err)
     if (rc < 0)
         return rc;
     unsetenv("ROOKERY_ADMIN_PASSWORD");
+    catalogue_on_trouble(s->catalogue, s->loop, catalogue_health_changed, s);
     if (generated[0] != '\0') {
         printf("user admin, password %s (shown only now)\n", generated);
         fflush(stdout);

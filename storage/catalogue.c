@@ -31,7 +31,15 @@ struct catalogue {
     struct db *db;
 
     /* any thread, atomic */
-    atomic_int trouble; /* enum catalogue_trouble */
+    atomic_int trouble;                  /* enum catalogue_trouble */
+    _Atomic(struct listener *) listener; /* NULL = nobody; never changed again */
+};
+
+/* Who is told of trouble. */
+struct listener {
+    struct loop *loop;
+    loop_fn *fn;
+    void *ctx;
 };
 
 struct job {
@@ -53,16 +61,16 @@ struct result {
 /* --- health --- */
 
 static const struct {
-    const char *name, *advice;
+    const char *name, *text, *advice;
 } troubles[] = {
-    [CATALOGUE_FINE] = {"", ""},
-    [CATALOGUE_FULL] = {"the disk of the catalogue is full",
+    [CATALOGUE_FINE] = {"ok", "", ""},
+    [CATALOGUE_FULL] = {"full", "the disk of the catalogue is full",
                         "make room on it: recording goes on, and what is not in the index yet is "
                         "entered then"},
-    [CATALOGUE_DAMAGED] = {"the catalogue is damaged",
+    [CATALOGUE_DAMAGED] = {"damaged", "the catalogue is damaged",
                            "recording goes on as far as it can; stop the server and run `rookery "
                            "index rebuild`, or `rookery restore FILE`"},
-    [CATALOGUE_FAILED] = {"the disk of the catalogue fails",
+    [CATALOGUE_FAILED] = {"failed", "the disk of the catalogue fails",
                           "look at the system's log; recording goes on as far as it can"},
 };
 
@@ -76,8 +84,11 @@ static void set_trouble(struct catalogue *c, enum catalogue_trouble now, const s
         if (now == CATALOGUE_FINE)
             log_info("catalogue", "can be written again");
         else
-            log_error("catalogue", "%s (%s): %s", troubles[now].name, why->msg,
+            log_error("catalogue", "%s (%s): %s", troubles[now].text, why->msg,
                       troubles[now].advice);
+        struct listener *l = atomic_load(&c->listener);
+        if (l != NULL)
+            loop_post(l->loop, l->fn, l->ctx);
         return;
     }
 }
@@ -103,9 +114,27 @@ enum catalogue_trouble catalogue_trouble(struct catalogue *c)
     return (enum catalogue_trouble)atomic_load(&c->trouble);
 }
 
-const char *catalogue_trouble_text(enum catalogue_trouble t)
+const char *catalogue_trouble_name(enum catalogue_trouble t)
 {
     return troubles[t].name;
+}
+
+const char *catalogue_trouble_text(enum catalogue_trouble t)
+{
+    return troubles[t].text;
+}
+
+const char *catalogue_trouble_advice(enum catalogue_trouble t)
+{
+    return troubles[t].advice;
+}
+
+void catalogue_on_trouble(struct catalogue *c, struct loop *loop, loop_fn *fn, void *ctx)
+{
+    struct listener *l = xmalloc(sizeof *l);
+    *l = (struct listener){loop, fn, ctx};
+    assert(atomic_load(&c->listener) == NULL);
+    atomic_store(&c->listener, l);
 }
 
 /* --- the writer --- */
@@ -396,6 +425,7 @@ void catalogue_close(struct catalogue **cp)
     queue_destroy(&c->jobs);
     if (c->lock_fd >= 0)
         close(c->lock_fd);
+    free(atomic_load(&c->listener));
     free(c->data_dir);
     free(c->path);
     FREE(cp);

@@ -60,7 +60,13 @@ enum catalogue_trouble {
     CATALOGUE_FAILED,
 };
 enum catalogue_trouble catalogue_trouble(struct catalogue *c);
-const char *catalogue_trouble_text(enum catalogue_trouble t); /* "" when it is fine */
+const char *catalogue_trouble_name(enum catalogue_trouble t);   /* "ok", "full" … */
+const char *catalogue_trouble_text(enum catalogue_trouble t);   /* "" when it is fine */
+const char *catalogue_trouble_advice(enum catalogue_trouble t); /* what to do; "" likewise */
+
+/* [main, once] fn is called on the loop after every change, and asks what it is now; the last call
+ * may come after catalogue_close. */
+void catalogue_on_trouble(struct catalogue *c, struct loop *loop, loop_fn *fn, void *ctx);
 
 /* --- catalogues that are not open --- */
 

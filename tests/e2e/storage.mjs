@@ -43,6 +43,26 @@ async function overview(page) {
     await alarm.waitFor({ state: 'detached', timeout: 1000 });
     answer();
   });
+  await check('a catalogue in trouble is told on every page, with what to do', async () => {
+    const answers = '**/api/v1/system';
+    await page.route(answers, async (route) => {
+      const response = await route.fetch();
+      const health = { state: 'full', detail: 'x', advice: 'x' };
+      await route.fulfill({ response, json: { ...(await response.json()), catalogue: health } });
+    });
+    const bar = page.locator('[data-test=catalogue-trouble]');
+    for (const path of ['wall', 'storage']) {
+      await page.goto(`${url}/${path}`);
+      await bar.waitFor({ timeout: 10_000 });
+      const text = await bar.innerText();
+      truth(text.includes('目录库所在的磁盘已满') && text.includes('腾出空间'), text);
+    }
+    await shoot(page, 'catalogue-trouble');
+    await page.unroute(answers);
+    await page.reload();
+    await page.locator('[data-test=verdict]').waitFor({ timeout: 10_000 });
+    equal(await bar.count(), 0, 'the bar when all is well');
+  });
   await check('days kept are listed for every camera, the short ones by themselves', async () => {
     const { items } = await call(page, '/storage/cameras');
     const rows = page.locator('[data-kept]');

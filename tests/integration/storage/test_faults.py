@@ -18,14 +18,14 @@ N_CAMERAS = 8
 
 
 class Alarms(threading.Thread):
-    """Changes of volumes as a browser of the administrator is told them."""
+    """Changes of volumes and of the catalogue as a browser of the administrator is told them."""
 
     def __init__(self, rookery):
         super().__init__(daemon=True)
         self.connection = http.client.HTTPConnection("127.0.0.1", rookery.port, timeout=120)
         self.connection.request("GET", "/api/v1/events/stream", headers={"Authorization": "Bearer " + rookery.token})
         self.stream = self.connection.getresponse()
-        self.states = []
+        self.states, self.catalogue = [], []
         self.start()
 
     def run(self):
@@ -37,6 +37,8 @@ class Alarms(threading.Thread):
                 elif line.startswith(b"data:") and kind == b"volume":
                     volume = json.loads(line[5:])
                     self.states.append((os.path.basename(volume["path"]), volume["state"]))
+                elif line.startswith(b"data:") and kind == b"catalogue":
+                    self.catalogue.append(json.loads(line[5:]))
         except (OSError, ValueError, http.client.HTTPException, AttributeError):
             pass  # the server has stopped
 
@@ -179,13 +181,19 @@ class OneDisk(Rig):
         self.stop_and_check()
 
     def test_a_full_disk_of_the_catalogue_costs_no_recording(self):
+        alarms = Alarms(self.rookery)
         room = self.tap.rule(os.path.join(self.rookery.data_dir, "catalog.db"), WRITE | SYNC, ERRORS["ENOSPC"])
         at = time.time()
         trouble = wait_for("the trouble to be told", lambda: self.rookery.get("/system")["catalogue_trouble"], 15)
         self.assertRegex(trouble, "(?i)full|space")
+        told = wait_for("the alarm", lambda: alarms.catalogue, 5)[0]
+        self.assertEqual((told["state"], told["detail"]), ("full", trouble))
+        self.assertIn("make room", told["advice"])
+        self.assertEqual(self.rookery.get("/system")["catalogue"], told)
         time.sleep(max(0, at + 8 - time.time()))  # every camera rotates once in that time
         self.assertGreater(room(), 0)
         wait_for("the trouble to end", lambda: not self.rookery.get("/system")["catalogue_trouble"], 20)
+        wait_for("the alarm to end", lambda: alarms.catalogue[-1]["state"] == "ok", 5)
         self.wait_recorded(at + 10)
         self.assertEqual(self.gaps(), {})
         self.stop_and_check()

@@ -468,21 +468,46 @@ static int job_room(struct db *db, void *ctx, struct err *err)
     return 0;
 }
 
-static void a_full_disk_is_named_and_forgotten_when_there_is_room(void **state)
+struct told {
+    struct loop *loop;
+    struct rig *rig;
+    enum catalogue_trouble newest;
+    int n;
+};
+
+static void on_trouble(void *ctx)
+{
+    struct told *t = ctx;
+    t->newest = catalogue_trouble(t->rig->catalogue);
+    t->n++;
+}
+
+static void a_full_disk_is_told_and_forgotten_when_there_is_room(void **state)
 {
     struct rig *rig = *state;
     struct err err = {0};
+    struct told told = {.rig = rig, .loop = loop_create(&(struct loop_params){.name = "told"})};
     int64_t n[4];
     open_it(rig);
+    catalogue_on_trouble(rig->catalogue, told.loop, on_trouble, &told);
     assert_int_equal(catalogue_write(rig->catalogue, job_no_room, NULL, NULL), 0);
     assert_int_equal(catalogue_write(rig->catalogue, job_fill, NULL, &err), -ENOSPC);
     assert_int_equal(catalogue_trouble(rig->catalogue), CATALOGUE_FULL);
     assert_non_null(strstr(catalogue_trouble_text(CATALOGUE_FULL), "full"));
+    assert_non_null(strstr(catalogue_trouble_advice(CATALOGUE_FULL), "make room"));
+    loop_turn(told.loop, false);
+    assert_int_equal(told.n, 1);
+    assert_int_equal(told.newest, CATALOGUE_FULL);
     assert_int_equal(catalogue_read(rig->catalogue, job_counts, n, NULL), 0);
     assert_int_equal(n[0], 0); /* and the job left nothing behind */
     assert_int_equal(catalogue_write(rig->catalogue, job_room, NULL, NULL), 0);
     assert_int_equal(catalogue_write(rig->catalogue, job_fill, NULL, NULL), 0);
     assert_int_equal(catalogue_trouble(rig->catalogue), CATALOGUE_FINE);
+    assert_int_equal(catalogue_write(rig->catalogue, job_setting, NULL, NULL), 0);
+    loop_turn(told.loop, false);
+    assert_int_equal(told.n, 2); /* once per change */
+    assert_int_equal(told.newest, CATALOGUE_FINE);
+    loop_destroy(&told.loop);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -500,7 +525,7 @@ int main(void)
         TEST(damage_to_the_segments_alone_loses_nothing_else),
         TEST(where_nothing_can_be_read_nothing_is_changed),
         TEST(damage_found_at_run_time_is_remembered),
-        TEST(a_full_disk_is_named_and_forgotten_when_there_is_room),
+        TEST(a_full_disk_is_told_and_forgotten_when_there_is_room),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,7 @@
-// Server-sent events: states, motion, volumes, and the word that the district changed. The browser reconnects by itself.
+// Server-sent events: states, motion, volumes, the catalogue, and the word that the district changed. The browser reconnects by itself.
 
 import { apiUrl, learnServerTime } from './client';
-import type { CameraState, Event as MotionEvent, Storage } from './schema';
+import type { CameraState, CatalogueHealth, Event as MotionEvent, Storage } from './schema';
 
 /** What an event tells of a volume: all but what the catalogue knows. */
 export type VolumeNews = Omit<Storage['volumes'][number], 'segments' | 'bytes'>;
@@ -11,6 +11,8 @@ export interface EventStreamHandlers {
   motion(event: MotionEvent): void;
   /** The state of a volume changed; comes to those who may manage the system. */
   volume(volume: VolumeNews): void;
+  /** Whether the catalogue can be written and read changed; comes to the same. */
+  catalogue(health: CatalogueHealth): void;
   /** The district changed, or events may have been missed: load everything again. */
   config(): void;
   /** false while there is no connection. */
@@ -47,6 +49,7 @@ export class EventStream {
     on<CameraState>('state', this.handlers.state);
     on<MotionEvent>('motion', this.handlers.motion);
     on<VolumeNews>('volume', this.handlers.volume);
+    on<CatalogueHealth>('catalogue', this.handlers.catalogue);
     on('config', () => this.handlers.config());
     source.onerror = () => {
       this.handlers.connected(false);

@@ -360,16 +360,16 @@ export type Storage = {
     sync_latency_s: Latency;
     /** Bits per second, in the last minute */ write_bps: number;
     /** Streams that are being recorded here now */ cameras: number;
-    segments: number;
-    /** Of finished segments */ bytes: number;
+    /** Finished ones and those being written */ segments: number;
+    /** Of `segments` */ bytes: number;
   }[];
-  segments: number;
-  bytes: number;
-  oldest: string | null;
-  /** What the cameras recorded in the last 24 hours, or would at the pace of the shorter time they record */ bytes_per_day: number;
+  /** Finished ones and those being written, up to their last whole fragment */ segments: number;
+  /** Of all of these */ bytes: number;
+  /** Where the oldest of them begins; null = nothing is recorded */ oldest: string | null;
+  /** What the cameras recorded in the last 24 hours, or would at the pace of the shorter time they record, from ten seconds on */ bytes_per_day: number;
   /** What working volumes hold within their reserves */ capacity_bytes: number;
   /** `retention.days`; cameras may have other days of their own */ required_days: number;
-  /** How many days of all cameras fit at that pace beside what is held; null = nothing is recorded */ forecast_days: number | null;
+  /** How many days of all cameras fit at that pace beside what is held; null = too little is recorded to tell */ forecast_days: number | null;
   /** To keep every camera for its days; 0 = enough */ missing_bytes: number;
   /** What holds in force keep */ held_bytes: number;
   /** null = off */ thinning: null | Thinning;
@@ -387,9 +387,9 @@ export type Kept = {
   institution_id: Id;
   institution_name: string;
   days_required: number;
-  /** Of what is there beside holds; null = nothing */ oldest: string | null;
+  /** Where the oldest segment begins, finished or being written, of what is there beside holds; null = nothing is recorded */ oldest: string | null;
   days_kept: number;
-  bytes_per_day: number;
+  /** As in Storage; 0 = not known yet, or it does not record */ bytes_per_day: number;
   /** In force */ holds: number;
   /** Something of the days required was deleted */ is_short: boolean;
 };
@@ -440,7 +440,14 @@ export type System = {
   cpu_s: number;
   rss_bytes: number;
   viewers: number;
-  /** empty, or why the catalogue cannot be written or read */ catalogue_trouble: string;
+  catalogue: CatalogueHealth;
+  /** `detail` of `catalogue` */ catalogue_trouble: string;
+};
+
+export type CatalogueHealth = {
+  /** What the database said last. `full`: its disk has no room. `failed`: its disk fails. Both end when something could be written again. `damaged`: what is in it contradicts itself; stays until the next start. Recording goes on. */ state: 'ok' | 'full' | 'damaged' | 'failed';
+  /** What is wrong; empty when nothing is */ detail: string;
+  /** What to do; empty when nothing is */ advice: string;
 };
 
 export type SignInAnswer = Session;

@@ -7,6 +7,7 @@ import { EventStream, type VolumeNews } from '@/api/event-stream';
 import type {
   Camera,
   CameraState,
+  CatalogueHealth,
   Event as MotionEvent,
   Institution,
   ListStatesAnswer,
@@ -29,6 +30,7 @@ const status = reactive({ phase: 'idle' as LoadPhase, error: null as unknown, is
 
 const listeners = new Set<(event: MotionEvent) => void>();
 const volumeListeners = new Set<(volume: VolumeNews) => void>();
+const catalogueListeners = new Set<(health: CatalogueHealth) => void>();
 let stream: EventStream | null = null;
 let batchTimer: ReturnType<typeof setTimeout> | null = null;
 let reloadTimer: ReturnType<typeof setTimeout> | null = null;
@@ -90,6 +92,9 @@ function start(): void {
     volume(volume) {
       for (const listener of volumeListeners) listener(volume);
     },
+    catalogue(health) {
+      for (const listener of catalogueListeners) listener(health);
+    },
     config: queueReload,
     connected(isConnected) {
       status.isConnected = isConnected;
@@ -135,5 +140,9 @@ export const district = {
   onVolume(listener: (volume: VolumeNews) => void): () => void {
     volumeListeners.add(listener);
     return () => volumeListeners.delete(listener);
+  },
+  onCatalogue(listener: (health: CatalogueHealth) => void): () => void {
+    catalogueListeners.add(listener);
+    return () => catalogueListeners.delete(listener);
   },
 };

@@ -23,6 +23,20 @@ const en: Same<typeof zhCN> = {
     actingTitle: '{n} cameras need attention',
     disks: 'Disks {n}',
     disksTitle: 'Disks for recordings that need somebody: {n}',
+    catalogue: {
+      full: {
+        what: 'The disk of the catalogue is full.',
+        todo: 'Make room on the disk that holds data_dir. Recording goes on; what is new can be found once there is room.',
+      },
+      damaged: {
+        what: 'The catalogue is damaged.',
+        todo: 'Recording goes on, but what is new may not be found. Stop the server and run rookery index rebuild, or rookery restore FILE with a backup.',
+      },
+      failed: {
+        what: 'The disk of the catalogue fails.',
+        todo: 'Recording goes on, but what is new may not be found. Look at the system log and the health of the disk that holds data_dir (smartctl), and make a backup of what can be read.',
+      },
+    },
     clock: 'District time ({zone})',
     user: 'User menu',
     signOut: 'Sign out',
@@ -739,8 +753,6 @@ const en: Same<typeof zhCN> = {
     viewers: 'Viewers',
     memory: 'Memory',
     cpu: 'Processor time',
-    catalogueTrouble:
-      'The catalogue of recordings cannot be read or written as it should. Recording goes on, but what is new may not be found for now. Look at its disk; docs/operate/backup.md says what to do.',
     password: 'Change password',
     passwordNew: 'New password',
     passwordAgain: 'Once more',

@@ -21,6 +21,20 @@ export default {
     actingTitle: '{n} 路摄像机需要处理',
     disks: '磁盘 {n}',
     disksTitle: '{n} 块录像盘需要处理',
+    catalogue: {
+      full: {
+        what: '目录库所在的磁盘已满。',
+        todo: '请在 data_dir 所在的磁盘上腾出空间。录像照常进行，腾出空间后新录像才能查到。',
+      },
+      damaged: {
+        what: '目录库已损坏。',
+        todo: '录像照常进行，但新录像可能查不到。请停止服务，运行 rookery index rebuild，或用备份运行 rookery restore 文件。',
+      },
+      failed: {
+        what: '目录库所在的磁盘出错。',
+        todo: '录像照常进行，但新录像可能查不到。请查看系统日志和 data_dir 所在磁盘的健康状况（smartctl），并尽快备份还能读出的内容。',
+      },
+    },
     clock: '区域时间（{zone}）',
     user: '用户菜单',
     signOut: '退出登录',
@@ -717,8 +731,6 @@ export default {
     viewers: '观看者',
     memory: '内存',
     cpu: '处理器用时',
-    catalogueTrouble:
-      '录像目录库不能正常读写；录像继续，但新录像可能暂时查不到。请检查它所在的磁盘，处理办法见 docs/operate/backup.md。',
     password: '修改密码',
     passwordNew: '新密码',
     passwordAgain: '再输一次',
