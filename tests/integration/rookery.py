@@ -1,9 +1,12 @@
 """What integration tests need: the real binary and the camera simulator on free ports in a folder of their own,
 a small HTTP client, and waiting for conditions with a deadline."""
 
+import functools
 import http.client
+import itertools
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -15,15 +18,57 @@ from datetime import datetime, timedelta, timezone
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("ROOKERY_BUILD", os.path.join(ROOT, "build"))
+CHECK_BUILD = os.environ.get("ROOKERY_CHECK_BUILD", os.path.join(ROOT, "build", "check"))
 CAMSIM = os.environ.get("ROOKERY_CAMSIM", os.path.join(BUILD, "rookery-camsim"))
 SERVER = os.path.join(BUILD, "rookery")
 PASSWORD = "correct horse"
 
 
+def built(name):
+    """The path of something that the tests need and the check build makes: it is there, or they fail."""
+    path = os.path.join(CHECK_BUILD, name)
+    assert os.path.exists(path), f"{path} is not built"
+    return path
+
+
+class Ports:
+    """A block of ports of this process alone, as long as it lives: it is whose that holds the first port. They all lie
+    below those that the kernel gives to connections, so nobody takes one between the choice and the use."""
+
+    SIZE = 250
+    BLOCKS = range(10000, 32500, SIZE)
+
+    def __init__(self):
+        for first in random.sample(self.BLOCKS, len(self.BLOCKS)):
+            self.holder = socket.socket()
+            try:
+                self.holder.bind(("127.0.0.1", first))
+                break
+            except OSError:
+                self.holder.close()
+        else:
+            raise AssertionError("every block of ports is taken")
+        self.turns = itertools.cycle(range(first + 1, first + self.SIZE))
+
+    def take(self):
+        return next(port for port in self.turns if is_unbound(port))
+
+
+def is_unbound(port):
+    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+        with socket.socket(socket.AF_INET, kind) as s:
+            try:
+                s.bind(("127.0.0.1", port))
+            except OSError:
+                return False
+    return True
+
+
+own_ports = functools.cache(Ports)
+
+
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    return own_ports().take()
 
 
 def wait_for(what, check, timeout=20.0):
@@ -118,7 +163,7 @@ class Rookery:
         self.env = {}  # more for the server's own
         with open(self.config, "w", encoding="utf-8") as f:
             f.write(f'data_dir: "{self.data_dir}"\nhttp: {{listen: "127.0.0.1:{self.port}", tls: off}}\n'
-                    f"{'' if 'rtsp:' in config else 'rtsp: {listen: off}'}\n"
+                    f"{'' if 'rtsp:' in config else 'rtsp: {listen: off}'}\nwebrtc: {{listen: off}}\n"
                     f"web_dir: \"{os.path.join(ROOT, 'tests', 'integration', 'site')}\"\n{config}")
 
     def command(self, *args, stdin=None):

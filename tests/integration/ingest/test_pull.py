@@ -13,25 +13,17 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "peers"))
 
-from peers import GstCamera, gst_camera_path, make_film  # noqa: E402
-from rookery import BUILD, CAMSIM, ROOT, Process, free_port, wait_for  # noqa: E402
+from peers import GstCamera, make_film  # noqa: E402
+from rookery import CAMSIM, Process, built, free_port, wait_for  # noqa: E402
 
 SECONDS = 4
-
-
-def pull_path():
-    for folder in (BUILD, os.path.join(ROOT, "build", "check")):
-        path = os.path.join(folder, "tests", "integration", "ingest_pull")
-        if os.access(path, os.X_OK):
-            return path
-    return None
 
 
 def pull(*args, seconds=SECONDS):
     """What ingest_pull says about each address, as dictionaries of its figures."""
     options = [a for a in args if not a.startswith("rtsp:")]
     urls = [a for a in args if a.startswith("rtsp:")]
-    done = subprocess.run([pull_path(), "--quiet", *options, str(seconds), *urls], capture_output=True, timeout=60, check=False)
+    done = subprocess.run([built("tests/integration/ingest_pull"), "--quiet", *options, str(seconds), *urls], capture_output=True, timeout=60, check=False)
     lines = [line for line in done.stdout.decode().splitlines() if re.match(r"cam\d+ video ", line)]
     assert len(lines) == len(urls), done.stdout.decode() + done.stderr.decode()
     return [dict(re.findall(r"(\w+) (-?[\w.]+)", line.split(" ", 1)[1])) for line in lines]
@@ -43,7 +35,6 @@ def pull_each(many):
         return list(zip(many, threads.map(lambda args: pull(*args), many)))
 
 
-@unittest.skipUnless(pull_path(), "ingest_pull is not built")
 class Pull(unittest.TestCase):
     def setUp(self):
         self.folder = tempfile.mkdtemp(prefix="rookery-pull-")
@@ -85,7 +76,6 @@ class Pull(unittest.TestCase):
                 wrong, = pull("--user", "u", "--password", "wrong", urls[1], seconds=2)
                 self.assertEqual(wrong["cause"], "auth")
 
-    @unittest.skipUnless(gst_camera_path(), "gst-camera is not built")
     def test_gst_live(self):
         camera = GstCamera(self.folder, "live")
         self.addCleanup(camera.end)
@@ -95,7 +85,6 @@ class Pull(unittest.TestCase):
                 figures, = pull(option, camera.url)
                 self.assert_whole(figures, "h264", 15)
 
-    @unittest.skipUnless(gst_camera_path(), "gst-camera is not built")
     def test_gst_film_with_b_pictures(self):
         for codec in ("h264", "h265"):
             film = make_film(os.path.join(self.folder, f"{codec}.mp4"), codec, 20)

@@ -8,17 +8,9 @@ import shutil
 import subprocess
 import time
 
-from rookery import BUILD, ROOT, Process, free_port, now, wait_for
+from rookery import Process, built, free_port, now, wait_for
 
 HEADER = "township,institution_id,institution_name,camera_id,camera_name,area_type,main_url,sub_url,username,password,record"
-
-
-def gst_camera_path():
-    for path in (os.environ.get("ROOKERY_GST_CAMERA", ""), os.path.join(BUILD, "tests/rig/gst-camera"),
-                 os.path.join(ROOT, "build/check/tests/rig/gst-camera")):
-        if os.access(path, os.X_OK):
-            return path
-    return None
 
 
 class GstCamera:
@@ -27,7 +19,7 @@ class GstCamera:
     def __init__(self, folder, name, *args):
         self.port = free_port()
         log = os.path.join(folder, f"gst-{name}.log")
-        self.process = Process([gst_camera_path(), str(self.port), *args], log)
+        self.process = Process([built("tests/rig/gst-camera"), str(self.port), *args], log)
         wait_for("gst-camera", lambda: "ready" in self.process.output(), 30)
         self.url = f"rtsp://127.0.0.1:{self.port}/test"
 

@@ -11,7 +11,7 @@ import unittest
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 from bad_camera import BadCamera
-from peers import GstCamera, gst_camera_path, recorded_frames, recordings, segments, set_up_district
+from peers import GstCamera, recorded_frames, recordings, segments, set_up_district
 from rookery import PASSWORD, SERVER, Camsim, Rookery, ffprobe, free_port, parse_time, wait_for
 
 SMALL = {"scene": "corridor", "size": "320x240", "fps": 10, "gop": 10, "bitrate": 300000}
@@ -35,11 +35,9 @@ class BadNeighbours(unittest.TestCase):
         threading.Thread(target=cls.web.serve_forever, daemon=True).start()
         rows = [("good", cls.sim.url("good")), ("web", f"rtsp://127.0.0.1:{cls.web.server_port}/x"),
                 ("refused", f"rtsp://127.0.0.1:{free_port()}/x"), *((m, b.url) for m, b in cls.bad.items())]
-        cls.gst = None
-        if gst_camera_path():
-            cls.gst = GstCamera(cls.folder, "locked", "--auth", "user", "right")
-            rows += [("wrong-password", cls.gst.url, "user", "wrong"), ("no-password", cls.gst.url),
-                     ("wrong-path", cls.gst.url + "/nothing/here", "user", "right")]
+        cls.gst = GstCamera(cls.folder, "locked", "--auth", "user", "right")
+        rows += [("wrong-password", cls.gst.url, "user", "wrong"), ("no-password", cls.gst.url),
+                 ("wrong-path", cls.gst.url + "/nothing/here", "user", "right")]
         cls.rookery = Rookery(cls.folder, "segment: 5\nmotion: off\n")
         set_up_district(cls.rookery, rows)
         cls.rookery.start()
@@ -49,8 +47,7 @@ class BadNeighbours(unittest.TestCase):
     def tearDownClass(cls):
         cls.rookery.end()
         cls.sim.end()
-        if cls.gst:
-            cls.gst.end()
+        cls.gst.end()
         for bad in cls.bad.values():
             bad.end()
         cls.web.shutdown()
@@ -59,9 +56,8 @@ class BadNeighbours(unittest.TestCase):
     def test_each_says_its_cause_and_the_good_one_records_without_a_gap(self):
         expected = {"web": {"protocol"}, "refused": {"refused"}, "sound": {"no_video"}, "noise": {"protocol"},
                     "mute": {"timeout", "no_keyframe"}, "silent": {"timeout"}, "endless": {"protocol"},
-                    "huge": {"protocol"}, "closes": {"protocol", "unreachable", "refused"}}
-        if self.gst:
-            expected.update({"wrong-password": {"auth"}, "no-password": {"auth"}, "wrong-path": {"not_found"}})
+                    "huge": {"protocol"}, "closes": {"protocol", "unreachable", "refused"}, "wrong-password": {"auth"},
+                    "no-password": {"auth"}, "wrong-path": {"not_found"}}
         for name, causes in expected.items():
             with self.subTest(camera=name):
                 state = wait_for(f"{name} to be {causes}",

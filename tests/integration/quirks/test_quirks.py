@@ -12,10 +12,10 @@ import time
 import unittest
 import urllib.request
 
-from rookery import CAMSIM, ROOT, Process, Rookery, free_port, wait_for
+from rookery import CAMSIM, ROOT, Process, Rookery, built, free_port, wait_for
 
+RUNS_ALONE = "hundreds of cameras at a time, most with limits of time"
 FOLDER = os.path.join(ROOT, "tests", "quirks")
-CHECK_FRAMES = os.path.join(ROOT, "build", "check", "tests", "bench", "check_frames")
 HEADER = "township,institution_id,institution_name,camera_id,camera_name,area_type,main_url\n"
 PICTURES = {"scene": "corridor", "live": False, "size": "320x240", "fps": 10, "gop": 10, "bitrate": 200000}
 WITHIN_S = 45  # unless a case says otherwise
@@ -278,7 +278,7 @@ class Quirks(unittest.TestCase):
             with open(path, "wb") as f:
                 f.write(identity)
             places = {os.path.join(cls.rookery.data_dir, "rec", c.name, "main"): c for c in cases}
-            out = subprocess.run([CHECK_FRAMES, path, *places], capture_output=True, text=True, timeout=60, check=False)
+            out = subprocess.run([built("tests/bench/check_frames"), path, *places], capture_output=True, text=True, timeout=60, check=False)
             for line in out.stdout.splitlines():
                 place, *pairs = line.split()
                 places[place].frames = {k: int(v) for k, v in (p.split("=") for p in pairs)}

@@ -1,5 +1,5 @@
 """What tests of recordings share: a district of many cameras, the tap (tests/fault) around the server, its journal and
-its faults, and segment files read box by box."""
+its faults."""
 
 import errno
 import glob
@@ -8,11 +8,8 @@ import os
 import struct
 import subprocess
 
-from rookery import ROOT, now, parse_time
+from rookery import built, now, parse_time
 
-CHECK = os.environ.get("ROOKERY_CHECK_BUILD", os.path.join(ROOT, "build", "check"))
-TAP = os.path.join(CHECK, "librookery-tap.so")
-REPLAY = os.path.join(CHECK, "fault-replay")
 HEADER = "township,institution_id,institution_name,camera_id,camera_name,area_type,main_url,sub_url,username,password,record"
 TINY = {"scene": "corridor", "size": "160x120", "fps": 5, "gop": 5, "bitrate": 100000}
 
@@ -67,7 +64,7 @@ class Tap:
         with open(self.path, "r+b") as f:
             self.map = mmap.mmap(f.fileno(), self.SIZE)
         self.n = 0
-        rookery.env = {"LD_PRELOAD": TAP, "ROOKERY_TAP_ROOT": os.path.realpath(root),
+        rookery.env = {"LD_PRELOAD": built("librookery-tap.so"), "ROOKERY_TAP_ROOT": os.path.realpath(root),
                        "ROOKERY_TAP_CONTROL": self.path}
         if journal is not None:
             rookery.env["ROOKERY_TAP_JOURNAL"] = journal
@@ -90,44 +87,17 @@ class Tap:
         self.map[0:8] = struct.pack("=q", int(seconds * 1_000_000))
 
 
-def has_tap():
-    return os.path.exists(TAP) and os.path.exists(REPLAY)
-
-
 # --- segments ---
 
 def segments(root):
     return sorted(glob.glob(os.path.join(root, "**", "*.mp4"), recursive=True))
 
 
-def boxes(data):
-    at = 0
-    while at + 8 <= len(data):
-        size = int.from_bytes(data[at:at + 4], "big")
-        if size < 8 or at + size > len(data):
-            return
-        yield at, size, data[at + 4:at + 8]
-        at += size
-
-
-def fragments(data):
-    """[(wall clock of the first picture, offset behind the fragment)]"""
-    found, wall = [], None
-    for at, size, kind in boxes(data):
-        if kind == b"prft":
-            ntp = int.from_bytes(data[at + 16:at + 24], "big")
-            wall = (ntp >> 32) - 2208988800 + (ntp & 0xFFFFFFFF) / 2**32
-        elif kind == b"mdat" and wall is not None:
-            found.append((wall, at + size))
-            wall = None
-    return found
-
-
 # --- the journal ---
 
 def read_journal(path):
     """[wall clock in seconds] per record, and the records in front of which a sync of a whole volume is about to end."""
-    out = subprocess.run([REPLAY, path], capture_output=True, check=True).stdout.decode(errors="replace")
+    out = subprocess.run([built("fault-replay"), path], capture_output=True, check=True).stdout.decode(errors="replace")
     walls, syncs, ends = [], set(), []
     for i, line in enumerate(out.splitlines()):
         _, _, wall, what, _, number, n = line.split(" ")[:7]
@@ -140,7 +110,7 @@ def read_journal(path):
 
 
 def cut(journal, at, seed, directory):
-    subprocess.run([REPLAY, journal, str(at), str(seed), directory], check=True)
+    subprocess.run([built("fault-replay"), journal, str(at), str(seed), directory], check=True)
 
 
 ERRORS = {"EIO": errno.EIO, "EROFS": errno.EROFS, "ENOSPC": errno.ENOSPC}

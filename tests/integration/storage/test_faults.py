@@ -10,7 +10,7 @@ import threading
 import time
 import unittest
 
-from disks import CHANGE, ERRORS, SPACE, SYNC, TINY, WRITE, Tap, gaps, has_tap, recordings, segments, set_up_district, spans, uncovered
+from disks import CHANGE, ERRORS, SPACE, SYNC, TINY, WRITE, Tap, gaps, recordings, segments, set_up_district, spans, uncovered
 from rookery import Camsim, Rookery, parse_time, wait_for
 
 NIGHTLY = bool(os.environ.get("ROOKERY_NIGHTLY"))
@@ -58,7 +58,7 @@ class Rig(unittest.TestCase):
         listed = "".join(f'  - {{path: "{self.path(v)}", reserve: 1M}}\n' for v in self.volumes)
         self.rookery = Rookery(self.folder, f"motion: off\nsegment: 5\nsync_interval: 3s\nvolumes:\n{listed}")
         self.addCleanup(self.rookery.end)
-        self.tap = Tap(self.rookery, self.folder) if has_tap() else None
+        self.tap = Tap(self.rookery, self.folder)
         set_up_district(self.rookery, [(n, self.sim.url(n)) for n in self.names])
         self.rookery.start()
         self.rookery.sign_in()
@@ -104,7 +104,6 @@ class Rig(unittest.TestCase):
         return out.stdout
 
 
-@unittest.skipUnless(has_tap(), "needs the check build: the tap")
 class TwoDisks(Rig):
     def test_a_stall_costs_nothing(self):
         alarms = Alarms(self.rookery)
@@ -165,7 +164,6 @@ class TwoDisks(Rig):
         self.fail_with("ENOSPC")
 
 
-@unittest.skipUnless(has_tap(), "needs the check build: the tap")
 class OneDisk(Rig):
     volumes = ("a",)
 
