@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 
+#include "base/str.h"
 #include "storage/chain_read.h"
 #include "storage/list.h"
 #include "storage/storage_priv.h"
@@ -61,7 +62,7 @@ static bool is_in_ledger(struct chain_check *c, const struct segment_id *id, int
 
 /* --- a stream --- */
 
-/* The segment that a strand ends with was not there; the oldest ones go by retention. */
+/* The segment that a strand ends with was not there, and the ledger does not know of it. */
 static void finish_stream(struct chain_check *c)
 {
     char path[SEGMENT_PATH_BYTES];
@@ -70,8 +71,7 @@ static void finish_stream(struct chain_check *c)
         struct segment_id id = c->last.id;
         id.from_us = strand->last_us;
         id.n = 0;
-        if (c->is_strand_seen[i] || strand->last_us < c->oldest_us ||
-            is_in_ledger(c, &id, strand->last_us, strand->last_us + 1))
+        if (c->is_strand_seen[i] || is_in_ledger(c, &id, strand->last_us, strand->last_us + 1))
             continue;
         segment_path(&id, path);
         *strrchr(path, '-') = '\0';
@@ -87,12 +87,47 @@ static int begin_stream(struct chain_check *c, const struct segment_row *row, st
     if (c->last.camera != 0)
         finish_stream(c);
     c->last = (struct segment_row){.camera = row->camera, .id = row->id};
+    c->is_first = true;
     c->is_last_readable = false;
-    c->oldest_us = row->id.from_us;
+    c->n_tips = 0;
     int rc = catalogue_read(c->storage->catalogue, job_strands, c, err);
     c->is_strand_seen = xcalloc(c->n_strands + 1, sizeof *c->is_strand_seen);
     return rc < 0 ? rc : 0;
 }
+
+/* --- where strands go on --- */
+
+static void remove_tip(struct chain_check *c, size_t i)
+{
+    c->n_tips--;
+    memmove(&c->tips[i], &c->tips[i + 1], (c->n_tips - i) * sizeof c->tips[0]);
+}
+
+/* NULL: one that is not known. */
+static bool take_tip(struct chain_check *c, const struct chain_value *before)
+{
+    for (size_t i = c->n_tips; i-- > 0;) {
+        const struct chain_tip *tip = &c->tips[i];
+        if (before != NULL ? !tip->is_known || !chain_is_equal(&tip->link, before) : tip->is_known)
+            continue;
+        remove_tip(c, i);
+        return true;
+    }
+    return false;
+}
+
+/* NULL: it is not known. */
+static void add_tip(struct chain_check *c, const struct chain_value *link)
+{
+    if (c->n_tips == CHAIN_TIPS)
+        remove_tip(c, 0);
+    struct chain_tip *tip = &c->tips[c->n_tips++];
+    *tip = (struct chain_tip){.is_known = link != NULL};
+    if (link != NULL)
+        tip->link = *link;
+}
+
+/* --- one segment --- */
 
 static bool is_strand_start(const struct chain_check *c, const struct segment_row *row)
 {
@@ -115,15 +150,31 @@ static void compare_ends(struct chain_check *c, const char *path, const struct s
     }
 }
 
+/* Of the oldest segment that is left of a stream: those of its strand in front of it. */
+static void compare_front(struct chain_check *c, const char *path, const struct segment_row *row)
+{
+    for (size_t i = 0; i < c->n_strands; i++) {
+        const struct chain_row *strand = &c->strands[i];
+        char when[CLOCK_RFC3339_BYTES], text[128];
+        if (strand->first_us >= row->id.from_us || strand->last_us < row->id.from_us ||
+            is_in_ledger(c, &row->id, strand->first_us, row->id.from_us))
+            continue;
+        snprintf(text, sizeof text, "segments in front of it were taken out: they began at %s",
+                 rfc3339_print(strand->first_us, when));
+        tell(c, path, text);
+        return;
+    }
+}
+
 static void compare_links(struct chain_check *c, const char *path, const struct segment_row *row,
                           const struct chain_file *file)
 {
-    const struct segment_chain *last = &c->last.chain;
-    if (!c->is_last_readable || row->is_thinned || c->last.is_thinned || is_strand_start(c, row))
+    /* two may follow one segment: the next one written, and one that was settled late */
+    if (is_strand_start(c, row) || take_tip(c, &file->before) || row->is_thinned)
         return;
-    if (last->has_link && chain_is_equal(&last->link, &file->before))
-        return;
-    if (!is_in_ledger(c, &row->id, c->last.id.from_us, row->id.from_us))
+    if (c->is_first)
+        compare_front(c, path, row);
+    else if (!take_tip(c, NULL) && !is_in_ledger(c, &row->id, c->last.id.from_us, row->id.from_us))
         tell(c, path,
              "does not follow the segment in front: one between was taken out or exchanged");
 }
@@ -132,12 +183,16 @@ static void judge(struct chain_check *c, const char *path, const struct segment_
                   const struct chain_file *file, const struct err *problem)
 {
     compare_ends(c, path, row, file);
+    const struct chain_value *link = file->has_link && !row->is_thinned ? &file->link : NULL;
     switch (file->verdict) {
     case CHAIN_BROKEN:
         tell(c, path, problem->msg);
+        take_tip(c, &file->before);
+        add_tip(c, link);
         return;
     case CHAIN_FOREIGN:
         c->report->n_foreign++;
+        add_tip(c, NULL);
         return;
     case CHAIN_NONE:
         if (c->is_last_readable && c->last.chain.has_link)
@@ -145,6 +200,7 @@ static void judge(struct chain_check *c, const char *path, const struct segment_
         return;
     case CHAIN_WHOLE:
         compare_links(c, path, row, file);
+        add_tip(c, link);
         return;
     }
 }
@@ -168,6 +224,9 @@ int chain_check_row(struct chain_check *c, int dirfd, const char *path,
     }
     if (is_readable)
         judge(c, path, row, &file, &problem);
+    else
+        add_tip(c, NULL);
+    c->is_first = false;
     c->last = *row;
     c->is_last_readable = is_readable && file.verdict != CHAIN_FOREIGN;
     if (is_readable)
@@ -175,11 +234,39 @@ int chain_check_row(struct chain_check *c, int dirfd, const char *path,
     return 0;
 }
 
-void chain_check_finish(struct chain_check *c)
+/* --- streams without any row --- */
+
+struct bare_streams {
+    struct segment_row *list; /* camera and stream only */
+    size_t n;
+};
+
+static int add_bare(void *ctx, int64_t camera, const char *camera_id, enum stream_kind stream)
 {
+    struct bare_streams *b = ctx;
+    b->list = list_room(b->list, b->n, sizeof *b->list);
+    struct segment_row *row = &b->list[b->n++];
+    *row = (struct segment_row){.camera = camera, .id.stream = stream};
+    str_copy(row->id.camera_id, sizeof row->id.camera_id, camera_id);
+    return 0;
+}
+
+static int job_bare(struct db *db, void *ctx, struct err *err)
+{
+    return db_chains_bare(db, add_bare, ctx, err);
+}
+
+int chain_check_finish(struct chain_check *c, struct err *err)
+{
+    struct bare_streams bare = {0};
+    int rc = catalogue_read(c->storage->catalogue, job_bare, &bare, err);
+    for (size_t i = 0; i < bare.n && rc >= 0; i++)
+        rc = begin_stream(c, &bare.list[i], err);
     if (c->last.camera != 0)
         finish_stream(c);
     c->last = (struct segment_row){0};
+    free(bare.list);
+    return rc < 0 ? rc : 0;
 }
 
 void chain_check_fini(struct chain_check *c)

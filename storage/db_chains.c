@@ -103,6 +103,28 @@ int db_chains_of(struct db *db, int64_t camera, enum stream_kind stream, chain_r
     return rc;
 }
 
+int db_chains_bare(struct db *db, chain_stream_fn *fn, void *ctx, struct err *err)
+{
+    struct stmt *s = db_stmt(db,
+                             "SELECT k.key, k.camera_id, m.stream FROM camera_keys k,"
+                             " (SELECT 0 AS stream UNION ALL SELECT 1) m"
+                             " WHERE EXISTS(SELECT 1 FROM chains c WHERE c.camera = k.key"
+                             " AND c.stream = m.stream)"
+                             " AND NOT EXISTS(SELECT 1 FROM segments s WHERE s.camera = k.key"
+                             " AND s.stream = m.stream)",
+                             err);
+    if (s == NULL)
+        return -EIO;
+    int rc;
+    while ((rc = stmt_step(s, err)) == 1) {
+        rc = fn(ctx, stmt_i64(s, 0), stmt_text(s, 1), (enum stream_kind)stmt_i64(s, 2));
+        if (rc < 0)
+            break;
+    }
+    stmt_done(s);
+    return rc < 0 ? rc : 0;
+}
+
 int db_chains_expire(struct db *db, int64_t before_us, struct err *err)
 {
     /* by stream, so that only runs in front of its oldest segment are looked at */

@@ -22,6 +22,11 @@ typedef int chain_row_fn(void *ctx, const struct chain_row *row);
 int db_chains_of(struct db *db, int64_t camera, enum stream_kind stream, chain_row_fn *fn,
                  void *ctx, struct err *err);
 
+/* Streams that have chains, but no segment any more. */
+typedef int chain_stream_fn(void *ctx, int64_t camera, const char *camera_id,
+                            enum stream_kind stream);
+int db_chains_bare(struct db *db, chain_stream_fn *fn, void *ctx, struct err *err);
+
 /* Forgets strands of which every segment is older than the oldest that is left of its stream, or
  * than `before_us` where none is left. */
 int db_chains_expire(struct db *db, int64_t before_us, struct err *err);

@@ -400,7 +400,7 @@ static int check_chains(struct walk *w, struct err *err)
         }
     } while (rc >= 0 && c->n_page == BATCH_ROWS);
     if (rc >= 0)
-        chain_check_finish(&c->check);
+        rc = chain_check_finish(&c->check, err);
     chain_check_fini(&c->check);
     free(c);
     return rc < 0 ? rc : 0;

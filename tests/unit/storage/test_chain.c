@@ -228,6 +228,57 @@ static void the_newest_taken_out_shows_too(void **state)
     assert_non_null(strstr(p.what[0], "taken out"));
 }
 
+static void the_oldest_taken_out_shows_too(void **state)
+{
+    struct rig *rig = *state;
+    struct segment_row rows[8];
+    struct index_report report;
+    struct problems p;
+    record_some(rig, rows);
+    assert_int_equal(storage_index_rebuild(rig->storage, NULL, NULL, &report, NULL), 0);
+    take_out(rig, &rows[0]); /* of one strand now, whatever was settled first */
+    assert_int_equal(check(rig, &p).n_changed, 1);
+    assert_non_null(strstr(p.what[0], "segments in front of it were taken out"));
+}
+
+static void a_whole_stream_taken_out_shows(void **state)
+{
+    struct rig *rig = *state;
+    struct segment_row rows[8];
+    struct problems p;
+    size_t n = record_some(rig, rows);
+    for (size_t i = 0; i < n; i++)
+        take_out(rig, &rows[i]);
+    assert_true(check(rig, &p).n_changed > 0);
+    assert_non_null(strstr(p.what[0], "taken out"));
+}
+
+/* Then segments of before and after lie between each other in the order of time. */
+static void a_clock_that_was_set_back_is_no_tampering(void **state)
+{
+    struct rig *rig = *state;
+    struct segment_row rows[16];
+    struct problems p;
+    record_some(rig, rows);
+    rig_record(rig, "cam");
+    rig_pictures(rig, 300, 25);
+    rig->wall_us -= 9 * US_PER_S;
+    rig_pictures(rig, 500, 25);
+    rig_stop(rig);
+    size_t n = rig_rows(rig, rows, 16);
+    assert_true(n > 10);
+    check(rig, &p);
+    if (p.n > 0)
+        fail_msg("%s", p.what[0]);
+    for (size_t i = 1; i < n; i++)
+        if (rows[i].id.n < rows[i - 1].id.n && rows[i + 1].id.n > rows[i - 1].id.n) {
+            take_out(rig, &rows[i + 1]); /* of the strand from after, in the middle */
+            assert_int_equal(check(rig, &p).n_changed, 1);
+            return;
+        }
+    fail_msg("no segments lie between others");
+}
+
 static int job_doom(struct db *db, void *ctx, struct err *err)
 {
     int rc = db_segment_doom(db, ctx, "expired", RIG_START_US, err);
@@ -434,6 +485,9 @@ int main(void)
         TEST(exchanged_files_show),
         TEST(a_segment_taken_out_with_its_row_shows),
         TEST(the_newest_taken_out_shows_too),
+        TEST(the_oldest_taken_out_shows_too),
+        TEST(a_whole_stream_taken_out_shows),
+        TEST(a_clock_that_was_set_back_is_no_tampering),
         TEST(what_the_ledger_explains_is_no_tampering),
         TEST(a_chain_goes_on_over_a_restart),
         TEST(hashes_of_another_installation_are_told_not_blamed),
