@@ -27,12 +27,13 @@ static double required_bytes(const struct api_call *call, const struct stock *st
     for (size_t i = 0; i < stock->n; i++) {
         const struct stock_row *row = &stock->rows[i];
         const struct camera_row *c = district_camera(call->district, row->camera_id);
-        sum += (double)row->bytes_per_day * days_required(c, policy);
+        sum += stock_weight(stock, row->bytes_per_day, days_required(c, policy),
+                            policy->thin_after_days);
     }
     return sum;
 }
 
-static void put_thinning(json_t *o, const struct storage_policy *policy)
+static void put_thinning(json_t *o, const struct stock *stock, const struct storage_policy *policy)
 {
     if (policy->thin_after_days == 0) {
         json_put_null(o, "thinning");
@@ -41,6 +42,11 @@ static void put_thinning(json_t *o, const struct storage_policy *policy)
     json_t *thinning = json_object();
     json_put_int(thinning, "after_days", policy->thin_after_days);
     json_put_text(thinning, "keep", policy->thin_keep == THIN_KEYFRAMES ? "keyframes" : "motion");
+    double share = stock_thinned_share(stock);
+    if (share >= 0)
+        json_put_real(thinning, "share", round(share * 10000) / 10000);
+    else
+        json_put_null(thinning, "share");
     json_put(o, "thinning", thinning);
 }
 
@@ -53,13 +59,14 @@ static void put_forecast(const struct api_call *call, const struct stock *stock,
     json_put_int(o, "bytes_per_day", stock->bytes_per_day);
     json_put_int(o, "capacity_bytes", stock->capacity_bytes);
     json_put_int(o, "required_days", policy.retention_days);
-    if (stock->bytes_per_day > 0)
-        json_put_real(o, "forecast_days", floor(room / (double)stock->bytes_per_day * 10) / 10);
+    double days = stock_days(stock, room, policy.thin_after_days);
+    if (days >= 0)
+        json_put_real(o, "forecast_days", floor(days * 10) / 10);
     else
         json_put_null(o, "forecast_days");
     json_put_int(o, "missing_bytes", missing > 0 ? (int64_t)missing : 0);
     json_put_int(o, "held_bytes", stock->held_bytes);
-    put_thinning(o, &policy);
+    put_thinning(o, stock, &policy);
     json_put_time(o, "as_of", stock->as_of_us);
 }
 

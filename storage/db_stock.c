@@ -35,7 +35,7 @@ static int ask(struct db *db, const char *sql, const struct stream *st, const in
         return -EIO;
     stmt_bind_i64(s, 1, st->camera);
     stmt_bind_i64(s, 2, st->stream);
-    for (int i = 3; i <= stmt_params(s); i++)
+    for (int i = 3; i <= MIN(stmt_params(s), 4); i++)
         stmt_bind_i64(s, i, args[i - 3]);
     int rc = stmt_step(s, err);
     out[0] = rc == 1 ? stmt_i64(s, 0) : 0;
@@ -62,6 +62,17 @@ static const char cut_sql[] = "SELECT to_us, 0 FROM deletions WHERE camera = ?1 
                               " ORDER BY from_us DESC LIMIT 1";
 static const char held_sql[] = "SELECT 1, 0 FROM holds WHERE camera = ?1 AND released_us = 0"
                                " AND from_us < ?4 AND to_us > ?3 LIMIT 1";
+
+/* What thinning took of [?3, ?4): of the entry that reaches into it the part inside, and of those
+ * that begin in it. Entries of thinning are the newest of a stream. */
+static const char thinned_before_sql[] =
+    "SELECT CAST(bytes * (1.0 * max(min(to_us, ?4) - ?3, 0) / (to_us - from_us)) AS INTEGER),"
+    " from_us FROM deletions WHERE camera = ?1 AND stream = ?2 AND from_us <= ?3"
+    " AND why = 'thinned' ORDER BY from_us DESC LIMIT 1";
+static const char thinned_sql[] =
+    "SELECT CAST(coalesce(sum(bytes * (1.0 * (min(to_us, ?4) - from_us) / (to_us - from_us))), 0)"
+    " AS INTEGER), 0 FROM deletions WHERE camera = ?1 AND stream = ?2 AND from_us > ?3"
+    " AND from_us < ?4 AND why = 'thinned'";
 
 /* What is being written of it; 0 = nothing is. */
 struct writing {
@@ -115,8 +126,28 @@ static int add_pace(struct db *db, const struct stream *st, const struct writing
     return 0;
 }
 
-static int add_stream(struct db *db, const struct stream *st, int64_t now_us, struct stock_row *row,
-                      struct err *err)
+/* The day that ended an hour before what is to be thinned next: thinning has had the time. A stream
+ * that began in it would tell of an hour, perhaps of the night. */
+static int add_thinned(struct db *db, const struct stream *st, int64_t oldest_us,
+                       const struct stock_query *q, struct stock *stock, struct err *err)
+{
+    int64_t to_us = q->now_us - q->thin_after_days * DAY_US - SEGMENT_LIMIT_US;
+    const int64_t day[2] = {to_us - DAY_US, to_us};
+    int64_t before[2] = {0}, in[2] = {0}, left[2] = {0};
+    int rc = ask(db, thinned_before_sql, st, day, before, err);
+    bool has_day = (oldest_us != 0 && oldest_us <= day[0]) || before[1] != 0;
+    if (rc < 0 || !has_day)
+        return rc;
+    rc = ask(db, thinned_sql, st, day, in, err);
+    if (rc == 0)
+        rc = ask(db, bytes_sql, st, day, left, err);
+    stock->thinned_bytes += before[0] + in[0];
+    stock->left_bytes += left[0];
+    return rc;
+}
+
+static int add_stream(struct db *db, const struct stream *st, const struct stock_query *q,
+                      struct stock *stock, struct stock_row *row, struct err *err)
 {
     int64_t first[2] = {0}, kept[2] = {0}, cut[2] = {0};
     struct writing writing = {0};
@@ -133,17 +164,21 @@ static int add_stream(struct db *db, const struct stream *st, int64_t now_us, st
     row->oldest_us = earlier(row->oldest_us, oldest_us);
     rc = ask(db, cut_sql, st, (int64_t[2]){oldest_us != 0 ? oldest_us : INT64_MAX}, cut, err);
     row->cut_us = MAX(row->cut_us, cut[0]);
-    return rc < 0 || first_us == 0 ? rc : add_pace(db, st, &writing, first_us, now_us, row, err);
+    if (rc == 0 && first_us != 0)
+        rc = add_pace(db, st, &writing, first_us, q->now_us, row, err);
+    if (rc == 0 && q->thin_after_days > 0)
+        rc = add_thinned(db, st, first[0], q, stock, err);
+    return rc;
 }
 
 /* --- all of them --- */
 
-static int add_camera(struct db *db, struct stock *stock, struct stock_row row, struct stream st,
-                      struct err *err)
+static int add_camera(struct db *db, const struct stock_query *q, struct stock *stock,
+                      struct stock_row row, struct stream st, struct err *err)
 {
     int rc = 0;
     for (st.stream = 0; st.stream < 2 && rc == 0; st.stream++)
-        rc = add_stream(db, &st, stock->as_of_us, &row, err);
+        rc = add_stream(db, &st, q, stock, &row, err);
     stock->rows = list_room(stock->rows, stock->n, sizeof *stock->rows);
     stock->rows[stock->n++] = row;
     stock->bytes_per_day += row.bytes_per_day;
@@ -175,8 +210,7 @@ int db_stock_of_volume(struct db *db, int64_t volume, int64_t *out_bytes, struct
     return rc < 0 ? rc : 0;
 }
 
-int db_stock_load(struct db *db, const struct found *writing, int64_t now_us, struct stock **out,
-                  struct err *err)
+int db_stock_load(struct db *db, const struct stock_query *q, struct stock **out, struct err *err)
 {
     struct stmt *s = db_stmt(db,
                              "SELECT k.key, k.camera_id, (SELECT count(*) FROM holds h"
@@ -187,14 +221,14 @@ int db_stock_load(struct db *db, const struct found *writing, int64_t now_us, st
         return -EIO;
     struct stock *stock = xcalloc(1, sizeof *stock);
     refcount_init(&stock->refs);
-    stock->as_of_us = now_us;
+    stock->as_of_us = q->now_us;
     size_t at = 0;
     int rc;
     while ((rc = stmt_step(s, err)) == 1) {
         struct stock_row row = {.n_holds = (int)stmt_i64(s, 2)};
         str_copy(row.camera_id, sizeof row.camera_id, stmt_text(s, 1));
-        rc =
-            add_camera(db, stock, row, stream_of(writing, &at, stmt_i64(s, 0), row.camera_id), err);
+        struct stream st = stream_of(q->writing, &at, stmt_i64(s, 0), row.camera_id);
+        rc = add_camera(db, q, stock, row, st, err);
         if (rc < 0)
             break;
     }
@@ -205,6 +239,35 @@ int db_stock_load(struct db *db, const struct found *writing, int64_t now_us, st
         stock_unref(&stock);
     *out = stock;
     return rc < 0 ? rc : 0;
+}
+
+/* --- how many days --- */
+
+/* Next to nothing is left, they say: no less than a hundredth is believed. */
+#define SHARE_MIN 0.01
+
+double stock_thinned_share(const struct stock *s)
+{
+    double whole = (double)s->left_bytes + (double)s->thinned_bytes;
+    return s->thinned_bytes > 0 ? MAX((double)s->left_bytes / whole, SHARE_MIN) : -1;
+}
+
+double stock_weight(const struct stock *s, int64_t bytes_per_day, double days, int thin_after_days)
+{
+    double share = stock_thinned_share(s);
+    double whole = share >= 0 && thin_after_days > 0 ? MIN(days, (double)thin_after_days) : days;
+    return (double)bytes_per_day * (whole + MAX(share, 0) * (days - whole));
+}
+
+double stock_days(const struct stock *s, double bytes, int thin_after_days)
+{
+    double share = stock_thinned_share(s), per_day = (double)s->bytes_per_day;
+    if (s->bytes_per_day <= 0)
+        return -1;
+    double days = bytes / per_day;
+    if (share < 0 || thin_after_days == 0 || days <= thin_after_days)
+        return days;
+    return thin_after_days + (days - thin_after_days) / share;
 }
 
 static int by_id(const void *key, const void *row)

@@ -55,8 +55,11 @@ static int job_make(struct db *db, void *ctx, struct err *err)
 {
     struct making *m = ctx;
     int rc = found_drop_settled(&m->writing, db, err);
+    struct stock_query q = {.writing = &m->writing,
+                            .now_us = clock_wall_us(m->storage->clock),
+                            .thin_after_days = m->storage->thin_after_days};
     if (rc == 0)
-        rc = db_stock_load(db, &m->writing, clock_wall_us(m->storage->clock), &m->stock, err);
+        rc = db_stock_load(db, &q, &m->stock, err);
     for (size_t i = 0; i < m->storage->n_volumes && rc == 0; i++)
         rc = add_volume(db, m, i, err);
     return rc;

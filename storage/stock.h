@@ -26,15 +26,32 @@ struct stock {
     struct stock_row *rows; /* by camera_id: cameras that ever recorded */
     size_t n;
     int64_t bytes_per_day; /* of all of them */
+    /* Of the newest day that is thinned throughout: what is left of it, and what went. Of streams
+     * that recorded before that day. thinned_bytes 0 = what thinning saves is not known. */
+    int64_t left_bytes, thinned_bytes;
     int64_t held_bytes;
     int64_t
         capacity_bytes; /* recordings, and what is free beside the reserves; filled by storage */
 };
 
-/* Inside a catalogue job. A handful of look-ups per stream and the rows of one day. writing: what
- * is being written and has no row yet, as found_writing sorts it. */
-int db_stock_load(struct db *db, const struct found *writing, int64_t now_us, struct stock **out,
-                  struct err *err);
+struct stock_query {
+    const struct found
+        *writing; /* what is being written and has no row yet; found_writing's order */
+    int64_t now_us;
+    int thin_after_days; /* 0 = never */
+};
+
+/* Inside a catalogue job. A handful of look-ups per stream and the rows of one day, of two when
+ * there is thinning. */
+int db_stock_load(struct db *db, const struct stock_query *q, struct stock **out, struct err *err);
+
+/* What n days of bytes_per_day weigh when they are this old, with what thinning saves as far as
+ * that is known. */
+double stock_weight(const struct stock *s, int64_t bytes_per_day, double days, int thin_after_days);
+/* How many days of all cameras weigh so much; < 0 when nothing is recorded. */
+double stock_days(const struct stock *s, double bytes, int thin_after_days);
+/* What is left of a day that is thinned, of 1; < 0 = not known. */
+double stock_thinned_share(const struct stock *s);
 
 /* Bytes of all segments on it. */
 int db_stock_of_volume(struct db *db, int64_t volume, int64_t *out_bytes, struct err *err);

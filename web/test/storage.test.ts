@@ -90,6 +90,9 @@ describe('is there enough', () => {
     expect(daysUntilFull(storage())).toBe(45);
     expect(daysUntilFull(storage({ bytes: 895 }))).toBeNull();
     expect(daysUntilFull(storage({ bytes_per_day: 0 }))).toBeNull();
+    const thinning = { after_days: 30, keep: 'keyframes' as const, share: 0.1 };
+    expect(daysUntilFull(storage({ thinning }))).toBe(450);
+    expect(daysUntilFull(storage({ thinning: { ...thinning, share: null } }))).toBe(45);
   });
 });
 

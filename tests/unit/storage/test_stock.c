@@ -135,6 +135,7 @@ static void what_is_held_is_not_the_oldest(void **state)
 struct deletion {
     const char *why;
     int64_t from_us, to_us, at_us;
+    int64_t bytes; /* of each */
 };
 
 static int job_delete(struct db *db, void *ctx, struct err *err)
@@ -144,7 +145,7 @@ static int job_delete(struct db *db, void *ctx, struct err *err)
     int rc = db_camera_key(db, "cam", true, &camera, err);
     for (int64_t us = d->from_us; us < d->to_us && rc == 0; us += 10 * MINUTE) {
         struct segment_row row = {
-            .camera = camera, .id.from_us = us, .to_us = us + 10 * MINUTE, .bytes = 5};
+            .camera = camera, .id.from_us = us, .to_us = us + 10 * MINUTE, .bytes = d->bytes};
         rc = db_ledger_add(db, &row, d->why, d->at_us, err);
     }
     return rc;
@@ -152,7 +153,8 @@ static int job_delete(struct db *db, void *ctx, struct err *err)
 
 static void drop(struct rig *rig, const char *why, int64_t from_min, int64_t to_min, int64_t at)
 {
-    struct deletion d = {why, RIG_START_US + from_min * MINUTE, RIG_START_US + to_min * MINUTE, at};
+    struct deletion d = {why, RIG_START_US + from_min * MINUTE, RIG_START_US + to_min * MINUTE, at,
+                         5};
     assert_int_equal(catalogue_write(rig->catalogue, job_delete, &d, NULL), 0);
 }
 
@@ -287,6 +289,78 @@ static void a_stock_serves_for_some_seconds(void **state)
     stock_unref(&first);
     stock_unref(&second);
     stock_unref(&third);
+}
+
+/* --- what thinning saves --- */
+
+/* Ten minutes each: 1000 bytes, of which a tenth is left when they are older than 30 days. */
+static void put_thinned(struct rig *rig, int64_t from_us, int64_t thinned_to_us)
+{
+    put(rig, (struct batch){"cam", from_us, thinned_to_us, STREAM_MAIN, 100, 0});
+    put(rig, (struct batch){"cam", thinned_to_us, NOW, STREAM_MAIN, 1000, 0});
+    struct deletion d = {"thinned", from_us, thinned_to_us, NOW, 900};
+    assert_int_equal(catalogue_write(rig->catalogue, job_delete, &d, NULL), 0);
+}
+
+static void thinned_days_weigh_what_is_left_of_them(void **state)
+{
+    struct rig *rig = *state;
+    rig->params.thin_after_days = 30;
+    start(rig);
+    storage_close(&rig->storage); /* nothing is thinned meanwhile */
+    rig->params.is_reader = true;
+    assert_int_equal(storage_open(&rig->params, &rig->storage, NULL), 0);
+    put_thinned(rig, NOW - 35 * DAY, NOW - 30 * DAY);
+    struct stock *s = stock_of(rig);
+    const double day = 144 * 1000;
+    assert_int_equal(s->bytes_per_day, 144 * 1000);
+    assert_float_equal(stock_thinned_share(s), 0.1, 0.001);
+    assert_float_equal(stock_weight(s, s->bytes_per_day, 20, 30), 20 * day, day / 100);
+    assert_float_equal(stock_weight(s, s->bytes_per_day, 40, 30), 31 * day, day / 10);
+    assert_float_equal(stock_days(s, 20 * day, 30), 20, 0.01);
+    assert_float_equal(stock_days(s, 31 * day, 30), 40, 0.1);
+    stock_unref(&s);
+}
+
+/* Entries of the ledger here and there, as thinning to motion leaves them. */
+static void what_went_of_the_day_is_summed_up(void **state)
+{
+    struct rig *rig = *state;
+    int64_t day_us = NOW - 31 * DAY - 60 * MINUTE;
+    rig->params.thin_after_days = 30;
+    rig->params.is_reader = true;
+    start(rig);
+    put(rig, (struct batch){"cam", day_us - 120 * MINUTE, day_us - 60 * MINUTE, STREAM_MAIN, 7, 0});
+    put(rig,
+        (struct batch){"cam", day_us + 600 * MINUTE, day_us + 700 * MINUTE, STREAM_MAIN, 9, 0});
+    const struct deletion gone[] = {
+        {"expired", day_us - 900 * MINUTE, day_us - 120 * MINUTE, NOW, 1},
+        {"thinned", day_us - 60 * MINUTE, day_us + 60 * MINUTE, NOW, 5}, /* half of it */
+        {"thinned", day_us + 100 * MINUTE, day_us + 200 * MINUTE, NOW, 5},
+        {"space", day_us + 300 * MINUTE, day_us + 400 * MINUTE, NOW, 5},
+        {"thinned", day_us + DAY - 10 * MINUTE, day_us + DAY + 10 * MINUTE, NOW, 5}, /* half */
+    };
+    for (size_t i = 0; i < ARRAY_LEN(gone); i++)
+        assert_int_equal(catalogue_write(rig->catalogue, job_delete, (void *)&gone[i], NULL), 0);
+    struct stock *s = stock_of(rig);
+    assert_int_equal(s->thinned_bytes, 6 * 5 + 10 * 5 + 5);
+    assert_int_equal(s->left_bytes, 90);
+    stock_unref(&s);
+}
+
+/* Before a whole day is thinned nothing is known: the hours so far may be those of the night. */
+static void what_thinning_saves_is_not_guessed(void **state)
+{
+    struct rig *rig = *state;
+    rig->params.thin_after_days = 30;
+    rig->params.is_reader = true;
+    start(rig);
+    put_thinned(rig, NOW - 31 * DAY, NOW - 30 * DAY);
+    struct stock *s = stock_of(rig);
+    assert_true(stock_thinned_share(s) < 0);
+    assert_float_equal(stock_days(s, 40 * 144 * 1000.0, 30), 40, 0.01);
+    assert_float_equal(stock_weight(s, 10, 40, 30), 400, 0.01);
+    stock_unref(&s);
 }
 
 /* --- what is being written --- */
@@ -449,6 +523,9 @@ int main(void)
         TEST(something_older_that_was_deleted_is_a_cut),
         TEST(capacity_is_what_fits_within_the_reserves),
         TEST(a_stock_serves_for_some_seconds),
+        TEST(thinned_days_weigh_what_is_left_of_them),
+        TEST(what_went_of_the_day_is_summed_up),
+        TEST(what_thinning_saves_is_not_guessed),
         TEST(what_is_being_written_counts),
         TEST(a_few_seconds_tell_no_pace),
         TEST(what_is_settled_meanwhile_counts_once),

@@ -379,6 +379,7 @@ export type Storage = {
 export type Thinning = {
   after_days: number;
   keep: 'keyframes' | 'motion';
+  /** What is left of a day that is thinned, of 1: measured on the newest one, of all streams that recorded before it. `forecast_days` and `missing_bytes` count on it. null = not known yet: they count every day whole. */ share: number | null;
 };
 
 export type Kept = {

@@ -558,11 +558,13 @@ const en: Same<typeof zhCN> = {
         'See to the disks marked red below first; recording goes on by itself once one of them works. Live viewing goes on.',
       unknown: 'About half a minute after the cameras begin to record there is an estimate here.',
       short:
-        'Once the disks are full, the oldest recordings go too early. You can add disks, lower the bitrate of the main streams, or ask for fewer days or thinning under retention in the configuration.',
+        'You can add disks, lower the bitrate of the main streams, or ask for fewer days or thinning under retention in the configuration.',
     },
+    neverFull: 'At this rate the disks do not fill up: recordings go when their days are over.',
     fullNow:
-      'The disks are filled up to the reserve; the oldest recordings go as needed, as they should.',
-    fullIn: 'Full in about {days} days; from then on the oldest recordings go by themselves.',
+      'The disks are filled up to the reserve: the oldest recordings go now, before their days are over.',
+    fullIn:
+      'Full in about {days} days; from then on the oldest recordings go before their days are over.',
     illVolumes: 'Disks to see to: {n}. The table below tells more.',
     shortCameras: 'Cameras that lost recordings before their days were over: {n}.',
     shortBefore:
@@ -572,6 +574,9 @@ const en: Same<typeof zhCN> = {
       keyframes:
         'Thinning is on: after {n} days only key frames stay (a picture every second or two, no sound).',
       motion: 'Thinning is on: after {n} days what nothing moved in is deleted.',
+      share: 'A thinned day keeps {share} of its size; the forecast counts on that.',
+      unknown:
+        'What that saves is not known before there are recordings of {n} days; until then the forecast counts every day whole.',
     },
     none: 'none',
     days: '{n} days',

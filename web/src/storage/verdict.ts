@@ -34,7 +34,9 @@ export function verdictOf(storage: Storage): Verdict {
 /** Days until the oldest recordings must go; null when nothing comes or it is so already. */
 export function daysUntilFull(storage: Storage): number | null {
   const room = storage.capacity_bytes - storage.bytes;
-  if (storage.bytes_per_day <= 0 || room <= 0) return null;
-  const days = room / storage.bytes_per_day;
+  // once there are days that are thinned, each day one more of them gives room
+  const growth = storage.bytes_per_day * (storage.thinning?.share ?? 1);
+  if (growth <= 0 || room <= 0) return null;
+  const days = room / growth;
   return days >= 1 ? days : null;
 }
