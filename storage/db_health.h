@@ -26,8 +26,8 @@ typedef void db_salvage_fn(void *ctx, const char *table, int64_t n_saved, bool i
 /* Copies what can be read of the database old_path, which is not changed, into new_path, a new one
  * of the newest schema: every table but segments and chains, which the files tell again. Rows are
  * read from both ends of a table up to where it is damaged; rows that hang on lost ones are left
- * out, but for cameras and institutions, which get a stand-in to hang on. ERR_PARSE: nothing at all
- * can be read. */
+ * out, but for cameras and institutions, which get a stand-in to hang on. ERR_PARSE: no
+ * camera, institution or user can be read. */
 int db_salvage(const char *old_path, const char *new_path, db_salvage_fn *fn, void *ctx,
                struct err *err);
 

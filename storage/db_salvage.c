@@ -178,10 +178,18 @@ static int open_both(struct salvage *v, const char *old_path, const char *new_pa
     return 0;
 }
 
+/* What was entered by hand, and no file tells. */
+static bool is_of_people(const char *table)
+{
+    return strcmp(table, "cameras") == 0 || strcmp(table, "institutions") == 0 ||
+           strcmp(table, "users") == 0;
+}
+
 int db_salvage(const char *old_path, const char *new_path, db_salvage_fn *fn, void *ctx,
                struct err *err)
 {
     struct salvage v = {0};
+    bool is_worthless = true;
     int rc = open_both(&v, old_path, new_path, err);
     if (rc == 0)
         rc = list_tables(&v, err);
@@ -191,10 +199,14 @@ int db_salvage(const char *old_path, const char *new_path, db_salvage_fn *fn, vo
         struct table *t = xcalloc(1, sizeof *t);
         t->name = v.tables[i];
         copy_table(&v, t);
+        if (is_of_people(t->name))
+            is_worthless &= t->n_saved == 0 && !t->is_whole;
         if (fn != NULL)
             fn(ctx, t->name, t->n_saved, t->is_whole);
         free(t);
     }
+    if (rc == 0 && is_worthless)
+        rc = err_text(err, ERR_PARSE, "no camera and no user can be read of %s", old_path);
     if (rc == 0)
         rc = tidy(&v, err);
     if (rc == 0)

@@ -22,6 +22,7 @@ CHECK_BUILD = os.environ.get("ROOKERY_CHECK_BUILD", os.path.join(ROOT, "build", 
 CAMSIM = os.environ.get("ROOKERY_CAMSIM", os.path.join(BUILD, "rookery-camsim"))
 SERVER = os.path.join(BUILD, "rookery")
 PASSWORD = "correct horse"
+PAGE_BYTES = 16384  # of the catalogue
 
 
 def built(name):

@@ -11,7 +11,7 @@ import time
 import unittest
 
 from disks import CHANGE, ERRORS, SPACE, SYNC, TINY, WRITE, Tap, gaps, recordings, segments, set_up_district, spans, uncovered
-from rookery import Camsim, Rookery, parse_time, wait_for
+from rookery import PAGE_BYTES, Camsim, Rookery, parse_time, wait_for
 
 NIGHTLY = bool(os.environ.get("ROOKERY_NIGHTLY"))
 N_CAMERAS = 8
@@ -268,14 +268,14 @@ class Files(Rig):
         before = self.stop_with_segments()
         path = os.path.join(self.rookery.data_dir, "catalog.db")
         size = os.stat(path).st_size
-        self.overwrite(path, size * 3 // 4 // 4096 * 4096, b"\xa5" * 8192)
+        self.overwrite(path, size * 3 // 4 // PAGE_BYTES * PAGE_BYTES, b"\xa5" * 2 * PAGE_BYTES)
         self.rebuild("index", "rebuild")
         self.check_recorded(before)
         self.assertEqual(self.rookery.stop(), 0)
 
         # so much is gone that nothing can be saved
-        for at in range(0, size, 8192):
-            self.overwrite(path, at, b"\xa5" * 4096)
+        for at in range(0, size, 2 * PAGE_BYTES):
+            self.overwrite(path, at, b"\xa5" * PAGE_BYTES)
         self.assertIn("--empty", self.rookery.command("index", "rebuild").stderr)
         self.rebuild("index", "rebuild", "--empty")
         set_up_district(self.rookery, [(n, self.sim.url(n)) for n in self.names])

@@ -6,7 +6,7 @@ import sqlite3
 import tempfile
 import unittest
 
-from rookery import Camsim, Rookery, ffprobe, now, parse_time, wait_for
+from rookery import PAGE_BYTES, Camsim, Rookery, ffprobe, now, parse_time, wait_for
 
 SMALL = {"scene": "corridor", "size": "320x240", "fps": 10, "gop": 10, "bitrate": 200000}
 HEADER = "township,institution_id,institution_name,camera_id,camera_name,area_type,main_url,sub_url,record\n"
@@ -140,8 +140,8 @@ class Index(unittest.TestCase):
         # everything but the first page, while the server has it open
         size = os.path.getsize(self.catalogue)
         with open(self.catalogue, "r+b") as f:
-            f.seek(4096)
-            f.write(b"\x5a" * (size - 4096))
+            f.seek(PAGE_BYTES)
+            f.write(b"\x5a" * (size - PAGE_BYTES))
         n_before = len(self.files())
         wait_for("the damage to be seen", lambda: b"rookery_catalogue_ok 0" in
                  self.rookery.request("GET", "/metrics", token=None).body, 40)
@@ -155,7 +155,7 @@ class Index(unittest.TestCase):
         self.assertIn("is damaged", out.stderr)
         self.assertEqual(self.rookery.command("index", "check").returncode, 1)
         out = self.rookery.command("index", "rebuild")
-        self.assertEqual(out.returncode, 1)
+        self.assertEqual(out.returncode, 1, out.stdout + out.stderr)
         self.assertIn("nothing was changed", out.stderr)
         self.assertIn("rookery restore", out.stderr)
         self.assertEqual(self.rookery.command("restore", backup).returncode, 0)
@@ -174,8 +174,8 @@ class Index(unittest.TestCase):
         root, = db.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'segments'").fetchone()
         db.close()
         with open(self.catalogue, "r+b") as f:  # the start does not look at it
-            f.seek((root - 1) * 4096)
-            f.write(b"\x5a" * 4096)
+            f.seek((root - 1) * PAGE_BYTES)
+            f.write(b"\x5a" * PAGE_BYTES)
         self.assertEqual(self.rookery.command("index", "check").returncode, 1)
         out = self.rookery.command("index", "rebuild")
         self.assertEqual(out.returncode, 0, out.stderr)
