@@ -209,8 +209,12 @@ static int open_file(int dirfd, const char *name, int flags, mode_t mode)
         if (is_refused_path(TAP_CREATE, path))
             return -1;
     }
-    if (rest == NULL)
-        return (int)syscall(SYS_openat, dirfd, name, flags, mode);
+    if (rest == NULL) {
+        int fd = (int)syscall(SYS_openat, dirfd, name, flags, mode);
+        if (fd >= 0 && fd < FD_MAX) /* closedir closes unseen: the number may be known as ours */
+            atomic_store(&tap.fds[fd], FD_OTHER);
+        return fd;
+    }
     pthread_mutex_lock(&tap.lock);
     if ((flags & O_CREAT) != 0) {
         struct stat st;
