@@ -134,7 +134,8 @@ void av_failure(int code, const struct av_patience *patience, const char *doing,
         remux_end_set(end, CAUSE_IDLE, "not wanted any more");
         return;
     }
-    if (patience->is_late) {
+    /* What was still there may have been given out in between, with new patience for the next. */
+    if (patience->is_late || code == AVERROR_EXIT) {
         remux_end_set(end, CAUSE_TIMEOUT, "no media came in time while %s", doing);
         return;
     }

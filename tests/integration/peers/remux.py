@@ -186,6 +186,21 @@ def live(film, form, kind):
     return route
 
 
+def falls_silent(film, form, kind):
+    """The film at once, and then nothing while the connection stays."""
+    done = subprocess.run(["ffmpeg", "-v", "error", "-nostdin", "-i", film, "-c", "copy", "-f", form, "-"],
+                          capture_output=True, timeout=30, check=True)
+
+    def route(handler, owner):
+        handler.send_response(200)
+        handler.send_header("Content-Type", kind)
+        handler.end_headers()
+        handler.wfile.write(done.stdout)
+        while not owner.is_over:
+            time.sleep(0.1)
+    return route
+
+
 def file_of(path, kind):
     def route(handler, owner):
         with open(path, "rb") as f:

@@ -6,7 +6,7 @@ import tempfile
 import unittest
 
 from peers import run
-from remux import HttpFilm, Remux, Sender, file_of, live
+from remux import HttpFilm, Remux, Sender, falls_silent, file_of, live
 from rookery import free_port, wait_for
 
 
@@ -34,6 +34,8 @@ class RemuxProgram(unittest.TestCase):
         routes = {"/a.flv": live(films["h264"], "flv", "video/x-flv"), "/a.ts": live(films["h264"], "mpegts", "video/mp2t"),
                   "/b.ts": live(films["h265"], "mpegts", "video/mp2t"), "/mp3.ts": live(films["mp3"], "mpegts", "video/mp2t"),
                   "/f.mp4": file_of(films["h264"], "video/mp4"), "/hls.m3u8": file_of(hls, "application/vnd.apple.mpegurl"),
+                  "/silent.ts": falls_silent(films["h264"], "mpegts", "video/mp2t"),
+                  "/silent.flv": falls_silent(films["h264"], "flv", "video/x-flv"),
                   "/none.html": file_of(__file__, "text/html")}
         for name in os.listdir(cls.folder):
             if name.endswith(".ts"):
@@ -163,6 +165,14 @@ class RemuxProgram(unittest.TestCase):
                 if cause:
                     self.assertEqual(said, cause)
                 self.assertNotIn(b"root:", remux.bytes)
+
+    def test_a_sender_that_falls_silent_is_no_broken_one(self):
+        for path in ("/silent.ts", "/silent.flv"):
+            with self.subTest(path=path):
+                remux = Remux(self.url(path), silence_ms=1000)
+                self.addCleanup(remux.end)
+                self.assertEqual(remux.verdict(), ("timeout", "no media came in time while reading"))
+                self.assertEqual(len(remux.marked(0)), 8 * 25)
 
     def test_login(self):
         http = HttpFilm({"/a.flv": live(self.films["h264"], "flv", "video/x-flv")}, login="user:pass word@")
