@@ -40,6 +40,7 @@ void receiver_close(struct receiver *r)
     r->stats.n_sounds = 0;
     r->stats.frame_us = 0;
     r->stats.gop_s = 0;
+    r->stats.n_sizes = 0;
     r->stats.has_parameter_sets = false;
     r->stats.has_clock_offset = false;
 }
@@ -97,6 +98,8 @@ static void take_format(struct track *t, struct format *format)
     struct receiver *r = t->r;
     if (r->format == format)
         return;
+    r->stats.n_sizes +=
+        r->format && (r->format->width != format->width || r->format->height != format->height);
     format_unref(&r->format);
     r->format = format_ref(format);
     t->timeline.reorder_frames = format->reorder_frames;

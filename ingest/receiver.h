@@ -42,6 +42,7 @@ struct receiver_stats {
     int64_t published_wall_us;
     /* of the newest pictures */
     int64_t frame_us;        /* smoothed distance of two pictures; 0 = unknown */
+    uint64_t n_sizes;        /* times that their size changed */
     double gop_s;            /* the last whole group; 0 = unknown */
     bool is_endless;         /* the newest picture did not end within PACKET_MAX_BYTES */
     bool has_parameter_sets; /* seen in this connection, or described */

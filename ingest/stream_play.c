@@ -14,6 +14,8 @@
 #define NO_KEY_US        (10 * US_PER_S)
 #define SETTLED_US       (30 * US_PER_S) /* with pictures: may be connected anew at once again */
 #define UNREADABLE_TICKS 3 /* media that is no picture: something else than was described */
+#define SIZES_US         (60 * US_PER_S)
+#define MAX_SIZES        60 /* within that; each of them begins a file */
 #define LONG_GOP_S       20.0
 #define MAX_REPORT_BYTES 128
 
@@ -41,6 +43,8 @@ void stream__playing(struct stream *s)
     s->figures_bytes = receiver_stats(s->receiver)->n_bytes;
     s->probed_mono_us = 0;
     s->n_unreadable = 0;
+    s->sizes_mono_us = now_us;
+    s->sizes_before = 0;
     s->status.retry_us = 0;
     if (!s->is_up) {
         stream__set_cause(s, s->has_failed ? s->status.cause : CAUSE_CONNECTING,
@@ -209,6 +213,17 @@ static bool is_other_format(struct stream *s, int64_t now_us)
     return s->n_unreadable >= UNREADABLE_TICKS;
 }
 
+/* No camera does that for a purpose, and a thousand files a minute would be everybody's trouble. */
+static bool is_restless(struct stream *s, int64_t now_us)
+{
+    uint64_t n_sizes = receiver_stats(s->receiver)->n_sizes;
+    if (now_us - s->sizes_mono_us > SIZES_US) {
+        s->sizes_mono_us = now_us;
+        s->sizes_before = n_sizes;
+    }
+    return n_sizes - s->sizes_before > MAX_SIZES;
+}
+
 /* Whether the camera still speaks tells "pulled cable" from "encoder stuck" (quirk I6). */
 static void probe(struct stream *s, int64_t now_us, int64_t picture_mono_us)
 {
@@ -258,6 +273,11 @@ static void do_chores(struct stream *s, int64_t now_us)
     session_timeout(s->session, now_us);
     if (!is_alive(s, now_us))
         return;
+    if (is_restless(s, now_us)) {
+        stream__fail(s, CAUSE_PROTOCOL,
+                     "the size of its pictures changed more than %d times a minute", MAX_SIZES);
+        return;
+    }
     if (is_other_format(s, now_us)) {
         stream__connect_again(s, CAUSE_PROTOCOL,
                               "the camera sends something else than it described");

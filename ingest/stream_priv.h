@@ -134,6 +134,8 @@ struct stream {
     int n_unreadable;      /* chores in a row with media but without a picture */
     int64_t chores_mono_us, report_mono_us, figures_mono_us;
     uint64_t figures_pictures, figures_bytes;
+    int64_t sizes_mono_us; /* begin of the minute in which sizes are counted */
+    uint64_t sizes_before;
     uint64_t n_resyncs_before, n_unrequested_before; /* of sessions that are over */
 
     /* truth */

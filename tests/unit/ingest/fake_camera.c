@@ -309,14 +309,23 @@ void fake_camera_picture(struct fake_camera *cam, bool is_key)
     send_picture(cam, 96, is_key);
 }
 
-void fake_camera_format(struct fake_camera *cam, bool is_other)
+static void send_sets(struct fake_camera *cam, size_t at, uint8_t value)
 {
     static const uint8_t pps[] = {RIG_PPS};
     uint8_t sps[] = {RIG_SPS};
-    if (is_other)
-        sps[3] = 0x1f; /* the level: another format for a decoder */
+    sps[at] = value;
     send_nal(cam, 96, false, sps, sizeof sps);
     send_nal(cam, 96, false, pps, sizeof pps);
+}
+
+void fake_camera_format(struct fake_camera *cam, bool is_other)
+{
+    send_sets(cam, 3, is_other ? 0x1f : 0x1e); /* the level: another format for a decoder */
+}
+
+void fake_camera_size(struct fake_camera *cam, bool is_other)
+{
+    send_sets(cam, 6, is_other ? 0xa4 : 0xa0); /* 656 in place of 640 */
 }
 
 void fake_camera_foreign(struct fake_camera *cam)

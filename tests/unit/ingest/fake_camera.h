@@ -39,6 +39,8 @@ void fake_camera_listen(struct fake_camera *cam, bool is_on);
 /* One picture in one RTP packet to the newest connection, over the transport it asked for. */
 /* Parameter sets, to go in front of a key frame. */
 void fake_camera_format(struct fake_camera *cam, bool is_other);
+/* The same for pictures of another width. */
+void fake_camera_size(struct fake_camera *cam, bool is_other);
 /* The same under another payload type: what it never described. */
 void fake_camera_foreign(struct fake_camera *cam);
 void fake_camera_picture(struct fake_camera *cam, bool is_key);

@@ -467,6 +467,32 @@ static void P5_sets_up_no_more_when_something_comes(void **state)
     assert_int_equal(fake_camera_counts(rig->cam)->n_setups, 1);
 }
 
+/* One group of pictures of half a second. */
+static void group_of_size(struct rig *rig, bool is_other)
+{
+    fake_camera_size(rig->cam, is_other);
+    pictures(rig, 12, true);
+}
+
+static void H8_gives_up_on_a_size_that_never_rests(void **state)
+{
+    struct rig *rig = *state;
+    play(rig);
+    for (int i = 0; i < 60; i++) { /* one each second: as it likes */
+        group_of_size(rig, i % 2);
+        group_of_size(rig, i % 2);
+    }
+    group_of_size(rig, false);
+    assert_int_equal(rig->status.cause, CAUSE_OK);
+    assert_int_equal(rig->status.width, 640);
+    assert_int_equal(n_connections(rig), 1);
+    for (int i = 0; i < 140 && rig->status.cause == CAUSE_OK; i++)
+        group_of_size(rig, i % 2);
+    assert_int_equal(rig->status.cause, CAUSE_PROTOCOL);
+    assert_non_null(strstr(rig->status.detail,
+                           "the size of its pictures changed more than 60 times a minute; next"));
+}
+
 /* The try at whose SETUP of sound time passes, and the one at once behind it. */
 static void pass_mute_sound(struct rig *rig)
 {
@@ -651,6 +677,7 @@ int main(void)
         T(P5_sets_up_the_rest_when_nothing_comes),
         T(P5_returns_to_the_usual_when_that_was_not_it),
         T(P5_sets_up_no_more_when_something_comes),
+        T(H8_gives_up_on_a_size_that_never_rests),
         T(M1_shows_pictures_without_the_sound_that_hangs),
         T(M1_asks_for_sound_again_when_the_camera_was_away),
         T(runs_on_demand),
