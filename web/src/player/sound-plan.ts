@@ -25,19 +25,26 @@ export class SoundPlan {
   private earlyS = Infinity;
   private earlySinceS = 0;
 
-  /** A picture is on the screen. */
-  shown(wallUs: number, atS: number): void {
+  /** A picture is on the screen. True: of another moment than the one before, so what was placed is to be placed anew. */
+  shown(wallUs: number, atS: number): boolean {
     const offsetS = atS - wallUs / 1e6;
     const step = this.offsetS === null ? 0 : offsetS - this.offsetS;
-    if (this.offsetS === null || Math.abs(step) > JUMP_S) this.offsetS = offsetS;
-    else this.offsetS += step * SHARE;
+    const isOther = Math.abs(step) > JUMP_S;
+    if (isOther) this.reset();
+    this.offsetS = this.offsetS === null ? offsetS : this.offsetS + step * SHARE;
     this.shownS = atS;
+    return isOther;
   }
 
   reset(): void {
     this.offsetS = null;
     this.endS = 0;
     this.earlyS = Infinity;
+  }
+
+  /** Its moment is over: a piece that had no picture to be placed by is then not heard, and says nothing of the delay. */
+  isPast(wallUs: number, nowS: number): boolean {
+    return this.offsetS !== null && wallUs / 1e6 + this.offsetS + this.delayS < nowS;
   }
 
   get isReady(): boolean {

@@ -32,7 +32,7 @@ interface Piece {
 
 class Sound implements SoundOutput {
   private readonly plan = new SoundPlan();
-  private readonly playing = new Set<AudioBufferSourceNode>();
+  private readonly playing = new Map<AudioBufferSourceNode, Piece>();
   private waiting: Piece[] = [];
   private track: SoundTrack | null = null;
   private decoder: AudioDecoder | null = null;
@@ -63,17 +63,19 @@ class Sound implements SoundOutput {
   }
 
   picture(wallUs: number): void {
-    this.plan.shown(wallUs, this.context.currentTime - (this.context.outputLatency || 0));
+    const nowS = this.context.currentTime;
+    if (nowS === 0) return; // the clock does not run yet
+    if (this.plan.shown(wallUs, nowS - (this.context.outputLatency || 0))) this.takeBack();
     const { waiting } = this;
     this.waiting = [];
-    for (const piece of waiting) this.guard(() => this.play(piece));
+    for (const piece of waiting)
+      if (!this.plan.isPast(piece.wallUs, nowS)) this.guard(() => this.play(piece));
   }
 
   reset(): void {
     this.plan.reset();
+    this.takeBack();
     this.waiting = [];
-    for (const node of this.playing) node.stop();
-    this.playing.clear();
   }
 
   close(): void {
@@ -81,6 +83,13 @@ class Sound implements SoundOutput {
     this.reset();
     this.closeDecoder();
     void this.context.close().catch(() => undefined);
+  }
+
+  /** What was to be heard waits again for a picture. */
+  private takeBack(): void {
+    this.waiting.push(...this.playing.values());
+    for (const node of this.playing.keys()) node.stop();
+    this.playing.clear();
   }
 
   private openDecoder(track: SoundTrack): void {
@@ -122,7 +131,8 @@ class Sound implements SoundOutput {
     else if (this.waiting.length < WAITING_MOST) this.waiting.push({ wallUs, buffer });
   }
 
-  private play({ wallUs, buffer }: Piece): void {
+  private play(piece: Piece): void {
+    const { wallUs, buffer } = piece;
     const at = this.plan.place(wallUs, buffer.duration, this.context.currentTime);
     if (at === null) return;
     const node = this.context.createBufferSource();
@@ -130,7 +140,7 @@ class Sound implements SoundOutput {
     node.connect(this.context.destination);
     node.onended = () => this.playing.delete(node);
     node.start(at);
-    this.playing.add(node);
+    this.playing.set(node, piece);
     this.events.heard();
   }
 

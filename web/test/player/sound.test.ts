@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { parseInit, parseSound, withoutSound } from '@/player/mp4';
 import { decodePlain } from '@/player/plain-sound';
 import { SoundPlan } from '@/player/sound-plan';
-import type { SoundEvents } from '@/player/sound';
+import { openSound, type SoundEvents, type SoundOutput } from '@/player/sound';
 import { TilePlayer } from '@/player/tile-player';
 import { WallClient } from '@/player/wall-client';
 import { FakeSocket } from './fake-socket';
@@ -178,6 +178,127 @@ describe('the plan of sound', () => {
     const plan = new SoundPlan();
     plan.shown(100e6, 10);
     expect(place(plan, 102.5, 10)).toBeCloseTo(12.54, 3);
+  });
+});
+
+interface Heard {
+  from: number;
+  to: number;
+  piece: number;
+}
+
+/** An audio clock that stands where it is put, and what is played on it. A piece is known by its samples. */
+class FakeContext {
+  static last: FakeContext;
+  currentTime = 0;
+  readonly destination = {};
+  readonly heard: Heard[] = [];
+
+  constructor() {
+    FakeContext.last = this;
+  }
+  resume = () => Promise.resolve();
+  close = () => Promise.resolve();
+  createBuffer(_channels: number, frames: number, rate: number) {
+    const buffer = {
+      duration: frames / rate,
+      piece: 0,
+      copyToChannel: ([sample]: Float32Array) => (buffer.piece = (sample ?? 0) * 32768),
+    };
+    return buffer;
+  }
+  createBufferSource() {
+    const heard = { from: 0, to: 0, piece: 0 };
+    const node = {
+      buffer: { duration: 0, piece: 0 },
+      connect: () => undefined,
+      start: (from: number) => {
+        const { duration, piece } = node.buffer;
+        this.heard.push(Object.assign(heard, { from, to: from + duration, piece }));
+      },
+      stop: () => (heard.to = Math.max(heard.from, Math.min(heard.to, this.currentTime))),
+    };
+    return node;
+  }
+}
+
+describe('sound beside the picture', () => {
+  const PIECE_S = 0.02;
+  let sound: SoundOutput;
+
+  beforeEach(() => {
+    vi.stubGlobal('AudioContext', FakeContext);
+    const opened = openSound({ heard: () => undefined, failed: (why) => expect(why).toBe('') });
+    if (!opened) throw new Error('no sound');
+    sound = opened;
+    sound.configure({ codec: 'sowt', codecString: 'sowt', sampleRate: 8000, channels: 1 });
+  });
+  afterEach(() => vi.unstubAllGlobals());
+
+  /** Sound of these seconds; the number of a piece tells its moment. */
+  const push = (fromS: number, toS: number) => {
+    for (let n = Math.round(fromS / PIECE_S); n < Math.round(toS / PIECE_S); n++)
+      sound.push(
+        n * PIECE_S * 1e6,
+        new Uint8Array(Int16Array.from({ length: 160 }, () => n).buffer),
+      );
+  };
+  /** How long something is heard in this time (twice counts twice), and how far from its moment at most. */
+  const heardIn = (leastS: number, mostS: number, momentOf: (wallS: number) => number) => {
+    let seconds = 0;
+    let away = 0;
+    for (const { from, to, piece } of FakeContext.last.heard) {
+      const length = Math.min(to, mostS) - Math.max(from, leastS);
+      if (length <= 0) continue;
+      seconds += length;
+      away = Math.max(away, Math.abs(from - momentOf(piece * PIECE_S)));
+    }
+    return { seconds, away };
+  };
+
+  it('is taken back when the pictures catch up', () => {
+    const context = FakeContext.last;
+    // the group that is running comes at once; its first picture is drawn when it is two seconds old
+    context.currentTime = 1;
+    sound.picture(98e6);
+    push(98, 100);
+    for (let i = 0; i < 100; i++) {
+      context.currentTime = 1.1 + i * 0.02;
+      if (i % 5 === 0) sound.picture((100.1 + i * 0.02) * 1e6);
+      push(100.08 + i * 0.02, 100.1 + i * 0.02);
+    }
+    const { seconds, away } = heardIn(1.2, 3, (wallS) => wallS - 99);
+    expect(seconds).toBeCloseTo(1.8, 1);
+    expect(away).toBeLessThan(0.1);
+  });
+
+  it('that is recorded is placed anew when one picture comes late', () => {
+    const context = FakeContext.last;
+    context.currentTime = 1;
+    sound.picture(100e6);
+    push(100, 103);
+    context.currentTime = 1.9;
+    sound.picture(100.2e6); // the page stood still
+    context.currentTime = 2;
+    sound.picture(101e6);
+    const { seconds, away } = heardIn(2.1, 4, (wallS) => wallS - 99);
+    expect(seconds).toBeCloseTo(1.9, 1);
+    expect(away).toBeLessThan(0.1);
+  });
+
+  it('waits until the clock runs', () => {
+    const context = FakeContext.last;
+    for (let i = 0; i < 10; i++) {
+      sound.picture((100 + i * 0.1) * 1e6);
+      push(100 + i * 0.1, 100.1 + i * 0.1);
+    }
+    expect(context.heard).toEqual([]);
+    context.currentTime = 0.01;
+    sound.picture(101e6);
+    push(101, 101.1);
+    const { seconds, away } = heardIn(0, 1, (wallS) => wallS - 100.99);
+    expect(seconds).toBeCloseTo(0.1, 1);
+    expect(away).toBeLessThan(0.1);
   });
 });
 
