@@ -106,7 +106,7 @@ static void sync_volumes(struct batch *b)
         bool is_concerned = false;
         for (size_t i = 0; i < b->n && !is_concerned; i++)
             is_concerned = b->outcomes[i] != LEFT && b->rows[i].volume == key;
-        int rc = is_concerned ? v->io->sync(v->io, v->dirfd) : 0;
+        int rc = is_concerned ? volume__sync_apart(v) : 0;
         for (size_t i = 0; rc < 0 && i < b->n; i++)
             if (b->rows[i].volume == key)
                 b->outcomes[i] = LEFT;
@@ -141,19 +141,104 @@ static size_t settle(struct batch *b)
     return n;
 }
 
+static void keep(struct storage *s, const struct segment_row *row)
+{
+    s->left = list_room(s->left, s->n_left, sizeof *s->left);
+    s->left[s->n_left++] = *row;
+}
+
+/* Returns how many are settled. What is doomed and stays is found in the catalogue again. */
+static size_t settle_all(struct storage *s, struct unsettled *u)
+{
+    size_t n_settled = 0;
+    for (size_t i = 0; i < u->n && !atomic_load(&s->is_closing); i += BATCH_FILES) {
+        struct batch b = {.storage = s, .rows = u->rows + i, .n = MIN(u->n - i, BATCH_FILES)};
+        recover_files(&b);
+        n_settled += settle(&b);
+        for (size_t k = 0; k < b.n; k++)
+            if (b.outcomes[k] == LEFT && !b.rows[k].is_doomed)
+                keep(s, &b.rows[k]);
+    }
+    return n_settled;
+}
+
+static bool is_usable(const struct storage *s, const struct volume *v)
+{
+    enum volume_fault state = volume_state(v, clock_mono_us(s->clock));
+    return atomic_load(&v->key) != 0 && (state == VOLUME_OK || state == VOLUME_FULL);
+}
+
 void storage__recover(struct storage *s)
 {
     struct unsettled u = {0};
     struct err err = {0};
-    size_t n_settled = 0;
+    for (size_t i = 0; i < s->n_volumes; i++)
+        s->was_usable[i] = is_usable(s, s->volumes[i]);
     if (catalogue_read(s->catalogue, job_list, &u, &err) < 0)
         log_error("storage", "recovery: %s", err.msg);
-    for (size_t i = 0; i < u.n && !atomic_load(&s->is_closing); i += BATCH_FILES) {
-        struct batch b = {.storage = s, .rows = u.rows + i, .n = MIN(u.n - i, BATCH_FILES)};
-        recover_files(&b);
-        n_settled += settle(&b);
-    }
+    size_t n_settled = settle_all(s, &u);
     if (u.n > 0)
         log_info("storage", "recovered %zu of %zu files that a crash left open", n_settled, u.n);
     free(u.rows);
+}
+
+/* --- a volume that is there again --- */
+
+struct doomed_query {
+    struct unsettled *found;
+    int64_t volume;
+};
+
+static int add_doomed(void *ctx, const struct segment_row *row)
+{
+    struct doomed_query *q = ctx;
+    return row->is_doomed && row->volume == q->volume ? add_row(q->found, row) : 0;
+}
+
+static int job_list_doomed(struct db *db, void *ctx, struct err *err)
+{
+    return db_segments_unsettled(db, add_doomed, ctx, err);
+}
+
+static void take_left(struct storage *s, int64_t volume, struct unsettled *u)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < s->n_left; i++) {
+        if (s->left[i].volume == volume)
+            add_row(u, &s->left[i]);
+        else
+            s->left[n++] = s->left[i];
+    }
+    s->n_left = n;
+}
+
+static void settle_returned(struct storage *s, struct volume *v)
+{
+    struct unsettled u = {0};
+    struct err err = {0};
+    struct doomed_query q = {&u, atomic_load(&v->key)};
+    if (catalogue_read(s->catalogue, job_list_doomed, &q, &err) < 0)
+        log_error("storage", "recovery: %s", err.msg);
+    take_left(s, q.volume, &u);
+    size_t n_settled = settle_all(s, &u);
+    if (u.n > 0)
+        log_info(v->path, "settled %zu of %zu files that were left while it could not be used",
+                 n_settled, u.n);
+    free(u.rows);
+}
+
+void storage__recover_returned(struct storage *s)
+{
+    for (size_t i = 0; i < s->n_volumes && !atomic_load(&s->is_closing); i++) {
+        bool is_returned = is_usable(s, s->volumes[i]) && !s->was_usable[i];
+        s->was_usable[i] = is_usable(s, s->volumes[i]);
+        if (is_returned)
+            settle_returned(s, s->volumes[i]);
+    }
+}
+
+void storage__recovery_fini(struct storage *s)
+{
+    FREE(&s->left);
+    s->n_left = 0;
 }

@@ -149,7 +149,7 @@ static void sync_volumes(struct round *r)
         bool is_concerned = false;
         for (size_t k = 0; k < c->n && !is_concerned; k++)
             is_concerned = !c->rows[k].is_doomed && c->rows[k].volume == atomic_load(&v->key);
-        int rc = is_concerned ? v->io->sync(v->io, v->dirfd) : 0;
+        int rc = is_concerned ? volume__sync_apart(v) : 0;
         if (rc == 0)
             continue;
         log_warn(v->path, "sync: %s", err_name(rc));
@@ -247,6 +247,8 @@ static void refresh_frontiers(struct storage *s, bool is_by_age)
         if (mono_us >= s->forget_mono_us &&
             catalogue_write(s->catalogue, job_expire_chains, s, &err) < 0)
             log_error("retention", "%s", err.msg);
+        if (mono_us >= s->forget_mono_us) /* what could not be removed is tried once more */
+            memset(s->was_usable, 0, sizeof s->was_usable);
         s->forget_mono_us = mono_us + FORGET_US;
     }
     s->seen_wall_us = now_us;

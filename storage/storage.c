@@ -94,6 +94,7 @@ static void on_retention(void *ctx)
 {
     struct storage *s = ctx;
     bool is_by_age = loop_mono_us(s->keeper) >= s->by_age_mono_us;
+    storage__recover_returned(s);
     bool has_more = storage__retain(s, is_by_age);
     if (is_by_age && !has_more)
         s->by_age_mono_us = loop_mono_us(s->keeper) + BY_AGE_MS * US_PER_MS;
@@ -238,5 +239,6 @@ void storage_close(struct storage **sp)
         volume_destroy(&s->volumes[i]);
     stock__close(s);
     storage__retention_fini(s);
+    storage__recovery_fini(s);
     FREE(sp);
 }

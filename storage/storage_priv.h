@@ -41,6 +41,9 @@ struct storage {
     int64_t seen_wall_us; /* newest time of day that retention saw */
     uint64_t seen_hold_changes;
     struct thinning *thinning; /* NULL = off */
+    struct segment_row *left;  /* a crash left them open, and their volume could not settle them */
+    size_t n_left;
+    bool was_usable[STORAGE_MAX_VOLUMES]; /* a second ago */
 
     /* any thread, atomic */
     _Atomic int64_t next_n;                  /* number of the next file */
@@ -63,8 +66,11 @@ int64_t rotation_length_us(const char *camera_id, enum stream_kind stream, int64
 /* [pool] By key; NULL when it is not mounted. */
 struct volume *storage__volume(const struct storage *s, int64_t key);
 
-/* recovery.c [keeper]: settles what a crash left unsettled. */
+/* recovery.c [keeper]: settles what a crash left unsettled; and what could not be settled or
+ * removed then or since, once its volume can be used again. */
 void storage__recover(struct storage *s);
+void storage__recover_returned(struct storage *s);
+void storage__recovery_fini(struct storage *s); /* [main] */
 
 /* retention.c [keeper]: one round, of what is too old if is_by_age, and of volumes without space;
  * returns whether more is to be done at once. */

@@ -76,7 +76,7 @@ static void remove_doomed(struct thinning *t)
     /* what a power cut brought back would have no row */
     for (size_t k = 0; k < s->n_volumes; k++) {
         struct volume *v = s->volumes[k];
-        if (!is_concerned[k] || v->io->sync(v->io, v->dirfd) == 0)
+        if (!is_concerned[k] || volume__sync_apart(v) == 0)
             continue;
         for (size_t i = 0; i < t->n_doomed; i++)
             t->doomed[i].is_doomed |= t->doomed[i].volume == atomic_load(&v->key);
@@ -180,7 +180,7 @@ static void sync_twins(struct thinning *t)
         if (w->state != TWIN_WRITTEN)
             continue;
         struct volume *v = w->volume;
-        if ((!is_synced && v->io->sync(v->io, v->dirfd) < 0) || !is_readable(w))
+        if ((!is_synced && volume__sync_apart(v) < 0) || !is_readable(w))
             w->state = TWIN_NONE;
     }
 }

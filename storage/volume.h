@@ -174,6 +174,9 @@ void volume__end(struct volume *v, struct volume_lane *lane, enum volume_op op, 
 int volume__create_file(struct volume *v, const char *path);
 int volume__write(struct volume *v, int fd, struct iovec *iov, size_t n, uint64_t at);
 
+/* [keeper, blocks] Makes what is on the volume durable, for others than its own sync. */
+int volume__sync_apart(const struct volume *v);
+
 /* Opens the directory, checks or makes the marker, learns its key. Sets the fault. */
 void volume__mount(struct volume *v);
 /* A disk that was pulled and put back is another file system: takes it over when its marker is

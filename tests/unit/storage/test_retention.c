@@ -1,5 +1,7 @@
 #include "rig.h"
 
+#include <pthread.h>
+
 #include "storage/db.h"
 #include "storage/db_segments.h"
 
@@ -116,6 +118,31 @@ static void old_segments_go_with_their_directories(void **state)
     assert_int_equal(rec.gaps[1].from_us, RIG_START_US);
     assert_int_equal(rec.gaps[1].to_us, RIG_START_US + 40 * US_PER_S);
     recordings_fini(&rec);
+}
+
+static atomic_int keepers_dirfd;
+
+static int note_sync(const struct volume_io *io, int dirfd)
+{
+    char thread[16] = "";
+    (void)io;
+    pthread_getname_np(pthread_self(), thread, sizeof thread);
+    if (strcmp(thread, "keeper") == 0)
+        atomic_store(&keepers_dirfd, dirfd);
+    return 0;
+}
+
+/* The system tells of what it could not write once per open directory. */
+static void deleting_takes_no_error_from_recording(void **state)
+{
+    struct rig *rig = *state;
+    record_ten(rig);
+    atomic_store(&keepers_dirfd, -1);
+    rig->disk.io.sync = note_sync;
+    reopen_at(rig, RIG_START_US + 91 * DAY);
+    rig_wait(rig, has_no_rows);
+    assert_int_not_equal(atomic_load(&keepers_dirfd), -1);
+    assert_int_not_equal(atomic_load(&keepers_dirfd), rig->storage->volumes[0]->dirfd);
 }
 
 static void a_camera_may_keep_less(void **state)
@@ -293,6 +320,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(old_segments_go_with_their_directories),
+        TEST(deleting_takes_no_error_from_recording),
         TEST(chains_go_after_their_segments),
         TEST(a_camera_may_keep_less),
         TEST(what_is_held_stays),

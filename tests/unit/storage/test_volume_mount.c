@@ -3,6 +3,8 @@
 
 #include <errno.h>
 
+#include "storage/db.h"
+
 static void shell(const char *cmd)
 {
     if (system(cmd) != 0)
@@ -91,6 +93,42 @@ static void a_missing_disk_is_named(void **state)
     rig_pictures(rig, 100, 25);
     rig_stop(rig);
     SHELL("test -z \"$(ls -A %s/rec)\"", rig->dir);
+}
+
+static int job_unsettle(struct db *db, void *ctx, struct err *err)
+{
+    (void)ctx;
+    return db_exec(db,
+                   "INSERT INTO open_segments(camera, stream, from_us, n, volume, began, doomed)"
+                   " SELECT camera, stream, from_us, n, volume, began, n = 1 FROM segments;"
+                   "DELETE FROM segments",
+                   err);
+}
+
+static bool is_settled(struct rig *rig)
+{
+    return rig_unsettled(rig) == 0;
+}
+
+/* A crash left files open on it, and one was to be deleted. */
+static void a_disk_that_comes_late_is_recovered_then(void **state)
+{
+    struct rig *rig = *state;
+    rig->params.segment_us = 4 * US_PER_S;
+    rig_open(rig);
+    rig_record(rig, "cam");
+    rig_pictures(rig, 400, 25);
+    rig_stop(rig);
+    assert_int_equal(catalogue_write(rig->catalogue, job_unsettle, NULL, NULL), 0);
+    rig_close(rig);
+    SHELL("mv %s/rec %s/away && mkdir %s/rec", rig->dir, rig->dir, rig->dir);
+    rig->params.sync_interval_us = US_PER_S / 4; /* looks as often for the disk */
+    rig_open(rig);
+    assert_state(rig, 0, "missing");
+    assert_int_equal(rig_unsettled(rig), 4);
+    SHELL("rmdir %s/rec && mv %s/away %s/rec", rig->dir, rig->dir, rig->dir);
+    rig_wait(rig, is_settled);
+    assert_int_equal(rig_check(rig), 300); /* and no file without a row */
 }
 
 static void a_disk_at_another_path_is_used(void **state)
@@ -207,6 +245,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(another_disk_at_a_known_path_is_not_written_to),
         TEST(a_missing_disk_is_named),
+        TEST(a_disk_that_comes_late_is_recovered_then),
         TEST(a_disk_at_another_path_is_used),
         TEST(two_disks_that_changed_places_are_used),
         TEST(an_archive_from_elsewhere_is_adopted),
