@@ -201,6 +201,9 @@ static void judge(struct chain_check *c, const char *path, const struct segment_
     case CHAIN_WHOLE:
         compare_links(c, path, row, file);
         add_tip(c, link);
+        if (row->ended ==
+            SEGMENT_DISK) /* what follows may have been linked to what the disk lost */
+            add_tip(c, NULL);
         return;
     }
 }

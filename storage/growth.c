@@ -98,10 +98,10 @@ void growth_synced(struct growth *g, struct volume *v, int fd, int64_t read_mono
 
 void growth_end(struct growth *g, struct volume *v, int fd, uint64_t size_bytes)
 {
-    if (g->reserved_bytes <= size_bytes || v->io->give_back == NULL)
+    if (g->reserved_bytes <= size_bytes)
         return;
     volume__begin(v, &v->writing);
-    v->io->give_back(v->io, fd, size_bytes);
+    v->io->cut(v->io, fd, size_bytes); /* to the size it has */
     volume__end(v, &v->writing, OP_CARE, 0, 0);
     g->reserved_bytes = 0;
 }

@@ -190,5 +190,8 @@ void volume__want_sync(struct volume *v, bool is_urgent);
 void writer__sync_begins(struct volume *v);
 void writer__synced(struct volume *v, uint64_t epoch, int rc);
 void writer__retry(struct volume *v);
+/* What is open belongs to a disk that was pulled and put back since: nothing more is written to it,
+ * and what is there now is read again. */
+void writer__disk_replaced(struct volume *v);
 
 #endif

@@ -83,11 +83,10 @@ static int sys_reserve(const struct volume_io *io, int fd, uint64_t at, uint64_t
     return fallocate(fd, FALLOC_FL_KEEP_SIZE, (off_t)at, (off_t)bytes) < 0 ? -errno : 0;
 }
 
-static void sys_give_back(const struct volume_io *io, int fd, uint64_t size_bytes)
+static int sys_cut(const struct volume_io *io, int fd, uint64_t size_bytes)
 {
     (void)io;
-    int rc = ftruncate(fd, (off_t)size_bytes); /* to the size it has */
-    (void)rc;
+    return ftruncate(fd, (off_t)size_bytes) < 0 ? -errno : 0;
 }
 
 static void sys_flush(const struct volume_io *io, int fd, uint64_t at, uint64_t bytes)
@@ -109,7 +108,7 @@ const struct volume_io *volume_io_system(void)
                                         .sync = sys_sync,
                                         .space = sys_space,
                                         .reserve = sys_reserve,
-                                        .give_back = sys_give_back,
+                                        .cut = sys_cut,
                                         .flush = sys_flush,
                                         .forget = sys_forget};
     return &io;

@@ -12,6 +12,8 @@ struct volume_io {
     int (*create)(const struct volume_io *io, int dirfd, const char *path);
     /* All of it, or -errno; what was written then is undefined. Consumes iov. */
     int (*write)(const struct volume_io *io, int fd, struct iovec *iov, size_t n, uint64_t at);
+    /* The file ends there, and blocks that were reserved behind it are free again; 0 or -errno. */
+    int (*cut)(const struct volume_io *io, int fd, uint64_t size_bytes);
     /* Everything written to the volume so far becomes durable. */
     int (*sync)(const struct volume_io *io, int dirfd);
     int (*space)(const struct volume_io *io, int dirfd, int64_t *total_bytes, int64_t *free_bytes);
@@ -19,8 +21,6 @@ struct volume_io {
     /* What helps and may fail; each may be NULL. */
     /* Blocks for a range, without changing the size of the file. -EOPNOTSUPP: never here. */
     int (*reserve)(const struct volume_io *io, int fd, uint64_t at, uint64_t bytes);
-    /* Blocks behind the end of the file are free again. */
-    void (*give_back)(const struct volume_io *io, int fd, uint64_t size_bytes);
     /* Begins to write what is dirty in a range; waits only while the disk takes no more. */
     void (*flush)(const struct volume_io *io, int fd, uint64_t at, uint64_t bytes);
     /* What is clean in a range need not stay in memory; 0 bytes = to the end. */

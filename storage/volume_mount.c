@@ -224,6 +224,7 @@ void volume__remount(struct volume *v)
         close(v->marker_fd);
         v->marker_fd = marker_fd;
         marker_fd = -1;
+        writer__disk_replaced(v);
         log_info(v->path, "volume is back");
     }
     if (marker_fd >= 0)

@@ -157,9 +157,11 @@ static void drop_file(struct writer *w)
 /* Behind its last whole fragment. */
 static void cut_back(struct writer *w)
 {
-    w->is_tail_left = w->fd >= 0 && ftruncate(w->fd, (off_t)w->row.bytes) < 0;
-    if (w->is_tail_left)
-        log_warn(w->path, "cannot be cut back to its last whole fragment: %s", err_name(-errno));
+    const struct volume_io *io = w->volume->io;
+    int rc = w->fd >= 0 && !w->is_lost ? io->cut(io, w->fd, (uint64_t)w->row.bytes) : 0;
+    w->is_tail_left = rc < 0;
+    if (rc < 0)
+        log_warn(w->path, "cannot be cut back to its last whole fragment: %s", err_name(rc));
 }
 
 static void write_end(struct writer *w)
@@ -309,9 +311,28 @@ static void end_file(struct writer *w)
         w->row.to_us = w->close_to_us;
         w->row.ended = w->close_ended;
     }
-    write_end(w);
-    growth_end(&w->growth, w->volume, w->fd, (uint64_t)w->row.bytes);
+    if (!w->is_lost) {
+        write_end(w);
+        growth_end(&w->growth, w->volume, w->fd, (uint64_t)w->row.bytes);
+    }
     await_sync(w);
+}
+
+void writer__disk_replaced(struct volume *v)
+{
+    for (struct writer *w = v->writers; w != NULL; w = w->next) {
+        bool is_open = w->state == WRITER_WRITE;
+        if (!is_open && (w->state != WRITER_SYNC || w->sync_epoch == UINT64_MAX))
+            continue;
+        w->is_lost = w->is_doubtful = true;
+        w->is_end_missing = false;
+        w->is_tail_left = !is_open && w->row.frames == 0; /* it may be there, and has no row */
+        if (!is_open)
+            continue;
+        atomic_store(&w->is_failed, true);
+        w->is_failed_here = true;
+        w->row.ended = SEGMENT_DISK;
+    }
 }
 
 /* --- fragments to the file --- */

@@ -49,6 +49,7 @@ struct writer {
     bool is_end_missing; /* and so it did the end */
     bool is_end_retried;
     bool is_doubtful;            /* a sync failed while it was open */
+    bool is_lost;                /* its disk was pulled and put back: fd leads nowhere */
     struct segment_row verified; /* the sync loop's until it has posted on_verified */
     int verified_rc;
     int n_refusals; /* by the disk or the catalogue, since the recorder was stopped */

@@ -42,6 +42,12 @@ static int rig_write(const struct volume_io *io, int fd, struct iovec *iov, size
     return volume_io_system()->write(io, fd, iov, n, at);
 }
 
+static int rig_cut(const struct volume_io *io, int fd, uint64_t size_bytes)
+{
+    int error = atomic_load(&disk_of(io)->cut_error);
+    return error < 0 ? error : volume_io_system()->cut(io, fd, size_bytes);
+}
+
 static int rig_sync(const struct volume_io *io, int dirfd)
 {
     struct rig_io *d = disk_of(io);
@@ -84,8 +90,11 @@ int rig_setup(void **state)
     snprintf(rig->dir, sizeof rig->dir, "/tmp/rk-storage-XXXXXX");
     if (mkdtemp(rig->dir) == NULL)
         return -1;
-    rig->disk.io = (struct volume_io){
-        .create = rig_create, .write = rig_write, .sync = rig_sync, .space = rig_space};
+    rig->disk.io = (struct volume_io){.create = rig_create,
+                                      .write = rig_write,
+                                      .cut = rig_cut,
+                                      .sync = rig_sync,
+                                      .space = rig_space};
     atomic_store(&rig->disk.capacity, -1);
     clock_virtual_init(&rig->clock, RIG_START_US);
     rig->volumes[0].path = xasprintf("%s/rec", rig->dir);

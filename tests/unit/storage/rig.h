@@ -21,6 +21,7 @@ struct rig_io {
     struct volume_io io;
     atomic_int write_error; /* -errno of every write; 0 = fine */
     atomic_int create_error;
+    atomic_int cut_error;
     atomic_int sync_error;
     _Atomic int64_t capacity; /* of all files; < 0 = as it is */
     atomic_bool is_stuck;     /* writes wait until it is cleared */

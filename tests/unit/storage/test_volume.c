@@ -93,6 +93,7 @@ static int setup(void **state)
     memset(&disks, 0, sizeof disks);
     disks.io = (struct volume_io){
         .create = disk_create, .write = disk_write, .sync = disk_sync, .space = disk_space};
+    disks.io.cut = volume_io_system()->cut;
     for (size_t i = 0; i < ARRAY_LEN(disks.list); i++)
         disks.list[i].path = rig->volumes[i].path;
     rig->params.io = &disks.io;

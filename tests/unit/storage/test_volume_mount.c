@@ -2,6 +2,7 @@
 #include "rig.h"
 
 #include <errno.h>
+#include <sys/stat.h>
 
 #include "storage/db.h"
 
@@ -216,6 +217,49 @@ static void a_disk_that_was_exchanged_is_not_taken_over(void **state)
     rig_stop(rig);
 }
 
+static bool is_put_back(struct rig *rig)
+{
+    char path[80];
+    struct stat a, b;
+    snprintf(path, sizeof path, "%s/rec", rig->dir);
+    return stat(path, &a) == 0 && fstat(rig->storage->volumes[0]->dirfd, &b) == 0 &&
+           a.st_ino == b.st_ino;
+}
+
+static bool is_usable(struct rig *rig)
+{
+    return volume_is_ok(rig->storage->volumes[0]);
+}
+
+/* It holds less than was written, and files that are open still lead to the disk of before. */
+static void a_disk_that_was_pulled_and_put_back_counts_as_it_is(void **state)
+{
+    struct rig *rig = *state;
+    rig->params.sync_interval_us = US_PER_S / 4; /* looks as often for the disk */
+    rig_open(rig);
+    rig_record(rig, "cam");
+    rig_pictures(rig, 60, 25);
+    rig_wait(rig, rig_is_written);
+    SHELL("cp -a %s/rec %s/back", rig->dir, rig->dir);
+    rig_pictures(rig, 60, 25);
+    rig_wait(rig, rig_is_written);
+    atomic_store(&rig->disk.create_error, -EIO);
+    atomic_store(&rig->disk.write_error, -EIO);
+    atomic_store(&rig->disk.cut_error, -EIO);
+    atomic_store(&rig->disk.sync_error, -EIO);
+    rig_wait(rig, is_broken);
+    SHELL("mv %s/rec %s/away && mv %s/back %s/rec", rig->dir, rig->dir, rig->dir, rig->dir);
+    rig_wait(rig, is_put_back);
+    atomic_store(&rig->disk.create_error, 0);
+    atomic_store(&rig->disk.write_error, 0);
+    atomic_store(&rig->disk.sync_error, 0);
+    rig_wait(rig, is_usable);
+    rig_pictures(rig, 100, 25);
+    rig_stop(rig);
+    SHELL("rm -r %s/away", rig->dir);
+    assert_int_equal(rig_check(rig), 50 + 100); /* whole fragments */
+}
+
 static void a_reader_does_not_mistake_one_for_the_other(void **state)
 {
     struct rig *rig = *state;
@@ -251,6 +295,7 @@ int main(void)
         TEST(an_archive_from_elsewhere_is_adopted),
         TEST(a_copy_beside_its_original_is_refused),
         TEST(a_disk_that_was_exchanged_is_not_taken_over),
+        TEST(a_disk_that_was_pulled_and_put_back_counts_as_it_is),
         TEST(a_reader_does_not_mistake_one_for_the_other),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
