@@ -702,9 +702,6 @@ const en: Same<typeof zhCN> = {
     noDeletions: 'Nothing has been deleted yet',
     noDeletionsHint: 'Every deletion is written down here: when, why, which camera, how much.',
     noMatchHint: 'Try another institution, reason or day.',
-    newer: 'Newer',
-    older: 'Older',
-    page: 'Page {n}',
   },
   hold: {
     title: 'Hold a recording',

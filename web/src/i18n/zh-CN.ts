@@ -679,9 +679,6 @@ export default {
     noDeletions: '还没有删除过录像',
     noDeletionsHint: '每次删除都会记在这里：何时、为何、哪路摄像机、多少。',
     noMatchHint: '换一个机构、原因或日期试试。',
-    newer: '较新',
-    older: '较早',
-    page: '第 {n} 页',
   },
   hold: {
     title: '保全录像',
