@@ -35,7 +35,8 @@ static int ask(struct db *db, const char *sql, const struct stream *st, const in
         return -EIO;
     stmt_bind_i64(s, 1, st->camera);
     stmt_bind_i64(s, 2, st->stream);
-    for (int i = 3; i <= MIN(stmt_params(s), 4); i++)
+    int n_params = stmt_params(s);
+    for (int i = 3; i <= MIN(n_params, 4); i++)
         stmt_bind_i64(s, i, args[i - 3]);
     int rc = stmt_step(s, err);
     out[0] = rc == 1 ? stmt_i64(s, 0) : 0;
