@@ -88,7 +88,8 @@ describe('is there enough', () => {
 
   it('knows when the disks will be full, and when they are', () => {
     expect(daysUntilFull(storage())).toBe(45);
-    expect(daysUntilFull(storage({ bytes: 895 }))).toBeNull();
+    expect(daysUntilFull(storage({ bytes: 895 }))).toBe(0.5);
+    expect(daysUntilFull(storage({ bytes: 899.7 }))).toBeNull();
     expect(daysUntilFull(storage({ bytes_per_day: 0 }))).toBeNull();
     const thinning = { after_days: 30, keep: 'keyframes' as const, share: 0.1 };
     expect(daysUntilFull(storage({ thinning }))).toBe(450);

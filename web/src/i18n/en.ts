@@ -564,7 +564,7 @@ const en: Same<typeof zhCN> = {
     fullNow:
       'The disks are filled up to the reserve: the oldest recordings go now, before their days are over.',
     fullIn:
-      'Full in about {days} days; from then on the oldest recordings go before their days are over.',
+      'Full in about {length}; from then on the oldest recordings go before their days are over.',
     illVolumes: 'Disks to see to: {n}. The table below tells more.',
     shortCameras: 'Cameras that lost recordings before their days were over: {n}.',
     shortBefore:
@@ -579,6 +579,7 @@ const en: Same<typeof zhCN> = {
         'What that saves is not known before there are recordings of {n} days; until then the forecast counts every day whole.',
     },
     none: 'none',
+    hours: '{n} hours',
     days: '{n} days',
     perDay: '{size}/day',
     figure: {

@@ -550,7 +550,7 @@ export default {
     },
     neverFull: '按目前的录像量，磁盘不会写满：录像到期即删除。',
     fullNow: '磁盘已写到保留线，最旧的录像正在提前删除。',
-    fullIn: '约 {days} 天后写满，之后最旧的录像会提前删除。',
+    fullIn: '约 {length}后写满，之后最旧的录像会提前删除。',
     illVolumes: '有 {n} 块磁盘需要处理，见下表。',
     shortCameras: '有 {n} 路摄像机的录像没有存够天数就被删除。',
     shortBefore: '有 {n} 路摄像机以前的录像没有存够天数就被删除；磁盘现在够用，天数会逐日补足。',
@@ -562,6 +562,7 @@ export default {
       unknown: '有了 {n} 天的录像才知道能省多少，在此之前按不抽稀估计。',
     },
     none: '无',
+    hours: '{n} 小时',
     days: '{n} 天',
     perDay: '{size}/天',
     figure: {

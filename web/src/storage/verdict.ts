@@ -38,5 +38,5 @@ export function daysUntilFull(storage: Storage): number | null {
   const growth = storage.bytes_per_day * (storage.thinning?.share ?? 1);
   if (growth <= 0 || room <= 0) return null;
   const days = room / growth;
-  return days >= 1 ? days : null;
+  return days * 24 >= 1 ? days : null;
 }
