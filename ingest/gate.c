@@ -19,6 +19,7 @@ struct gate_host {
     char name[HOST_BYTES];
     int n_inside, n_suspects; /* inside */
     int n_waiting;
+    int n_scouts;                         /* inside */
     struct refusal refusals[GATE_LOGINS]; /* newest first */
     int n_refusals;
     uint64_t accepted; /* a login that worked; 0 = none yet */
@@ -52,7 +53,7 @@ static void expire(struct gate_host *h, int64_t now_us)
 {
     while (h->n_refusals > 0) {
         const struct refusal *oldest = &h->refusals[h->n_refusals - 1];
-        if (oldest->until_us > now_us || oldest->at_us + GATE_LOGIN_US > now_us)
+        if (oldest->until_us + GATE_LOGIN_US > now_us)
             return;
         h->n_refusals--;
     }
@@ -117,10 +118,16 @@ static void drop_if_idle(struct gate *g, struct gate_host *h)
 
 /* --- turns --- */
 
+static bool is_unproven(const struct gate_pass *p)
+{
+    return p->login && p->host->accepted != p->login;
+}
+
 static bool has_room(const struct gate *g, const struct gate_pass *p)
 {
     const struct gate_host *h = p->host;
-    if (g->n_inside >= g->max_inside || h->n_inside >= GATE_PER_HOST)
+    if (g->n_inside >= g->max_inside || h->n_inside >= GATE_PER_HOST ||
+        (h->n_scouts > 0 && is_unproven(p)))
         return false;
     return !p->is_suspect ||
            (g->n_suspects < MAX(g->max_inside / 2, 1) && h->n_suspects < GATE_PER_HOST / 2);
@@ -161,6 +168,8 @@ static void let_in(struct gate *g, struct gate_pass *p)
 {
     stop_waiting(g, p);
     p->place = GATE_INSIDE;
+    p->is_scout = is_unproven(p);
+    p->host->n_scouts += p->is_scout;
     p->host->n_inside++;
     p->host->n_suspects += p->is_suspect;
     g->n_inside++;
@@ -246,12 +255,14 @@ void gate_leave(struct gate *g, struct gate_pass *p)
         break;
     case GATE_INSIDE:
         h->n_inside--;
+        h->n_scouts -= p->is_scout;
         h->n_suspects -= p->is_suspect;
         g->n_inside--;
         g->n_suspects -= p->is_suspect;
         break;
     }
     p->place = GATE_OUTSIDE;
+    p->is_scout = false;
     p->host = NULL;
     drop_if_idle(g, h);
     want_turn(g);
@@ -264,19 +275,32 @@ int gate_n_waiting(const struct gate *g)
 
 /* --- logins --- */
 
-void gate_login_refused(struct gate *g, const char *host, uint64_t login, int64_t until_us)
+/* Whoever waited for the end of a refusal and is refused again waits twice as long, whichever
+ * stream it is. */
+static int64_t until_after(const struct refusal *was, int64_t now_us, int64_t until_us)
+{
+    if (now_us < was->until_us)
+        return until_us;
+    return MAX(until_us, now_us + MIN(2 * (was->until_us - was->at_us), GATE_LONGEST_US));
+}
+
+int64_t gate_login_refused(struct gate *g, const char *host, uint64_t login, int64_t until_us)
 {
     loop_assert(g->loop);
     struct gate_host *h = need_host(g, host);
+    int64_t now_us = loop_mono_us(g->loop);
     int i = 0;
+    expire(h, now_us);
     while (i < h->n_refusals && h->refusals[i].login != login)
         i++;
-    if (i == h->n_refusals)
+    if (i < h->n_refusals)
+        until_us = until_after(&h->refusals[i], now_us, until_us);
+    else
         h->n_refusals = MIN(h->n_refusals + 1, GATE_LOGINS);
     for (i = MIN(i, GATE_LOGINS - 1); i > 0; i--)
         h->refusals[i] = h->refusals[i - 1];
-    h->refusals[0] =
-        (struct refusal){.login = login, .at_us = loop_mono_us(g->loop), .until_us = until_us};
+    h->refusals[0] = (struct refusal){.login = login, .at_us = now_us, .until_us = until_us};
+    return until_us;
 }
 
 int64_t gate_login_at(struct gate *g, const char *host, uint64_t login, bool is_proven)

@@ -7,9 +7,11 @@
  * last try ran into silence) waits behind the others and gets at most half of the places, so that
  * dead cameras, which hold theirs for many seconds, delay nobody.
  *
- * Refused logins are remembered by host: the same user and password are not tried again by another
- * stream before the first one may, and after GATE_LOGINS refusals within GATE_LOGIN_US nobody logs
- * in there for the first time. Streams whose login has worked go on.
+ * A login that has not worked yet goes in alone (a scout): the channels of a recorder do not find
+ * out each by itself that their password is wrong. Refused logins are remembered by host: the same
+ * user and password are not tried again by another stream before the first one may, each time twice
+ * as long, and after GATE_LOGINS refusals within GATE_LOGIN_US nobody logs in there for the first
+ * time. Streams whose login has worked go on.
  *
  * Thread: one per ingest loop; the fleet keeps the cameras of a host on one loop.
  * Bounds: one entry per stream inside or waiting, and GATE_MAX_HOSTS remembered hosts. */
@@ -21,10 +23,11 @@
 
 #include "base/loop.h"
 
-#define GATE_PER_HOST  4
-#define GATE_LOGINS    2 /* of up to two signed tries each; devices lock after five (quirk A8) */
-#define GATE_LOGIN_US  (1800 * US_PER_S)
-#define GATE_MAX_HOSTS 512
+#define GATE_PER_HOST   4
+#define GATE_LOGINS     2 /* of up to two signed tries each; devices lock after five (quirk A8) */
+#define GATE_LOGIN_US   (1800 * US_PER_S)
+#define GATE_LONGEST_US (3600 * US_PER_S) /* that a login is not tried after a refusal */
+#define GATE_MAX_HOSTS  512
 
 struct gate;
 struct gate_host;
@@ -33,10 +36,12 @@ struct gate_host;
 struct gate_pass {
     loop_fn *enter; /* it is this one's turn; from the loop, not from within gate_enter */
     void *ctx;
+    uint64_t login; /* set before gate_enter; 0 = none, or it has worked for its owner */
 
     /* the gate's own */
     enum { GATE_OUTSIDE, GATE_WAITING, GATE_INSIDE } place;
     bool is_suspect;
+    bool is_scout; /* inside with a login that may be wrong */
     struct gate_host *host;
     struct gate_pass *next, *prev; /* while waiting */
 };
@@ -55,9 +60,9 @@ void gate_leave(struct gate *g, struct gate_pass *pass);
 /* Others that wait, for the detail of a state. */
 int gate_n_waiting(const struct gate *g);
 
-/* A login was refused and will be tried again at until_us. `login` stands for user and password
- * (gate_login_of). */
-void gate_login_refused(struct gate *g, const char *host, uint64_t login, int64_t until_us);
+/* A login was refused and would be tried again at until_us. `login` stands for user and password
+ * (gate_login_of). When it may be: later than that where it was refused before. */
+int64_t gate_login_refused(struct gate *g, const char *host, uint64_t login, int64_t until_us);
 
 /* When the login may be tried: a time in the future, or 0 = now. is_proven: it has worked for the
  * caller. */

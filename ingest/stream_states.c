@@ -135,16 +135,23 @@ static bool is_suspect(const struct stream *s)
                              s->status.cause == CAUSE_UNREACHABLE);
 }
 
+/* True: BACKOFF. */
+static bool is_held_back(struct stream *s)
+{
+    uint64_t login = s->gate ? stream__login(s) : 0;
+    int64_t at_us = login ? gate_login_at(s->gate, s->url.host, login, s->n_sessions > 0) : 0;
+    if (at_us > 0)
+        hold_back(s, at_us);
+    return at_us > 0;
+}
+
 static void begin_try(struct stream *s)
 {
     stream__settle_transport(s);
-    uint64_t login = s->gate ? stream__login(s) : 0;
-    int64_t at_us = login ? gate_login_at(s->gate, s->url.host, login, s->n_sessions > 0) : 0;
-    if (at_us > 0) {
-        hold_back(s, at_us);
+    if (is_held_back(s))
         return;
-    }
     stream__enter(s, STREAM_QUEUED);
+    s->pass.login = s->n_sessions > 0 ? 0 : stream__login(s);
     if (s->gate && s->url.host[0])
         gate_enter(s->gate, &s->pass, s->url.host, is_suspect(s));
     else
@@ -154,6 +161,8 @@ static void begin_try(struct stream *s)
 void stream__on_turn(void *ctx)
 {
     struct stream *s = ctx;
+    if (is_held_back(s)) /* another one was refused while this one waited */
+        return;
     if (s->url.foreign[0]) {
         stream__feed(s);
         return;
@@ -280,12 +289,19 @@ static void print_failure(const struct stream *s, enum stream_cause cause, int64
                  s->stale_until_us > 0 ? "trying UDP" : "next try", MAX(delay_s, 1));
 }
 
-static void plan_retry(struct stream *s, enum stream_cause cause, int64_t delay_us)
+/* Later than this stream would try: others of the device were refused the same. */
+static int64_t tell_refusal(struct stream *s, int64_t delay_us)
+{
+    int64_t now_us = loop_mono_us(s->loop);
+    if (!s->gate || !stream__login(s))
+        return delay_us;
+    return gate_login_refused(s->gate, s->url.host, stream__login(s), now_us + delay_us) - now_us;
+}
+
+static void plan_retry(struct stream *s, int64_t delay_us)
 {
     s->retry_mono_us = loop_mono_us(s->loop) + delay_us;
     s->status.retry_us = stream__is_pushed(s) ? 0 : loop_wall_us(s->loop) + delay_us;
-    if (s->gate && cause == CAUSE_AUTH && stream__login(s))
-        gate_login_refused(s->gate, s->url.host, stream__login(s), s->retry_mono_us);
     s->has_failed = true;
     s->n_again = 0;
     if (!s->session) /* gone altogether: its sound was not the reason */
@@ -303,11 +319,13 @@ static void fail_text(struct stream *s, enum stream_cause cause, const char *fac
     int64_t now_us = loop_mono_us(s->loop);
     const char *note;
     int64_t delay_us = backoff_failed(&s->backoff, cause, now_us);
+    if (cause == CAUSE_AUTH)
+        delay_us = tell_refusal(s, delay_us);
     delay_us = stream__plan_around_stale(s, cause, delay_us, &note);
     snprintf(s->fact, sizeof s->fact, "%.*s%s", (int)(sizeof s->fact - 1 - strlen(note)), fact,
              note);
     print_failure(s, cause, delay_us, detail, sizeof detail);
-    plan_retry(s, cause, delay_us);
+    plan_retry(s, delay_us);
     if (is_of_network(cause) && !stream__has_answered_probe(s))
         stream__set_reachable(s, false);
     uint64_t n_skipped;

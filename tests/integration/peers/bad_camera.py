@@ -12,11 +12,12 @@ VIDEO = ("v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=x\r\nt=0 0\r\nm=video 0 RTP/AVP 9
 
 class BadCamera:
     """mode: sound (no video described), noise (random bytes after PLAY), mute (nothing after PLAY), silent (never
-    answers), endless (a header without an end), huge (a description of 2 GB), closes (takes and hangs up)."""
+    answers), locked (refuses every password), endless (a header without an end), huge (a description of 2 GB), closes (takes and hangs up)."""
 
     def __init__(self, mode):
         self.mode = mode
         self.n_accepted = 0
+        self.n_signed = 0
         self.peers = []
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"rtsp://127.0.0.1:{self.listener.getsockname()[1]}/stream"
@@ -65,7 +66,11 @@ class BadCamera:
         method = lines[0].split()[0]
         seq = next((x.split(":")[1].strip() for x in lines if x.lower().startswith("cseq:")), "0")
         head = f"RTSP/1.0 200 OK\r\nCSeq: {seq}\r\n"
-        if method == "OPTIONS":
+        self.n_signed += any(x.startswith("Authorization:") for x in lines)
+        if self.mode == "locked" and method != "OPTIONS":
+            peer.sendall((f"RTSP/1.0 401 Unauthorized\r\nCSeq: {seq}\r\n"
+                          'WWW-Authenticate: Digest realm="r", nonce="same"\r\n\r\n').encode())
+        elif method == "OPTIONS":
             peer.sendall((head + "Public: OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN\r\n\r\n").encode())
         elif method == "DESCRIBE":
             text = SOUND if self.mode == "sound" else VIDEO

@@ -76,6 +76,30 @@ class BadNeighbours(unittest.TestCase):
             self.assertLess(bad.n_accepted, 40, f"{mode} is asked too often")
 
 
+class WrongPasswords(unittest.TestCase):
+    """A recorder with many channels, all entered with the same wrong password: it would lock us out after five."""
+
+    def test_the_channels_of_a_recorder_do_not_lock_us_out(self):
+        recorder = BadCamera("locked")
+        self.addCleanup(recorder.end)
+        rookery = Rookery(config="motion: off\n")
+        self.addCleanup(rookery.end)
+        names = [f"ch-{i}" for i in range(48)]
+        rows = "".join(f"甲镇,i-1,一号园,{name},{name},corridor,{recorder.url}/{name},admin,wrong\n" for name in names)
+        rows = HEADER.replace("\n", ",username,password\n") + rows
+        rookery.start()
+        rookery.sign_in()
+        for password in ("wrong", "wrong too"):  # they are new; all of them are changed at once
+            n_before = recorder.n_signed
+            done = rookery.api("POST", "/import", rows.replace(",wrong", "," + password), headers={"Content-Type": "text/csv"})
+            self.assertEqual(done.status, 200, done.body)
+            wait_for("a login", lambda n=n_before: recorder.n_signed > n)
+            wait_for("all to be refused", lambda: all(rookery.state(name)["cause"] == "auth" for name in names))
+            self.assertLessEqual(recorder.n_signed - n_before, 2)
+        told = [rookery.state(name)["detail"] for name in names]
+        self.assertEqual(sum("not tried: the device refused the password" in detail for detail in told), len(names) - 1)
+
+
 class BadFiles(unittest.TestCase):
     def setUp(self):
         self.rookery = Rookery()

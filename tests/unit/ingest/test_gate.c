@@ -156,6 +156,56 @@ static void A8_a_refused_password_is_not_tried_by_others(void **state)
     assert_int_equal(gate_login_at(rig->gate, "nvr", wrong, false), 0);
 }
 
+static void enter_with(struct rig *rig, int i, const char *host, uint64_t login)
+{
+    rig->places[i].pass.login = login;
+    enter(rig, i, host, false);
+}
+
+static void A8_an_unproven_login_goes_in_alone(void **state)
+{
+    struct rig *rig = *state;
+    uint64_t login = gate_login_of("a", "1");
+    enter_with(rig, 0, "nvr", login);
+    enter_with(rig, 1, "nvr", login);
+    enter_with(rig, 2, "nvr", gate_login_of("b", "2"));
+    enter_with(rig, 3, "nvr", 0); /* it has worked for this one */
+    enter_with(rig, 4, "other", login);
+    settle(rig);
+    assert_true(is_inside(rig, 0) && is_inside(rig, 3) && is_inside(rig, 4));
+    assert_int_equal(rig->n_inside, 3);
+    leave(rig, 0); /* nothing was learnt: the next one */
+    settle(rig);
+    assert_true(is_inside(rig, 1));
+    assert_false(is_inside(rig, 2));
+    enter_with(rig, 5, "nvr", login);
+    enter_with(rig, 6, "nvr", login);
+    gate_login_accepted(rig->gate, "nvr", login);
+    leave(rig, 1);
+    settle(rig);
+    assert_true(is_inside(rig, 2)); /* another login, which may be wrong */
+    assert_true(is_inside(rig, 5) && is_inside(rig, 6));
+}
+
+/* Each may wait 10 minutes only; together they would ask for ever, and lock us out. */
+static void A8_each_refusal_of_a_device_waits_twice_as_long(void **state)
+{
+    static const int minutes[] = {10, 20, 40, 60, 60};
+    struct rig *rig = *state;
+    uint64_t login = gate_login_of("a", "1");
+    for (size_t i = 0; i < ARRAY_LEN(minutes); i++) {
+        int64_t now_us = loop_mono_us(rig->loop);
+        int64_t until_us = now_us + minutes[i] * MIN_US;
+        assert_int_equal(gate_login_at(rig->gate, "nvr", login, false), 0);
+        assert_int_equal(gate_login_refused(rig->gate, "nvr", login, now_us + 10 * MIN_US),
+                         until_us);
+        assert_int_equal(gate_login_refused(rig->gate, "nvr", login, until_us),
+                         until_us); /* same */
+        assert_int_equal(gate_login_at(rig->gate, "nvr", login, false), until_us);
+        loop_advance(rig->loop, &rig->clock, minutes[i] * MIN_US);
+    }
+}
+
 static void A8_two_refusals_stop_all_new_logins_of_the_device(void **state)
 {
     struct rig *rig = *state;
@@ -227,6 +277,8 @@ int main(void)
         TEST(the_dead_delay_nobody),
         TEST(who_waits_may_go_away),
         TEST(A8_a_refused_password_is_not_tried_by_others),
+        TEST(A8_an_unproven_login_goes_in_alone),
+        TEST(A8_each_refusal_of_a_device_waits_twice_as_long),
         TEST(A8_two_refusals_stop_all_new_logins_of_the_device),
         TEST(A8_a_login_that_works_is_not_held_back),
         TEST(remembers_a_bounded_number_of_hosts),

@@ -91,6 +91,24 @@ static void A8_spares_the_device_a_password_it_has_refused(void **state)
     await_playing(rig);
 }
 
+/* What waits at the gate was let in to it before the password was known to be wrong. */
+static void A8_does_not_try_what_was_refused_while_it_waited(void **state)
+{
+    struct rig *rig = *state;
+    struct gate_pass other = {.enter = free, .login = 1};
+    gate_enter(rig->gate, &other, "127.0.0.1", false);
+    pass_ms(rig, 1);
+    start_at(rig, FAKE_WRONG_PASSWORD);
+    pass_ms(rig, 1000);
+    assert_int_equal(n_connections(rig), 0);
+    gate_login_refused(rig->gate, "127.0.0.1", gate_login_of("admin", "secret"),
+                       loop_mono_us(rig->loop) + 600 * US_PER_S);
+    gate_leave(rig->gate, &other);
+    until(rig, rig->status.cause == CAUSE_AUTH);
+    assert_non_null(strstr(rig->status.detail, "not tried: "));
+    assert_int_equal(n_connections(rig), 0);
+}
+
 static void L3_waits_for_its_turn(void **state)
 {
     struct rig *rig = *state;
@@ -657,6 +675,7 @@ int main(void)
         T(names_each_cause),
         T(says_why_no_link_comes_about),
         T(A8_spares_the_device_a_password_it_has_refused),
+        T(A8_does_not_try_what_was_refused_while_it_waited),
         T(L3_waits_for_its_turn),
         T(says_when_nobody_listens),
         T(H8_asks_anew_after_the_codec_was_switched),
