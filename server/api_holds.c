@@ -8,12 +8,14 @@
 #include "server/validate.h"
 #include "storage/db_audit.h"
 #include "storage/db_holds.h"
+#include "storage/writing.h"
 
 enum { REASON_MAX_BYTES = 1000, LIST_DEFAULT = 500, LIST_MAX = 5000 };
 
 /* Released ones that are not shown are still walked over; a page shows what the user sees. */
 struct listing {
     struct api_call *call;
+    struct writing writing;
     json_t *items;
     int64_t limit;
     struct hold_query query;
@@ -31,7 +33,8 @@ static bool sees(const struct api_call *call, const char *camera_id)
     return access_sees(&call->user, call->district, &n);
 }
 
-static json_t *hold_json(const struct api_call *call, const struct hold_row *row)
+static json_t *hold_json(const struct api_call *call, const struct hold_row *row,
+                         const struct writing *writing)
 {
     const struct camera_row *c = district_camera(call->district, row->camera_id);
     json_t *o = json_object();
@@ -47,7 +50,8 @@ static json_t *hold_json(const struct api_call *call, const struct hold_row *row
     json_put(o, "released_by", row->released_us != 0 ? json_string(row->released_by) : json_null());
     json_put(o, "released_reason",
              row->released_us != 0 ? json_string(row->released_reason) : json_null());
-    json_put_int(o, "bytes", row->bytes);
+    int64_t more = writing_bytes(writing, row->camera_id, row->from_us, row->to_us);
+    json_put_int(o, "bytes", row->bytes + more);
     return o;
 }
 
@@ -60,7 +64,7 @@ static int add_hold(void *ctx, const struct hold_row *row)
         l->is_full = true;
         return ERR_CLOSED; /* enough */
     }
-    json_array_append_new(l->items, hold_json(l->call, row));
+    json_array_append_new(l->items, hold_json(l->call, row, &l->writing));
     l->cursor_us = row->created_us;
     str_copy(l->cursor_id, sizeof l->cursor_id, row->id);
     return 0;
@@ -69,7 +73,9 @@ static int add_hold(void *ctx, const struct hold_row *row)
 static int find_holds(struct db *db, void *ctx, struct err *err)
 {
     struct listing *l = ctx;
-    int rc = db_holds_find(db, &l->query, add_hold, l, err);
+    int rc = writing_drop_settled(&l->writing, db, err);
+    if (rc == 0)
+        rc = db_holds_find(db, &l->query, add_hold, l, err);
     return rc == ERR_CLOSED ? 0 : rc;
 }
 
@@ -105,7 +111,9 @@ int holds_list(struct api_call *call, struct err *err)
     if (rc < 0)
         return rc;
     l.items = json_array();
+    writing_ask(call->server->storage, &l.writing);
     rc = catalogue_read(call->server->catalogue, find_holds, &l, err);
+    writing_fini(&l.writing);
     call->json = json_list(l.items);
     if (l.is_full) {
         snprintf(next, sizeof next, "%" PRId64 "-%s", l.cursor_us, l.cursor_id);
@@ -118,6 +126,7 @@ int holds_list(struct api_call *call, struct err *err)
 
 struct change {
     struct api_call *call;
+    struct writing writing;
     struct hold_row row; /* what is asked for */
     char *camera_id, *reason;
     char id[72];
@@ -140,7 +149,7 @@ static int keep_owner(void *ctx, const struct hold_row *row)
 static int answer(void *ctx, const struct hold_row *row)
 {
     struct change *c = ctx;
-    c->call->json = hold_json(c->call, row);
+    c->call->json = hold_json(c->call, row, &c->writing);
     return 0;
 }
 
@@ -167,6 +176,8 @@ static int place(struct db *db, void *ctx, struct err *err)
     int rc = db_hold_add(db, &c->row, err);
     if (rc == 0)
         rc = write_audit(db, c, "hold_place", c->camera_id, detail, err);
+    if (rc >= 0)
+        rc = writing_drop_settled(&c->writing, db, err);
     return rc < 0 ? rc : db_hold_get(db, c->id, answer, c, err);
 }
 
@@ -187,6 +198,8 @@ static int release(struct db *db, void *ctx, struct err *err)
     snprintf(detail, sizeof detail, "%s: %s", c->id, c->reason);
     if (rc == 0)
         rc = write_audit(db, c, "hold_release", owner.camera_id, detail, err);
+    if (rc >= 0)
+        rc = writing_drop_settled(&c->writing, db, err);
     return rc < 0 ? rc : db_hold_get(db, c->id, answer, c, err);
 }
 
@@ -246,7 +259,9 @@ static int check_camera(const struct api_call *call, const char *id, struct err 
 
 static int change(struct change *c, catalogue_fn *fn, struct err *err)
 {
+    writing_ask(c->call->server->storage, &c->writing);
     int rc = catalogue_write(c->call->server->catalogue, fn, c, err);
+    writing_fini(&c->writing);
     if (rc >= 0)
         storage_holds_changed(c->call->server->storage);
     free(c->camera_id);

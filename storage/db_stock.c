@@ -6,10 +6,10 @@
 #include "base/str.h"
 #include "storage/db.h"
 #include "storage/db_holds.h"
-#include "storage/found.h"
 #include "storage/list.h"
 #include "storage/segment.h"
 #include "storage/stock.h"
+#include "storage/writing.h"
 
 #define DAY_US (INT64_C(86400) * US_PER_S)
 
@@ -21,7 +21,7 @@
 struct stream {
     int64_t camera;
     int stream;
-    const struct found_segment *writing; /* of its camera */
+    const struct segment_row *writing; /* of its camera */
     size_t n_writing;
 };
 
@@ -76,9 +76,9 @@ static const char thinned_sql[] =
     " AND from_us < ?4 AND why = 'thinned'";
 
 /* What is being written of it; 0 = nothing is. */
-struct writing {
+struct written {
     int64_t first_us, free_us; /* of the first, and of the first that no hold keeps */
-    int64_t newest_us, bytes;
+    int64_t newest_us, bytes, held_bytes;
 };
 
 static int64_t earlier(int64_t a_us, int64_t b_us)
@@ -86,10 +86,10 @@ static int64_t earlier(int64_t a_us, int64_t b_us)
     return a_us == 0 || (b_us != 0 && b_us < a_us) ? b_us : a_us;
 }
 
-static int sum_writing(struct db *db, const struct stream *st, struct writing *out, struct err *err)
+static int sum_writing(struct db *db, const struct stream *st, struct written *out, struct err *err)
 {
     for (size_t i = 0; i < st->n_writing; i++) {
-        const struct segment_row *row = &st->writing[i].row;
+        const struct segment_row *row = &st->writing[i];
         int64_t held[2] = {0};
         if ((int)row->id.stream != st->stream)
             continue;
@@ -99,6 +99,8 @@ static int sum_writing(struct db *db, const struct stream *st, struct writing *o
         out->first_us = earlier(out->first_us, row->id.from_us);
         if (held[0] == 0)
             out->free_us = earlier(out->free_us, row->id.from_us);
+        else
+            out->held_bytes += row->bytes;
         out->newest_us = MAX(out->newest_us, row->to_us);
         out->bytes += row->bytes;
     }
@@ -106,7 +108,7 @@ static int sum_writing(struct db *db, const struct stream *st, struct writing *o
 }
 
 /* The pace of the last day of a stream that records; of one that stopped, what it adds now. */
-static int add_pace(struct db *db, const struct stream *st, const struct writing *writing,
+static int add_pace(struct db *db, const struct stream *st, const struct written *writing,
                     int64_t oldest_us, int64_t now_us, struct stock_row *row, struct err *err)
 {
     int64_t newest[2] = {0}, bytes[2] = {0};
@@ -151,7 +153,7 @@ static int add_stream(struct db *db, const struct stream *st, const struct stock
                       struct stock *stock, struct stock_row *row, struct err *err)
 {
     int64_t first[2] = {0}, kept[2] = {0}, cut[2] = {0};
-    struct writing writing = {0};
+    struct written writing = {0};
     int rc = ask(db, oldest_sql, st, (int64_t[2]){0}, first, err);
     if (rc == 0)
         rc = ask(db, oldest_free_sql, st, (int64_t[2]){0}, kept, err);
@@ -159,6 +161,7 @@ static int add_stream(struct db *db, const struct stream *st, const struct stock
         rc = sum_writing(db, st, &writing, err);
     if (rc < 0)
         return rc;
+    stock->held_bytes += writing.held_bytes;
     int64_t first_us = earlier(first[0], writing.first_us);
     int64_t oldest_us = earlier(kept[0], writing.free_us);
     oldest_us = oldest_us != 0 ? oldest_us : first_us;
@@ -187,16 +190,17 @@ static int add_camera(struct db *db, const struct stock_query *q, struct stock *
 }
 
 /* Cameras come in the order of the list: *at moves on. */
-static struct stream stream_of(const struct found *writing, size_t *at, int64_t camera,
+static struct stream stream_of(const struct writing *writing, size_t *at, int64_t camera,
                                const char *camera_id)
 {
-    while (*at < writing->n && strcmp(writing->list[*at].row.id.camera_id, camera_id) < 0)
+    while (*at < writing->n && strcmp(writing->rows[*at].id.camera_id, camera_id) < 0)
         ++*at;
     size_t end = *at;
-    while (end < writing->n && strcmp(writing->list[end].row.id.camera_id, camera_id) == 0)
+    while (end < writing->n && strcmp(writing->rows[end].id.camera_id, camera_id) == 0)
         end++;
-    return (struct stream){
-        .camera = camera, .writing = &writing->list[*at], .n_writing = end - *at};
+    return (struct stream){.camera = camera,
+                           .writing = end > *at ? &writing->rows[*at] : NULL,
+                           .n_writing = end - *at};
 }
 
 int db_stock_of_volume(struct db *db, int64_t volume, int64_t *out_bytes, struct err *err)
@@ -234,8 +238,10 @@ int db_stock_load(struct db *db, const struct stock_query *q, struct stock **out
             break;
     }
     stmt_done(s);
+    int64_t held_bytes = 0;
     if (rc >= 0)
-        rc = db_holds_bytes(db, 0, &stock->held_bytes, err);
+        rc = db_holds_bytes(db, 0, &held_bytes, err);
+    stock->held_bytes += held_bytes;
     if (rc < 0)
         stock_unref(&stock);
     *out = stock;

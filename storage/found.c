@@ -30,8 +30,7 @@ static int job_search(struct db *db, void *ctx, struct err *err)
     return db_segments_in(db, q->camera_id, q->stream, q->from_us, q->to_us, add_row, q, err);
 }
 
-/* Up to its last whole fragment; 0 bytes when nothing of it is readable yet. */
-static struct segment_row row_of(struct writer *w)
+struct segment_row found_row(struct writer *w)
 {
     struct segment_row row = {.id = w->id, .is_recorded = false};
     row.bytes = (int64_t)atomic_load(&w->readable_bytes);
@@ -54,7 +53,7 @@ static bool search_open(struct storage *s, struct search *q)
     size_t n = s->registry != NULL ? registry_find(s->registry, q->camera_id, q->stream, &list) : 0;
     for (size_t i = 0; i < n; i++) {
         struct writer *w = list[i];
-        struct segment_row row = row_of(w);
+        struct segment_row row = found_row(w);
         if (row.bytes > 0 && row.id.from_us < q->to_us && row.to_us > q->from_us) {
             *add(q->out) = (struct found_segment){.row = row, .is_open = true};
             if (q->read_mono_us != 0) /* what is being written stays in memory for a while */
@@ -227,48 +226,6 @@ int found_one(struct storage *s, const char *camera_id, enum stream_kind stream,
     }
     found_fini(&open);
     return rc < 0 ? rc : q.has_one;
-}
-
-/* --- all that is being written --- */
-
-static int by_stream(const void *pa, const void *pb)
-{
-    const struct segment_id *a = &((const struct found_segment *)pa)->row.id;
-    const struct segment_id *b = &((const struct found_segment *)pb)->row.id;
-    int order = strcmp(a->camera_id, b->camera_id);
-    if (order == 0)
-        order = (int)a->stream - (int)b->stream;
-    return order != 0 ? order : in_order(pa, pb);
-}
-
-void found_writing(struct storage *s, struct found *out)
-{
-    struct writer **list = NULL;
-    size_t n = s->registry != NULL ? registry_find(s->registry, NULL, STREAM_MAIN, &list) : 0;
-    for (size_t i = 0; i < n; i++) {
-        struct segment_row row = row_of(list[i]);
-        if (row.bytes > 0)
-            *add(out) = (struct found_segment){.row = row, .is_open = true};
-        writer_unref(&list[i]);
-    }
-    free(list);
-    if (out->n > 0)
-        qsort(out->list, out->n, sizeof *out->list, by_stream);
-}
-
-int found_drop_settled(struct found *f, struct db *db, struct err *err)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < f->n; i++) {
-        struct segment_row settled;
-        int rc = db_segment_get(db, &f->list[i].row.id, &settled, err);
-        if (rc < 0 && rc != ERR_NOT_FOUND)
-            return rc;
-        if (rc == ERR_NOT_FOUND)
-            f->list[n++] = f->list[i];
-    }
-    f->n = n;
-    return 0;
 }
 
 void found_fini(struct found *f)

@@ -20,11 +20,8 @@ int found_search(struct storage *s, const char *camera_id, enum stream_kind stre
                  int64_t to_us, struct found *out, struct err *err);
 void found_fini(struct found *f);
 
-/* Everything that is being written, by camera, stream, start and number. found_fini in every case.
- */
-void found_writing(struct storage *s, struct found *out);
-/* In a catalogue job, later: leaves out what is settled by now and so is counted as a row. */
-int found_drop_settled(struct found *f, struct db *db, struct err *err);
+/* [any] What is readable of a segment being written; 0 bytes = nothing is yet. */
+struct segment_row found_row(struct writer *w);
 
 /* One segment by the order of a recording: by start, then by number. Those on volumes that are not
  * there are passed over. */

@@ -6,14 +6,15 @@
 #include <sys/stat.h>
 
 #include "base/queue.h"
-#include "storage/found.h"
+#include "storage/storage_priv.h"
+#include "storage/writing.h"
 
 #define STOCK_FRESH_MIN_US (5 * US_PER_S)
 #define STOCK_FRESH_MAX_US (60 * US_PER_S)
 
 struct making {
     struct storage *storage;
-    struct found writing;
+    struct writing writing;
     struct stock *stock;
 };
 
@@ -43,8 +44,8 @@ static int add_volume(struct db *db, struct making *m, size_t i, struct err *err
     if (rc < 0 || !counts(v))
         return rc;
     for (size_t k = 0; k < m->writing.n; k++)
-        if (m->writing.list[k].row.volume == atomic_load(&v->key))
-            bytes += m->writing.list[k].row.bytes;
+        if (m->writing.rows[k].volume == atomic_load(&v->key))
+            bytes += m->writing.rows[k].bytes;
     if (fstat(v->dirfd, &st) == 0 && !is_shared(m->storage, i, st.st_dev))
         free_bytes = atomic_load(&v->free_bytes) - volume_reserve_bytes(v);
     m->stock->capacity_bytes += MAX(bytes + free_bytes, 0);
@@ -54,7 +55,7 @@ static int add_volume(struct db *db, struct making *m, size_t i, struct err *err
 static int job_make(struct db *db, void *ctx, struct err *err)
 {
     struct making *m = ctx;
-    int rc = found_drop_settled(&m->writing, db, err);
+    int rc = writing_drop_settled(&m->writing, db, err);
     struct stock_query q = {.writing = &m->writing,
                             .now_us = clock_wall_us(m->storage->clock),
                             .thin_after_days = m->storage->thin_after_days};
@@ -93,9 +94,9 @@ static struct stock *make(struct storage *s, struct err *err)
     struct making m = {.storage = s};
     int64_t mono_us = clock_mono_us(s->clock);
     atomic_store(&s->is_stock_old, false);
-    found_writing(s, &m.writing); /* before the rows: what is settled between is in both */
+    writing_ask(s, &m.writing);
     int rc = catalogue_read(s->catalogue, job_make, &m, err);
-    found_fini(&m.writing);
+    writing_fini(&m.writing);
     if (rc < 0) {
         atomic_store(&s->is_stock_old, true);
         stock_unref(&m.stock);

@@ -9,7 +9,7 @@
 #include "base/mem.h"
 
 struct db;
-struct found;
+struct writing;
 
 struct stock_row {
     char camera_id[65];
@@ -29,14 +29,13 @@ struct stock {
     /* Of the newest day that is thinned throughout: what is left of it, and what went. Of streams
      * that recorded before that day. thinned_bytes 0 = what thinning saves is not known. */
     int64_t left_bytes, thinned_bytes;
-    int64_t held_bytes;
+    int64_t held_bytes; /* of what is being written, too */
     int64_t
         capacity_bytes; /* recordings, and what is free beside the reserves; filled by storage */
 };
 
 struct stock_query {
-    const struct found
-        *writing; /* what is being written and has no row yet; found_writing's order */
+    const struct writing *writing; /* without what has its row */
     int64_t now_us;
     int thin_after_days; /* 0 = never */
 };

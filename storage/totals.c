@@ -1,9 +1,10 @@
 /* How much is recorded, in all and on every volume. */
-#include "storage/found.h"
+#include "storage/storage_priv.h"
+#include "storage/writing.h"
 
 struct counting {
     struct storage *storage;
-    struct found writing;
+    struct writing writing;
     struct segment_totals *all, *volumes;
 };
 
@@ -21,19 +22,19 @@ static int count_volume(struct db *db, const struct counting *c, size_t i, struc
     int64_t key = atomic_load(&v->key);
     int rc = db_volume_totals(db, key, v->path, &c->volumes[i], err);
     for (size_t k = 0; k < c->writing.n && rc >= 0; k++)
-        if (c->writing.list[k].row.volume == key)
-            add_writing(&c->volumes[i], &c->writing.list[k].row);
+        if (c->writing.rows[k].volume == key)
+            add_writing(&c->volumes[i], &c->writing.rows[k]);
     return rc;
 }
 
 static int job_count(struct db *db, void *ctx, struct err *err)
 {
     struct counting *c = ctx;
-    int rc = found_drop_settled(&c->writing, db, err);
+    int rc = writing_drop_settled(&c->writing, db, err);
     if (rc >= 0)
         rc = db_segment_totals(db, c->all, err);
     for (size_t k = 0; k < c->writing.n && rc >= 0; k++)
-        add_writing(c->all, &c->writing.list[k].row);
+        add_writing(c->all, &c->writing.rows[k]);
     for (size_t i = 0; i < c->storage->n_volumes && rc >= 0; i++)
         rc = count_volume(db, c, i, err);
     return rc;
@@ -43,8 +44,8 @@ int storage_totals(struct storage *s, struct segment_totals *all, struct segment
                    struct err *err)
 {
     struct counting c = {.storage = s, .all = all, .volumes = volumes};
-    found_writing(s, &c.writing); /* before the rows: what is settled between is in both */
+    writing_ask(s, &c.writing);
     int rc = catalogue_read(s->catalogue, job_count, &c, err);
-    found_fini(&c.writing);
+    writing_fini(&c.writing);
     return rc < 0 ? rc : 0;
 }

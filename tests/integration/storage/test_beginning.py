@@ -8,7 +8,7 @@ import tempfile
 import unittest
 
 from disks import TINY, set_up_district
-from rookery import Camsim, Rookery, parse_time, wait_for
+from rookery import Camsim, Rookery, now, parse_time, wait_for
 
 NAMES = [f"cam-{n:02}" for n in range(1, 24)]
 SHOWN = 20  # files that the check names
@@ -54,6 +54,12 @@ class Beginning(unittest.TestCase):
         self.assertGreater(s["bytes"], on_disk / 2)
         self.assertLess(abs((parse_time(s["oldest"]) - started).total_seconds()), 30)
         self.assertIsNotNone(s["forecast_days"])
+
+        hold = self.rookery.api("POST", "/holds", {"camera_id": NAMES[0], "from": now(-60), "to": now(), "reason": "7"},
+                                expect=201).json
+        self.assertGreater(hold["bytes"], 0)
+        self.assertGreaterEqual(self.rookery.get("/holds")["items"][0]["bytes"], hold["bytes"])
+        self.assertGreaterEqual(self.rookery.get("/storage")["held_bytes"], hold["bytes"])
 
         lines = self.check()
         self.assertEqual(len(lines), 1, lines)  # nothing to be named

@@ -6,8 +6,8 @@
 #include "base/str.h"
 #include "storage/db.h"
 #include "storage/db_ledger.h"
-#include "storage/found.h"
 #include "storage/stock.h"
+#include "storage/writing.h"
 
 #define DAY    (86400 * US_PER_S)
 #define MINUTE (60 * US_PER_S)
@@ -430,16 +430,16 @@ static int job_settle(struct db *db, void *ctx, struct err *err)
 static void what_is_settled_meanwhile_counts_once(void **state)
 {
     struct rig *rig = *state;
-    struct found writing = {0};
+    struct writing writing;
     struct segment_totals volume;
     rig_open(rig);
     rig_record(rig, "cam");
     rig_pictures(rig, 25 * 20, 25);
     rig_wait(rig, rig_is_written);
-    found_writing(rig->storage, &writing);
+    writing_ask(rig->storage, &writing);
     assert_int_equal(writing.n, 1);
-    struct segment_row row = writing.list[0].row;
-    found_fini(&writing);
+    struct segment_row row = writing.rows[0];
+    writing_fini(&writing);
     assert_int_equal(catalogue_write(rig->catalogue, job_settle, &row, NULL), 0);
     struct segment_totals all = totals_of(rig, &volume);
     assert_int_equal(all.n, 1);
@@ -471,6 +471,14 @@ static void what_is_being_written_and_held_is_kept(void **state)
     struct stock *s = stock_of(rig);
     assert_int_equal(row_of(s, "cam")->oldest_us, RIG_START_US);
     assert_int_equal(row_of(s, "other")->oldest_us, RIG_START_US - 60 * MINUTE);
+    struct writing writing;
+    writing_ask(rig->storage, &writing);
+    assert_true(writing.rows[0].bytes > 25 * 15 * 1000);
+    assert_int_equal(s->held_bytes, writing.rows[0].bytes);
+    assert_int_equal(writing_bytes(&writing, "cam", 0, RIG_START_US + MINUTE), s->held_bytes);
+    assert_int_equal(writing_bytes(&writing, "cam", 0, RIG_START_US), 0);
+    assert_int_equal(writing_bytes(&writing, "other", 0, RIG_START_US + MINUTE), 0);
+    writing_fini(&writing);
     stock_unref(&s);
     put(rig, (struct batch){"cam", RIG_START_US + 120 * MINUTE, RIG_START_US + 130 * MINUTE,
                             STREAM_SUB, 7, 0});

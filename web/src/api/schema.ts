@@ -371,7 +371,7 @@ export type Storage = {
   /** `retention.days`; cameras may have other days of their own */ required_days: number;
   /** How many days of all cameras fit at that pace beside what is held; null = too little is recorded to tell */ forecast_days: number | null;
   /** To keep every camera for its days; 0 = enough */ missing_bytes: number;
-  /** What holds in force keep */ held_bytes: number;
+  /** What holds in force keep, what is being written included */ held_bytes: number;
   /** null = off */ thinning: null | Thinning;
   /** Of these numbers; at most a minute old */ as_of: string;
 };
@@ -426,7 +426,7 @@ export type Hold = {
   /** null = in force */ released_at: string | null;
   released_by: string | null;
   released_reason: string | null;
-  /** What is recorded there now */ bytes: number;
+  /** Of the segments that are recorded there now, what is being written included */ bytes: number;
 };
 
 export type System = {
