@@ -151,6 +151,35 @@ static void keep_inside(struct recordings *out, int64_t from_us, int64_t to_us)
     out->n_spans = n;
 }
 
+static struct found_segment *insert(struct found *f, size_t at, const struct found_segment *segment)
+{
+    f->list = list_room(f->list, f->n, sizeof *f->list);
+    memmove(&f->list[at + 1], &f->list[at], (f->n - at) * sizeof *f->list);
+    f->n++;
+    f->list[at] = *segment;
+    return &f->list[at];
+}
+
+/* A gap that reaches over an edge of the range has its cause from the segment behind that edge. One
+ * whose volume is not there tells nothing. */
+static int add_neighbours(struct storage *s, const struct query *q, struct found *found,
+                          struct err *err)
+{
+    struct found_one one;
+    int rc = 0;
+    if (found->n == 0 || found->list[0].row.id.from_us > q->from_us) {
+        rc = found_one(s, q->camera_id, q->stream, FOUND_BEFORE, q->from_us, INT64_MIN, &one, err);
+        if (rc == 1 && !one.is_passed_over)
+            insert(found, 0, &one.segment);
+    }
+    if (rc < 0 || (found->n > 0 && found->list[found->n - 1].row.to_us >= q->to_us))
+        return rc == ERR_NOT_FOUND ? 0 : rc;
+    rc = found_one(s, q->camera_id, q->stream, FOUND_FROM, q->to_us, INT64_MIN, &one, err);
+    if (rc == 1 && !one.is_passed_over)
+        insert(found, found->n, &one.segment);
+    return rc == ERR_NOT_FOUND || rc > 0 ? 0 : rc;
+}
+
 /* What is on its way to the disk is no gap: after the newest pictures, not between older ones. */
 static int64_t gaps_until(const struct query *q, const struct found *found)
 {
@@ -170,6 +199,7 @@ int storage_recordings(struct storage *s, const char *camera_id, const char *str
                       .to_us = to_us,
                       .now_us = clock_wall_us(s->clock)};
     struct found found = {0};
+    int64_t until_us = to_us;
     *out = (struct recordings){0};
     int rc = stream_kind_parse(stream != NULL ? stream : "main", &q.stream);
     if (rc < 0 || to_us <= from_us)
@@ -183,9 +213,13 @@ int storage_recordings(struct storage *s, const char *camera_id, const char *str
     if (rc >= 0) {
         for (size_t i = 0; i < found.n; i++)
             add_spans(out, &found.list[i].row);
+        until_us = gaps_until(&q, &found);
+        rc = add_neighbours(s, &q, &found, err);
+    }
+    if (rc >= 0) {
         add_edges(&q, &found);
         keep_inside(out, from_us, to_us);
-        gaps_find(out->spans, out->n_spans, &q.facts, from_us, gaps_until(&q, &found), out);
+        gaps_find(out->spans, out->n_spans, &q.facts, from_us, until_us, out);
     }
     facts_fini(&q.facts);
     found_fini(&found);

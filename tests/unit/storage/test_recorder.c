@@ -260,6 +260,36 @@ static void many_pauses_end_the_segment(void **state)
 }
 
 /* A tenth too slow for minutes: cameras whose clocks run wrong, and simulators without rest. */
+static void expect_cause(struct rig *rig, int64_t from_us, int64_t to_us, const char *cause)
+{
+    struct recordings rec;
+    assert_int_equal(storage_recordings(rig->storage, "cam", "main", from_us, to_us, &rec, NULL),
+                     0);
+    assert_int_equal(rec.n_gaps, 1);
+    assert_string_equal(rec.gaps[0].cause, cause);
+    assert_true(rec.gaps[0].from_us >= from_us && rec.gaps[0].to_us <= to_us);
+    recordings_fini(&rec);
+}
+
+/* From midnight on, up to now, or exactly as playback does. */
+static void a_gap_has_one_cause_however_it_is_asked_for(void **state)
+{
+    struct rig *rig = *state;
+    rig_open(rig);
+    rig_record(rig, "cam");
+    rig_pictures(rig, 50, 25);
+    int64_t from_us = rig->wall_us;
+    rig_pause(rig, 7 * US_PER_S, true);
+    int64_t to_us = rig->wall_us;
+    rig_pictures(rig, 50, 25);
+    rig_stop(rig);
+    expect_cause(rig, from_us - US_PER_S, to_us + US_PER_S, "timeout");
+    expect_cause(rig, from_us, to_us, "timeout");
+    expect_cause(rig, from_us + US_PER_S, to_us - US_PER_S, "timeout");
+    expect_cause(rig, from_us + US_PER_S, to_us + US_PER_S, "timeout");
+    expect_cause(rig, from_us - US_PER_S, to_us - US_PER_S, "timeout");
+}
+
 static void a_camera_whose_clock_runs_wrong_has_no_gaps(void **state)
 {
     struct rig *rig = *state;
@@ -750,6 +780,7 @@ int main(void)
         TEST(a_pause_is_found_again_after_a_crash),
         TEST(a_pause_does_not_lengthen_what_follows),
         TEST(many_pauses_end_the_segment),
+        TEST(a_gap_has_one_cause_however_it_is_asked_for),
         TEST(a_camera_whose_clock_runs_wrong_has_no_gaps),
         TEST(clock_steps_keep_lengths_true),
         TEST(another_size_begins_a_new_segment),
