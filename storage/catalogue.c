@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <semaphore.h>
 #include <stdatomic.h>
+#include <stdio.h>
+#include <sys/stat.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -23,6 +25,7 @@ struct catalogue {
     char *data_dir, *path;
     const struct clock *clock;
     int lock_fd;
+    struct stat file;      /* as it was opened; st_ino 0 = shared, not looked at */
     struct loop *writer;   /* its thread applies the jobs */
     struct queue *jobs;    /* struct job */
     struct queue *readers; /* struct db, idle */
@@ -72,6 +75,10 @@ static const struct {
                            "index rebuild`, or `rookery restore FILE`"},
     [CATALOGUE_FAILED] = {"failed", "the disk of the catalogue fails",
                           "look at the system's log; recording goes on as far as it can"},
+    [CATALOGUE_REMOVED] =
+        {"removed", "the file of the catalogue was removed or replaced",
+         "put the file back, or stop the server as usual: it leaves a copy of "
+         "what it knows where nothing is. What it knows is lost when it is killed"},
 };
 
 /* Once per change. Damage stays until the next start. */
@@ -179,6 +186,23 @@ static void job_run(struct catalogue *c, struct job *job)
     db_exec(c->db, "RELEASE job", NULL);
 }
 
+static bool is_removed(const struct catalogue *c)
+{
+    struct stat now;
+    if (c->file.st_ino == 0)
+        return false;
+    if (stat(c->path, &now) < 0)
+        return errno == ENOENT;
+    return now.st_ino != c->file.st_ino || now.st_dev != c->file.st_dev;
+}
+
+static void note_removed(struct catalogue *c)
+{
+    struct err what;
+    err_text(&what, -ENOENT, "%s", c->path);
+    set_trouble(c, CATALOGUE_REMOVED, &what);
+}
+
 static void apply_batch(struct catalogue *c, struct job **batch, size_t n)
 {
     struct err err;
@@ -195,6 +219,8 @@ static void apply_batch(struct catalogue *c, struct job **batch, size_t n)
         rc = db_exec(c->db, "COMMIT", &err);
         if (rc < 0)
             db_exec(c->db, "ROLLBACK", NULL);
+        else if (is_removed(c))
+            note_removed(c);
         else if (has_written)
             set_trouble(c, CATALOGUE_FINE, NULL);
     }
@@ -327,6 +353,8 @@ static int open_connections(struct catalogue *c, bool is_shared, struct err *err
         rc = is_shared ? check_version(c->db, err) : db_migrate(c->db, err);
     if (rc == 0 && !is_shared)
         rc = db_check_small(c->db, err);
+    if (rc == 0 && !is_shared && stat(c->path, &c->file) < 0)
+        rc = err_set(err, -errno, "stat %s", c->path);
     for (int i = 0; i < N_READERS && rc == 0; i++) {
         struct db *db;
         rc = db__open(c->path, true, &db, err);
@@ -354,6 +382,19 @@ static int take_directory(struct catalogue *c, const char *data_dir, struct err 
     return rc < 0 ? rc : take_over(data_dir, err);
 }
 
+/* Keys come after the first catalogue, so where there are some it was lost. */
+static void warn_if_lost(const struct catalogue *c, const char *data_dir)
+{
+    struct stat st;
+    char *keys = xasprintf("%s/keys", data_dir);
+    if ((stat(c->path, &st) < 0 || st.st_size == 0) && access(keys, F_OK) == 0)
+        log_warn("catalogue",
+                 "there is none in %s, though there was one: an empty one is begun. `rookery "
+                 "restore FILE` brings back a backup, `rookery index rebuild` finds recordings",
+                 data_dir);
+    free(keys);
+}
+
 static int open_catalogue(const char *data_dir, const struct clock *clock, bool is_shared,
                           struct catalogue **out, struct err *err)
 {
@@ -375,6 +416,8 @@ static int open_catalogue(const char *data_dir, const struct clock *clock, bool 
     }
     if (!is_shared)
         rc = take_directory(c, data_dir, err);
+    if (rc == 0 && !is_shared)
+        warn_if_lost(c, data_dir);
     if (rc == 0)
         rc = open_connections(c, is_shared, err);
     if (rc < 0)
@@ -406,6 +449,35 @@ bool catalogue_is_served(const struct catalogue *c)
     return c->lock_fd >= 0 || data_lock_is_taken(c->data_dir);
 }
 
+/* A copy of what is known under the name that the file has lost. What lies beside it, the log of
+ * the lost one, must not be taken for the log of the copy. */
+static void put_back(struct catalogue *c)
+{
+    static const char *const beside[] = {"-wal", "-shm"};
+    struct err err = {0};
+    char *copy = xasprintf("%s.copy", c->path);
+    unlink(copy);
+    struct stmt *s = db_stmt(c->db, "VACUUM INTO ?1", &err);
+    int rc = s != NULL ? 0 : -EIO;
+    if (rc == 0) {
+        stmt_bind_text(s, 1, copy);
+        rc = stmt_run(s, &err);
+    }
+    db__close(&c->db);
+    for (size_t i = 0; i < ARRAY_LEN(beside) && rc == 0; i++) {
+        char *path = xasprintf("%s%s", c->path, beside[i]);
+        unlink(path);
+        free(path);
+    }
+    if (rc == 0 && (chmod(copy, 0640) < 0 || rename(copy, c->path) < 0))
+        rc = err_set(&err, -errno, "rename %s", copy);
+    if (rc < 0)
+        log_error("catalogue", "its file was removed and cannot be put back: %s", err.msg);
+    else
+        log_warn("catalogue", "its file was removed: a copy of what was known is in its place");
+    free(copy);
+}
+
 void catalogue_close(struct catalogue **cp)
 {
     struct catalogue *c = *cp;
@@ -420,6 +492,8 @@ void catalogue_close(struct catalogue **cp)
     struct db *db;
     while ((db = queue_pop(c->readers)) != NULL)
         db__close(&db);
+    if (c->db != NULL && c->file.st_ino != 0 && access(c->path, F_OK) < 0 && errno == ENOENT)
+        put_back(c);
     db__close(&c->db); /* last, so that it checkpoints the log away */
     queue_destroy(&c->readers);
     queue_destroy(&c->jobs);

@@ -52,12 +52,14 @@ int catalogue_backup(struct catalogue *c, const char *path, struct err *err);
 /* --- trouble --- */
 
 /* What the database said last: DAMAGED stays until the next start, the others until something could
- * be written again. Each change is logged, with what to do. [any] */
+ * be written again. REMOVED: what is written goes to a file that has lost its name; catalogue_close
+ * puts a copy in its place. Each change is logged, with what to do. [any] */
 enum catalogue_trouble {
     CATALOGUE_FINE,
     CATALOGUE_FULL,
     CATALOGUE_DAMAGED,
     CATALOGUE_FAILED,
+    CATALOGUE_REMOVED,
 };
 enum catalogue_trouble catalogue_trouble(struct catalogue *c);
 const char *catalogue_trouble_name(enum catalogue_trouble t);   /* "ok", "full" … */

@@ -249,6 +249,22 @@ static void a_backup_is_a_catalogue(void **state)
     db__close(&db);
 }
 
+/* What is written goes to a file without a name. */
+static void a_file_that_was_removed_is_told_and_put_back(void **state)
+{
+    struct rig *rig = *state;
+    open_catalogue(rig);
+    assert_int_equal(catalogue_write(rig->catalogue, job_add, "a", NULL), 0);
+    assert_int_equal(catalogue_trouble(rig->catalogue), CATALOGUE_FINE);
+    assert_int_equal(unlink(rig->file), 0);
+    assert_int_equal(catalogue_write(rig->catalogue, job_add, "b", NULL), 0);
+    assert_int_equal(catalogue_trouble(rig->catalogue), CATALOGUE_REMOVED);
+    catalogue_close(&rig->catalogue);
+    open_catalogue(rig);
+    assert_int_equal(catalogue_trouble(rig->catalogue), CATALOGUE_FINE);
+    assert_int_equal(count(rig), 2);
+}
+
 static void a_broken_file_is_an_error(void **state)
 {
     struct rig *rig = *state;
@@ -355,6 +371,7 @@ int main(void)
         TEST(a_second_server_is_told_who_is_first),
         TEST(tools_may_come_beside_the_server),
         TEST(a_backup_is_a_catalogue),
+        TEST(a_file_that_was_removed_is_told_and_put_back),
         TEST(a_broken_file_is_an_error),
         TEST(every_older_version_is_brought_up),
         TEST(a_newer_version_is_left_alone),

@@ -446,7 +446,7 @@ export type System = {
 };
 
 export type CatalogueHealth = {
-  /** What the database said last. `full`: its disk has no room. `failed`: its disk fails. Both end when something could be written again. `damaged`: what is in it contradicts itself; stays until the next start. Recording goes on. */ state: 'ok' | 'full' | 'damaged' | 'failed';
+  /** What the database said last. `full`: its disk has no room. `failed`: its disk fails. Both end when something could be written again. `damaged`: what is in it contradicts itself; stays until the next start. `removed`: somebody took its file away; a server that is stopped, not killed, puts a copy back. Recording goes on. */ state: 'ok' | 'full' | 'damaged' | 'failed' | 'removed';
   /** What is wrong; empty when nothing is */ detail: string;
   /** What to do; empty when nothing is */ advice: string;
 };

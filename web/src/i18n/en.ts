@@ -36,6 +36,10 @@ const en: Same<typeof zhCN> = {
         what: 'The disk of the catalogue fails.',
         todo: 'Recording goes on, but what is new may not be found. Look at the system log and the health of the disk that holds data_dir (smartctl), and make a backup of what can be read.',
       },
+      removed: {
+        what: 'The file of the catalogue was removed or replaced.',
+        todo: 'Put catalog.db back into data_dir, or stop the server as usual: it then leaves a copy there. Do not kill it: what it knows would be lost.',
+      },
     },
     clock: 'District time ({zone})',
     user: 'User menu',
