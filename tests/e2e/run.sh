@@ -13,14 +13,9 @@ stop() {
 }
 trap stop EXIT
 
-read -r http rtsp control re_rtsp webrtc mjpeg < <(python3 - <<'PY'
-import socket
-socks = [socket.socket() for _ in range(6)]
-for s in socks:
-    s.bind(("127.0.0.1", 0))
-print(*[s.getsockname()[1] for s in socks])
-PY
-)
+read -r http rtsp control re_rtsp webrtc mjpeg < <(PYTHONPATH=tests/integration python3 -c '
+from rookery import free_port
+print(*(free_port() for _ in range(6)))')
 
 # the second disk is not taken into use before the checks of storage remove somebody else's file
 mkdir "$dir/disk1" "$dir/disk2"
