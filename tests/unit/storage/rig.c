@@ -438,3 +438,14 @@ int64_t rig_check(struct rig *rig)
     assert_int_equal(report.n_changed, 0);
     return frames;
 }
+
+void rig_check_one_span(struct rig *rig, int64_t frames)
+{
+    struct recordings rec;
+    rig_recordings(rig, &rec);
+    assert_int_equal(rec.n_spans, 1);
+    assert_int_equal(rec.spans[0].from_us, RIG_START_US);
+    assert_int_equal(rec.spans[0].to_us, RIG_START_US + frames * RIG_FRAME_US);
+    assert_int_equal(rec.spans[0].frames, frames);
+    recordings_fini(&rec);
+}

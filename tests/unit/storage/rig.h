@@ -91,4 +91,7 @@ size_t rig_unsettled(struct rig *rig);
  * frames of all segments. */
 int64_t rig_check(struct rig *rig);
 
+/* One span of so many frames, from the beginning on. */
+void rig_check_one_span(struct rig *rig, int64_t frames);
+
 #endif
