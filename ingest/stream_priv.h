@@ -161,19 +161,26 @@ uint64_t stream__login(const struct stream *s);
 void stream__start_or_idle(struct stream *s);
 void stream__on_deadline(void *ctx);
 void stream__enter(struct stream *s, enum stream_state next);
-/* A try or a session failed: ends it politely, backs off. */
-void stream__fail(struct stream *s, enum stream_cause cause, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
 /* Ends the connection politely, then enters `next`. */
 void stream__end(struct stream *s, enum stream_state next);
-/* At once, where that may help; the second time in a row it is a failure. */
-void stream__connect_again(struct stream *s, enum stream_cause cause, const char *fact);
-/* Pictures stay out, but the camera has answered since (quirk I6). */
-bool stream__has_answered_probe(const struct stream *s);
 /* The process of a foreign stream was reaped. */
 void stream__feeder_gone(struct stream *s);
 /* The session is PLAYING for the first time, tears down, or has ended. */
 void stream__session_moved(struct stream *s);
+
+/* Nothing comes any more: tells the hub. */
+void stream__source_down(struct stream *s);
+
+/* stream_verdict.c */
+/* A try or a session failed: ends it politely, backs off. */
+void stream__fail(struct stream *s, enum stream_cause cause, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* At once, where that may help; the second time in a row it is a failure. */
+void stream__connect_again(struct stream *s, enum stream_cause cause, const char *fact);
+/* Pictures stay out, but the camera has answered since (quirk I6). */
+bool stream__has_answered_probe(const struct stream *s);
+/* The session ends or has ended, and not because we asked. */
+void stream__follow_verdict(struct stream *s);
 
 /* stream_stale.c */
 /* A try or a session failed: how long to wait where an older session is in the way, at least
