@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "net/rtsp_priv.h"
 
 static const char *const method_names[RTSP_METHODS] = {
     "?",        "OPTIONS",       "DESCRIBE",      "SETUP",    "PLAY",   "PAUSE",
@@ -74,104 +75,6 @@ void rtsp_parser_take_partial(struct rtsp_parser *p)
     p->takes_partial = true;
 }
 
-/* In step, a low channel nobody asked for is just an unwanted stream; out of step it is more likely
- * to be chance. */
-static bool is_channel(const struct rtsp_parser *p, uint8_t channel, bool is_strict)
-{
-    return (channel < 16 && !is_strict) || (p->channels[channel >> 6] >> (channel & 63) & 1);
-}
-
-/* What stands at the front of some bytes. */
-enum look {
-    LOOK_GARBAGE,
-    LOOK_SHORT, /* too few bytes to tell */
-    LOOK_BLANK, /* CR or LF */
-    LOOK_FRAME,
-    LOOK_RUNT, /* a frame too short for RTP or RTCP */
-    LOOK_REQUEST,
-    LOOK_RESPONSE,
-    LOOK_HTTP,
-};
-
-/* An RTP and RTCP packet begins with version 2 and has at least 8 bytes. */
-#define FRAME_MIN_BYTES 8
-
-static enum look look_at_frame(const struct rtsp_parser *p, const uint8_t *d, size_t n,
-                               bool is_strict)
-{
-    if (n < 4)
-        return n >= 2 && !is_channel(p, d[1], is_strict) ? LOOK_GARBAGE : LOOK_SHORT;
-    if (!is_channel(p, d[1], is_strict))
-        return LOOK_GARBAGE;
-    if (get_be16(d + 2) < FRAME_MIN_BYTES)
-        return LOOK_RUNT;
-    if (n < 5)
-        return LOOK_SHORT;
-    return (d[4] & 0xc0) == 0x80 ? LOOK_FRAME : LOOK_GARBAGE;
-}
-
-static enum look look_at_word(const uint8_t *d, size_t n, const char *word, enum look is_it)
-{
-    size_t n_word = strlen(word);
-    if (memcmp(d, word, MIN(n, n_word)) != 0)
-        return LOOK_GARBAGE;
-    return n < n_word ? LOOK_SHORT : is_it;
-}
-
-static enum look look_at_method(const uint8_t *d, size_t n)
-{
-    for (int i = 1; i < RTSP_METHODS; i++) {
-        size_t n_name = strlen(method_names[i]);
-        if (memcmp(d, method_names[i], MIN(n, n_name)) != 0)
-            continue;
-        if (n <= n_name)
-            return LOOK_SHORT;
-        if (d[n_name] == ' ')
-            return LOOK_REQUEST;
-    }
-    return LOOK_GARBAGE;
-}
-
-static enum look look_at(const struct rtsp_parser *p, const uint8_t *d, size_t n, bool is_strict)
-{
-    if (n == 0)
-        return LOOK_SHORT;
-    if (d[0] == '$')
-        return look_at_frame(p, d, n, is_strict);
-    if (d[0] == '\r' || d[0] == '\n')
-        return LOOK_BLANK;
-    if (d[0] < 'A' || d[0] > 'Z')
-        return LOOK_GARBAGE;
-    enum look l = look_at_word(d, n, "RTSP/", LOOK_RESPONSE);
-    if (l == LOOK_GARBAGE)
-        l = look_at_word(d, n, "HTTP/", LOOK_HTTP);
-    return l == LOOK_GARBAGE ? look_at_method(d, n) : l;
-}
-
-static enum look look(const struct rtsp_parser *p, const uint8_t *d, size_t n)
-{
-    return look_at(p, d, n, false);
-}
-
-/* A request whose method we do not know: "FOO rtsp://… RTSP/1.0". Only looked for in step. */
-static enum look look_at_foreign_request(const uint8_t *d, size_t n)
-{
-    enum { TOKEN_MAX = 32, LINE_MAX = 512 };
-    size_t i = 0;
-    while (i < n && i < TOKEN_MAX && ((d[i] >= 'A' && d[i] <= 'Z') || d[i] == '_' || d[i] == '-'))
-        i++;
-    if (i == n)
-        return n < TOKEN_MAX ? LOOK_SHORT : LOOK_GARBAGE;
-    if (i < 3 || d[i] != ' ')
-        return LOOK_GARBAGE;
-    while (i < n && i < LINE_MAX && d[i] >= ' ' && d[i] < 0x7f)
-        i++;
-    if (i == n)
-        return n < LINE_MAX ? LOOK_SHORT : LOOK_GARBAGE;
-    bool is_line_end = d[i] == '\r' || d[i] == '\n';
-    return is_line_end && memmem(d, i, " RTSP/1.", 8) ? LOOK_REQUEST : LOOK_GARBAGE;
-}
-
 static size_t give_error(struct rtsp_item *out, int code, const char *text, size_t n)
 {
     out->kind = RTSP_ERROR;
@@ -180,64 +83,13 @@ static size_t give_error(struct rtsp_item *out, int code, const char *text, size
     return n;
 }
 
-/* After a loss: a frame is believed when what follows it looks right too. */
-static enum look look_sure(const struct rtsp_parser *p, const uint8_t *d, size_t n)
-{
-    enum look l = look_at(p, d, n, true);
-    if (l == LOOK_RUNT || l == LOOK_BLANK)
-        return LOOK_GARBAGE;
-    if (l != LOOK_FRAME)
-        return l;
-    size_t end = 4 + (size_t)get_be16(d + 2);
-    if (n < end)
-        return LOOK_SHORT;
-    if (n == end)
-        return l;
-    return look(p, d + end, n - end) == LOOK_GARBAGE ? LOOK_GARBAGE : l;
-}
-
-/* Bytes of a frame behind a cut one that are waited for, to be sure. */
-#define CUT_WAIT_BYTES 8192
-
-/* What stands behind a frame makes no sense: either garbage came in between, or the frame was cut
- * short and has the next one inside (quirk I1), or an answer was written into it (quirk I3).
- * LOOK_FRAME: it is whole; LOOK_GARBAGE: it is not; LOOK_SHORT: more bytes must decide. */
-static enum look look_into_frame(const struct rtsp_parser *p, const uint8_t *d, size_t n,
-                                 size_t end)
-{
-    for (size_t i = 1; i < end; i++) {
-        if (d[i] != '$' && d[i] != 'R')
-            continue;
-        enum look l = look_at(p, d + i, n - i, true);
-        if (l == LOOK_RESPONSE)
-            return LOOK_GARBAGE;
-        if (l != LOOK_FRAME)
-            continue;
-        size_t inner_end = i + 4 + get_be16(d + i + 2);
-        if (inner_end >= end && inner_end - end < CUT_WAIT_BYTES && n <= inner_end)
-            return LOOK_SHORT;
-        if (n > inner_end && look(p, d + inner_end, n - inner_end) != LOOK_GARBAGE)
-            return LOOK_GARBAGE;
-    }
-    return LOOK_FRAME;
-}
-
-/* Whether the frame that ends at `end` is to be believed, by what follows. */
-static enum look look_behind(const struct rtsp_parser *p, const uint8_t *d, size_t n, size_t end)
-{
-    enum look l = look(p, d + end, n - end);
-    if (l != LOOK_GARBAGE || look_at_foreign_request(d + end, n - end) != LOOK_GARBAGE)
-        return LOOK_FRAME;
-    return look_into_frame(p, d, n, end);
-}
-
 /* Passes over what makes no sense, up to the next sure item or to where more bytes must decide. */
 static size_t skip_garbage(struct rtsp_parser *p, const uint8_t *d, size_t n, size_t from,
                            struct rtsp_item *out)
 {
     size_t i = from;
     for (; i < n; i++) {
-        enum look l = look_sure(p, d + i, n - i);
+        enum look l = rtsp__look_sure(p, d + i, n - i);
         if (l == LOOK_FRAME || l == LOOK_REQUEST || l == LOOK_RESPONSE || l == LOOK_SHORT)
             break;
     }
@@ -259,7 +111,7 @@ static size_t take_runt(struct rtsp_parser *p, const uint8_t *d, size_t n, struc
     size_t end = 4 + (size_t)get_be16(d + 2);
     if (n < end)
         return 0;
-    if (n > end && look(p, d + end, n - end) == LOOK_GARBAGE)
+    if (n > end && rtsp__look(p, d + end, n - end) == LOOK_GARBAGE)
         return skip_garbage(p, d, n, 1, out);
     p->n_runts++;
     out->kind = RTSP_NONE;
@@ -337,7 +189,7 @@ static void parse_headers(struct span block, struct rtsp_message *m)
 static size_t corrected_body_end(const struct rtsp_parser *p, const uint8_t *d, size_t n,
                                  size_t begin, size_t claimed_end)
 {
-    if (claimed_end >= n || look(p, d + claimed_end, n - claimed_end) != LOOK_GARBAGE)
+    if (claimed_end >= n || rtsp__look(p, d + claimed_end, n - claimed_end) != LOOK_GARBAGE)
         return claimed_end;
     /* Only text is taken for a cut description. */
     if (d[claimed_end] < ' ' || d[claimed_end] > '~' || begin == claimed_end)
@@ -346,7 +198,8 @@ static size_t corrected_body_end(const struct rtsp_parser *p, const uint8_t *d, 
     size_t limit = MIN(n, begin + RTSP_BODY_MAX_BYTES);
     while (end < limit && (d[end] >= ' ' || d[end] == '\r' || d[end] == '\n' || d[end] == '\t')) {
         bool is_line_start = d[end - 1] == '\n';
-        enum look l = is_line_start || d[end] == '$' ? look(p, d + end, n - end) : LOOK_GARBAGE;
+        enum look l =
+            is_line_start || d[end] == '$' ? rtsp__look(p, d + end, n - end) : LOOK_GARBAGE;
         if (l == LOOK_FRAME || l == LOOK_REQUEST || l == LOOK_RESPONSE)
             break;
         end++;
@@ -370,7 +223,7 @@ static size_t take_body(struct rtsp_parser *p, const uint8_t *d, size_t n, size_
         size_t at = begin;
         while (at < n && (d[at] == '\r' || d[at] == '\n'))
             at++;
-        if (at < n && d[at] == '$' && look(p, d + at, n - at) == LOOK_FRAME)
+        if (at < n && d[at] == '$' && rtsp__look(p, d + at, n - at) == LOOK_FRAME)
             return at;
     }
     size_t end = begin + (size_t)n_body;
@@ -438,7 +291,7 @@ static size_t take_blanks(const uint8_t *d, size_t n, struct rtsp_item *out)
 
 static size_t parse_slowly(struct rtsp_parser *p, const uint8_t *d, size_t n, struct rtsp_item *out)
 {
-    switch (look(p, d, n)) {
+    switch (rtsp__look(p, d, n)) {
     case LOOK_SHORT:
         return 0;
     case LOOK_BLANK:
@@ -456,7 +309,7 @@ static size_t parse_slowly(struct rtsp_parser *p, const uint8_t *d, size_t n, st
     case LOOK_GARBAGE:
         break;
     }
-    enum look l = p->is_lost ? LOOK_GARBAGE : look_at_foreign_request(d, n);
+    enum look l = p->is_lost ? LOOK_GARBAGE : rtsp__look_at_foreign_request(d, n);
     if (l == LOOK_REQUEST)
         return take_message(p, d, n, false, out);
     return l == LOOK_SHORT ? 0 : skip_garbage(p, d, n, 1, out);
@@ -471,17 +324,17 @@ size_t rtsp_parse(struct rtsp_parser *p, const uint8_t *d, size_t n, struct rtsp
         size_t skipped = skip_garbage(p, d, n, 0, out);
         if (skipped > 0)
             return skipped;
-        if (look_sure(p, d, n) == LOOK_SHORT)
+        if (rtsp__look_sure(p, d, n) == LOOK_SHORT)
             return 0;
     }
-    if (d[0] == '$' && n >= 4 + FRAME_MIN_BYTES && is_channel(p, d[1], false) &&
+    if (d[0] == '$' && n >= 4 + FRAME_MIN_BYTES && rtsp__is_channel(p, d[1], false) &&
         (d[4] & 0xc0) == 0x80) {
         size_t len = get_be16(d + 2);
         if (len >= FRAME_MIN_BYTES) {
             if (n < 4 + len)
                 return 0;
             if (n > 4 + len && d[4 + len] != '$') {
-                enum look l = look_behind(p, d, n, 4 + len);
+                enum look l = rtsp__look_behind(p, d, n, 4 + len);
                 if (l == LOOK_SHORT)
                     return 0;
                 if (l == LOOK_GARBAGE)
