@@ -1,12 +1,17 @@
 /* rookery backup, rookery restore */
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "server/backup.h"
 #include "server/cli.h"
 #include "server/config.h"
 #include "storage/data_lock.h"
+#include "storage/dirs.h"
 #include "storage/staged.h"
 
 static const char backup_help[] =
@@ -61,6 +66,22 @@ int cmd_backup(int argc, char **argv)
     return EXIT_OK;
 }
 
+/* Two at once would write into one directory. The lock ends with the process; < 0 = refused. */
+static int begin_alone(const char *data_dir, struct err *err)
+{
+    int rc = dirs_make(data_dir, err);
+    if (rc < 0)
+        return rc;
+    int fd = open(data_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return err_set(err, -errno, "open %s", data_dir);
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+        return fd;
+    close(fd);
+    return err_text(err, ERR_BUSY, "another restore into %s is under way: nothing was changed",
+                    data_dir);
+}
+
 /* Complete and checked in data_dir/restore, or nothing has changed. */
 static int stage(const char *path, const char *data_dir, struct backup_facts *facts,
                  struct err *err)
@@ -100,6 +121,8 @@ static int restore(const char *path, const char *data_dir, struct err *err)
     struct backup_facts facts = {0};
     int rc = backup_read(path, NULL, &facts, err); /* before anything is created */
     if (rc == 0)
+        rc = begin_alone(data_dir, err);
+    if (rc >= 0)
         rc = stage(path, data_dir, &facts, err);
     if (rc < 0)
         return rc;
@@ -121,8 +144,16 @@ static int restore(const char *path, const char *data_dir, struct err *err)
 
 static int cancel(const char *data_dir, struct err *err)
 {
+    int rc = begin_alone(data_dir, err);
+    if (rc < 0)
+        return rc;
     if (!staged_is_waiting(data_dir))
         return err_text(err, ERR_NOT_FOUND, "no restore waits in %s", data_dir);
+    if (staged_is_begun(data_dir))
+        return err_text(err, ERR_CONFLICT,
+                        "the restore has begun to take place in %s: start the server, which "
+                        "completes it",
+                        data_dir);
     staged_discard(data_dir);
     printf("The restore is taken back: the catalogue stays as it is.\n");
     return 0;

@@ -236,6 +236,20 @@ static int read_aside(int dirfd, char name[NAME_BYTES])
                                                                                        : rc;
 }
 
+bool staged_is_begun(const char *data_dir)
+{
+    char aside[NAME_BYTES] = "";
+    int fd = open_data_dir(data_dir, NULL);
+    int staged =
+        fd < 0 ? -1 : openat(fd, waiting_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    bool is_begun = staged >= 0 && read_aside(staged, aside) == 0 && is_there(fd, aside);
+    if (staged >= 0)
+        close(staged);
+    if (fd >= 0)
+        close(fd);
+    return is_begun;
+}
+
 int staged_apply(const char *data_dir, char *out_aside, size_t cap, struct err *err)
 {
     char aside[NAME_BYTES] = "";

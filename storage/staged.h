@@ -24,6 +24,9 @@ int staged_commit(const char *data_dir, const char *aside, struct err *err);
 
 bool staged_is_waiting(const char *data_dir);
 
+/* A kill left one that waits half in place: it can only go on. */
+bool staged_is_begun(const char *data_dir);
+
 /* Takes back what was begun or waits. */
 void staged_discard(const char *data_dir);
 

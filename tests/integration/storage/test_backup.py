@@ -1,5 +1,6 @@
 """Backup and restore by the real commands, beside a running server and without one."""
 
+import fcntl
 import glob
 import os
 import signal
@@ -97,6 +98,24 @@ class Backups(unittest.TestCase):
         self.rookery.stop()
         self.rookery.start()
         self.assertEqual(self.cameras(), ["cam-1"])
+
+    def test_restores_do_not_meet(self):
+        self.rookery.start()
+        self.rookery.sign_in()
+        self.run_ok("backup", self.file)
+        fd = os.open(self.rookery.data_dir, os.O_RDONLY)
+        fcntl.flock(fd, fcntl.LOCK_EX)  # as another restore does
+        self.refused("restore", self.file, word="under way")
+        self.refused("restore", "--cancel", word="under way")
+        os.close(fd)
+        self.run_ok("restore", self.file)
+        # killed in the middle of taking place: the old log may be away already
+        with open(os.path.join(self.rookery.data_dir, "restore", "aside"), encoding="ascii") as f:
+            aside = os.path.join(self.rookery.data_dir, f.read())
+        os.mkdir(aside)
+        self.refused("restore", "--cancel", word="has begun")
+        os.rmdir(aside)
+        self.run_ok("restore", "--cancel")
 
     def test_on_a_new_machine(self):
         self.rookery.start()
