@@ -331,12 +331,16 @@ static bool was_deleted(const struct index_day *day, int64_t from_us, int64_t to
 }
 
 /* A row that goes on where another ended needs that one; a clock that was set puts others between
- * them. */
+ * them. A crash that cuts a file takes what follows it, too: it is newer. So where the segment in
+ * front was cut and this one was closed, it was not a crash. */
 static void check_order(struct work *w, size_t i)
 {
     char path[SEGMENT_PATH_BYTES];
     const struct segment_row *row = &w->rows[i], *before = i > 0 ? &w->rows[i - 1] : NULL;
-    if (!is_joined(row->began) || before == NULL || !is_joined(before->ended))
+    if (!is_joined(row->began) || before == NULL)
+        return;
+    bool is_cut = before->ended == SEGMENT_CRASH && row->ended != SEGMENT_CRASH;
+    if (!is_joined(before->ended) && !is_cut)
         return;
     for (size_t k = i; k-- > 0;)
         if (llabs(w->rows[k].to_us - row->id.from_us) <= ADJACENT_US)
@@ -346,9 +350,10 @@ static void check_order(struct work *w, size_t i)
     int64_t us = row->id.from_us - before->to_us;
     w->day->report.n_broken++;
     note_problem(w->day, segment_path(&row->id, path),
-                 us > 0 ? "%lld ms are missing behind the segment in front, which ended by "
-                          "rotation"
-                        : "overlaps the segment in front by %lld ms",
+                 us <= 0  ? "overlaps the segment in front by %lld ms"
+                 : is_cut ? "%lld ms are missing behind the segment in front, whose end was cut off"
+                          : "%lld ms are missing behind the segment in front, which ended by "
+                            "rotation",
                  (long long)llabs(us) / 1000);
 }
 

@@ -260,6 +260,24 @@ static void what_is_missing_between_two_segments_that_followed_each_other_is_tol
     check(rig, false, 0);
 }
 
+/* Rebuilding takes a cut file for one that a crash left; but a crash would have cut the next too.
+ */
+static void a_tail_that_was_cut_off_shows_after_a_rebuild(void **state)
+{
+    struct rig *rig = *state;
+    struct segment_row rows[8];
+    struct index_report report;
+    char path[SEGMENT_PATH_BYTES], full[300];
+    record_some(rig);
+    rig_rows(rig, rows, 8);
+    snprintf(full, sizeof full, "%s/rec/%s", rig->dir, segment_path(&rows[1].id, path));
+    assert_int_equal(truncate(full, rows[1].bytes / 2), 0);
+    assert_int_equal(storage_index_rebuild(rig->storage, NULL, NULL, &report, NULL), 0);
+    report = check_telling(rig);
+    assert_int_equal(report.n_broken, 1);
+    assert_non_null(strstr(told.what[0], "whose end was cut off"));
+}
+
 static void an_overlap_is_told(void **state)
 {
     struct rig *rig = *state;
@@ -604,6 +622,7 @@ int main(void)
         TEST(odd_things_are_told_and_not_wrong),
         TEST(segments_of_an_unknown_volume_are_told_once),
         TEST(what_is_missing_between_two_segments_that_followed_each_other_is_told),
+        TEST(a_tail_that_was_cut_off_shows_after_a_rebuild),
         TEST(an_overlap_is_told),
         TEST(a_copy_on_another_volume_is_told),
         TEST(what_is_being_written_is_no_mistake),
