@@ -10,7 +10,7 @@
 
 static const char help[] =
     "usage: rookery index check [--deep] [--config FILE]\n"
-    "       rookery index rebuild [--empty] [--config FILE]\n\n"
+    "       rookery index rebuild [--empty] [--forget] [--config FILE]\n\n"
     "check compares the index with the files of every volume: sizes and what stands at their\n"
     "ends; --deep reads every file. It changes nothing, and the server may run. It exits 0 when\n"
     "all is well, 1 when something differs or could not be looked at. Files that a server was\n"
@@ -18,7 +18,9 @@ static const char help[] =
     "so they alone are no reason for 1.\n\n"
     "rebuild makes the index anew from the files alone; the server must be stopped. A catalogue\n"
     "that is damaged is saved as far as it can be read first, and kept; --empty begins with an\n"
-    "empty one where nothing can be read. Stopped in between: do it again.\n";
+    "empty one where nothing can be read. Nothing is done while segments lie on a volume that is\n"
+    "not in the configuration; --forget takes them out, as missing. Stopped in between: do it\n"
+    "again.\n";
 
 static void print_problem(void *ctx, const char *path, const char *what)
 {
@@ -168,11 +170,12 @@ static int job_check_all(struct db *db, void *ctx, struct err *err)
 }
 
 /* *is_damaged: the catalogue, found at once or when rows were to be written. */
-static int rebuild_once(const char *config, struct index_report *r, bool *is_damaged,
-                        struct err *err)
+static int rebuild_once(const char *config, bool is_forgetting, struct index_report *r,
+                        bool *is_damaged, struct err *err)
 {
     struct offline o;
     struct progress progress;
+    struct err covers = {0};
     int rc = offline_open_alone(config, &o, err);
     if (rc == 0)
         rc = offline_open_storage(&o, err);
@@ -180,6 +183,11 @@ static int rebuild_once(const char *config, struct index_report *r, bool *is_dam
     if (rc == 0)
         rc = catalogue_read(o.catalogue, job_check_all, NULL, err);
     bool is_found = rc == ERR_PARSE && o.catalogue != NULL;
+    if (rc == 0 && !is_forgetting) {
+        rc = storage_index_covers(o.storage, &covers);
+        if (rc < 0)
+            err_text(err, rc, "%s: put it back, or say --forget", covers.msg);
+    }
     if (rc == 0) {
         watch(&o, &progress);
         rc = storage_index_rebuild(o.storage, print_problem, NULL, r, err);
@@ -194,16 +202,16 @@ static int rebuild_once(const char *config, struct index_report *r, bool *is_dam
     return rc;
 }
 
-static int rebuild(const char *config, bool is_empty)
+static int rebuild(const char *config, bool is_empty, bool is_forgetting)
 {
     struct err err = {0};
     struct index_report r = {0};
     bool is_damaged = false;
-    int rc = rebuild_once(config, &r, &is_damaged, &err);
+    int rc = rebuild_once(config, is_forgetting, &r, &is_damaged, &err);
     if (is_damaged) {
         rc = salvage(config, is_empty, &err);
         if (rc == 0)
-            rc = rebuild_once(config, &r, &is_damaged, &err);
+            rc = rebuild_once(config, is_forgetting, &r, &is_damaged, &err);
     }
     if (rc < 0)
         return cli_fail(&err);
@@ -213,16 +221,18 @@ static int rebuild(const char *config, bool is_empty)
 
 int cmd_index(int argc, char **argv)
 {
-    const char *config = CONFIG_DEFAULT_PATH, *deep = NULL, *empty = NULL, *args[1] = {NULL};
+    const char *config = CONFIG_DEFAULT_PATH, *deep = NULL, *empty = NULL, *forget = NULL;
+    const char *args[1] = {NULL};
     const struct cli_option options[] = {{"--config", false, &config},
                                          {"--deep", true, &deep},
                                          {"--empty", true, &empty},
+                                         {"--forget", true, &forget},
                                          {NULL, false, NULL}};
     int code = cli_parse(argc, argv, options, args, 1, help);
     if (code != EXIT_OK)
         return code < 0 ? EXIT_OK : code;
     if (args[0] != NULL && strcmp(args[0], "rebuild") == 0)
-        return rebuild(config, empty != NULL);
+        return rebuild(config, empty != NULL, forget != NULL);
     if (args[0] != NULL && strcmp(args[0], "check") == 0)
         return check(config, deep != NULL);
     return cli_usage("index: say check or rebuild; see rookery index --help");

@@ -209,6 +209,22 @@ int db_check_rows(struct db *db, int64_t older_us, db_check_fn *fn, void *ctx, s
     return rc;
 }
 
+int db_check_volumes(struct db *db, db_check_volume_fn *fn, void *ctx, struct err *err)
+{
+    struct stmt *s =
+        db_stmt(db, "SELECT key, path, segments FROM volumes WHERE segments > 0 ORDER BY key", err);
+    if (s == NULL)
+        return -EIO;
+    int rc;
+    while ((rc = stmt_step(s, err)) == 1) {
+        rc = fn(ctx, stmt_i64(s, 0), stmt_text(s, 1), stmt_i64(s, 2));
+        if (rc < 0)
+            break;
+    }
+    stmt_done(s);
+    return rc < 0 ? rc : 0;
+}
+
 /* --- replacing --- */
 
 struct old_rows {

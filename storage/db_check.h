@@ -41,4 +41,8 @@ struct check_replace {
 int db_check_replace(struct db *db, const struct check_replace *r, uint64_t *out_missing,
                      struct err *err);
 
+/* Volumes that segments lie on. */
+typedef int db_check_volume_fn(void *ctx, int64_t key, const char *path, int64_t n_segments);
+int db_check_volumes(struct db *db, db_check_volume_fn *fn, void *ctx, struct err *err);
+
 #endif

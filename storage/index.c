@@ -432,6 +432,35 @@ static int all_mounted(const struct storage *s, struct err *err)
     return 0;
 }
 
+struct cover {
+    const struct storage *storage;
+    struct err *err;
+};
+
+static int look_at_volume(void *ctx, int64_t key, const char *path, int64_t n_segments)
+{
+    const struct cover *c = ctx;
+    if (storage__volume(c->storage, key) != NULL)
+        return 0;
+    return err_text(
+        c->err, ERR_NOT_FOUND,
+        "nothing was changed: %lld segments lie on a volume that was at %s and is not in "
+        "the configuration any more",
+        (long long)n_segments, path);
+}
+
+static int job_cover(struct db *db, void *ctx, struct err *err)
+{
+    return db_check_volumes(db, look_at_volume, ctx, err);
+}
+
+int storage_index_covers(struct storage *s, struct err *err)
+{
+    struct cover c = {s, err};
+    int rc = all_mounted(s, err);
+    return rc < 0 ? rc : catalogue_read(s->catalogue, job_cover, &c, err);
+}
+
 int storage_index_rebuild(struct storage *s, index_problem_fn *fn, void *ctx,
                           struct index_report *out, struct err *err)
 {

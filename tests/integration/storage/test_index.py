@@ -133,6 +133,21 @@ class Index(unittest.TestCase):
         self.assertEqual(self.rookery.command("index", "rebuild").returncode, 0)
         self.check(0)
 
+    def test_a_volume_out_of_the_configuration_keeps_its_rows(self):
+        self.wait_recorded(7)
+        self.rookery.stop()
+        before = self.rows()
+        with open(self.rookery.config, "a", encoding="utf-8") as f:
+            f.write(f'volumes:\n  - {{path: "{self.folder}/other"}}\n')
+        out = self.rookery.command("index", "rebuild")
+        self.assertEqual(out.returncode, 1, out.stdout)
+        self.assertIn("nothing was changed", out.stderr)
+        self.assertIn("/rec", out.stderr)
+        self.assertEqual(self.rows(), before)
+        out = self.rookery.command("index", "rebuild", "--forget")
+        self.assertEqual(out.returncode, 0, out.stderr)
+        self.assertEqual(self.rows(), [])
+
     def test_a_catalogue_that_breaks_at_run_time_loses_no_recording(self):
         backup = os.path.join(self.folder, "b.tar")
         self.assertEqual(self.rookery.command("backup", backup).returncode, 0)
