@@ -421,6 +421,20 @@ ssize_t pwritev(int fd, const struct iovec *iov, int n, off_t at)
     return write_at(fd, iov, n, at);
 }
 
+ssize_t read(int fd, void *p, size_t n)
+{
+    if (kind_of(fd) != FD_OTHER && is_refused_fd(TAP_READ, fd))
+        return -1;
+    return syscall(SYS_read, fd, p, n);
+}
+
+ssize_t pread(int fd, void *p, size_t n, off_t at)
+{
+    if (kind_of(fd) != FD_OTHER && is_refused_fd(TAP_READ, fd))
+        return -1;
+    return syscall(SYS_pread64, fd, p, n, at);
+}
+
 int ftruncate(int fd, off_t size)
 {
     int kind = kind_of(fd);
@@ -555,6 +569,7 @@ time_t time(time_t *out)
 #define SAME_AS(name) __attribute__((alias(#name)))
 int open64(const char *name, int flags, ...) SAME_AS(open);
 int openat64(int dirfd, const char *name, int flags, ...) SAME_AS(openat);
+ssize_t pread64(int fd, void *p, size_t n, off64_t at) SAME_AS(pread);
 ssize_t pwrite64(int fd, const void *p, size_t n, off64_t at) SAME_AS(pwrite);
 ssize_t pwritev64(int fd, const struct iovec *iov, int n, off64_t at) SAME_AS(pwritev);
 int ftruncate64(int fd, off64_t size) SAME_AS(ftruncate);

@@ -1,7 +1,7 @@
-/* The tap: stands between a program and libc where files are changed. It writes a journal of the
- * changes below one directory, ends the process at its n-th change, and makes operations fail or
- * wait as a control file says. Linked into a test it works in that process; as a shared library
- * (LD_PRELOAD) in any program, told by the environment:
+/* The tap: stands between a program and libc where files are changed and read. It writes a journal
+ * of the changes below one directory, ends the process at its n-th change, and makes operations
+ * fail or wait as a control file says. Linked into a test it works in that process; as a shared
+ * library (LD_PRELOAD) in any program, told by the environment:
  *
  *   ROOKERY_TAP_ROOT      the directory (absolute, without links)
  *   ROOKERY_TAP_JOURNAL   append the journal to this file; syncs are then noted and not made
@@ -21,6 +21,7 @@ enum tap_op {
     TAP_SYNC = 1 << 2,
     TAP_REMOVE = 1 << 3, /* or rename */
     TAP_SPACE = 1 << 4,  /* asking for free space: an error of ENOSPC answers that there is none */
+    TAP_READ = 1 << 5,   /* bytes */
 };
 
 enum { TAP_RULES = 8 };

@@ -167,8 +167,8 @@ class Rookery:
                     f"{'' if 'rtsp:' in config else 'rtsp: {listen: off}'}\nwebrtc: {{listen: off}}\n"
                     f"web_dir: \"{os.path.join(ROOT, 'tests', 'integration', 'site')}\"\n{config}")
 
-    def command(self, *args, stdin=None):
-        env = dict(os.environ, ROOKERY_ADMIN_PASSWORD=PASSWORD)
+    def command(self, *args, stdin=None, env=None):
+        env = dict(os.environ, ROOKERY_ADMIN_PASSWORD=PASSWORD, **(env or {}))
         return subprocess.run([SERVER, *args, "--config", self.config], input=stdin, env=env, timeout=60,
                               capture_output=True, text=True, check=False)
 

@@ -13,7 +13,7 @@ from rookery import built, now, parse_time
 HEADER = "township,institution_id,institution_name,camera_id,camera_name,area_type,main_url,sub_url,username,password,record"
 TINY = {"scene": "corridor", "size": "160x120", "fps": 5, "gop": 5, "bitrate": 100000}
 
-CREATE, WRITE, SYNC, REMOVE, SPACE = (1 << n for n in range(5))
+CREATE, WRITE, SYNC, REMOVE, SPACE, READ = (1 << n for n in range(6))
 CHANGE = CREATE | WRITE | SYNC | REMOVE
 
 

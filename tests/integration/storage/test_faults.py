@@ -1,20 +1,27 @@
 """What goes wrong with disks, files, the catalogue and the clock: the cause is shown, and nothing else is lost. The disks
 obey the tap (tests/fault). ROOKERY_NIGHTLY=1 (`./test faults`): also those that take long."""
 
+import errno
 import http.client
 import json
 import os
 import shutil
+import signal
 import tempfile
 import threading
 import time
 import unittest
+from datetime import datetime, timezone
 
-from disks import CHANGE, ERRORS, SPACE, SYNC, TINY, WRITE, Tap, gaps, recordings, segments, set_up_district, spans, uncovered
-from rookery import PAGE_BYTES, Camsim, Rookery, parse_time, wait_for
+from disks import CHANGE, ERRORS, READ, SPACE, SYNC, TINY, WRITE, Tap, gaps, recordings, segments, set_up_district, spans, uncovered
+from rookery import PAGE_BYTES, Camsim, Rookery, parse_time, rfc3339, wait_for
 
 NIGHTLY = bool(os.environ.get("ROOKERY_NIGHTLY"))
 N_CAMERAS = 8
+
+
+def moment(seconds):
+    return datetime.fromtimestamp(seconds, timezone.utc)
 
 
 class Alarms(threading.Thread):
@@ -262,6 +269,72 @@ class Files(Rig):
             self.assertEqual(self.rookery.request("GET", "/healthz", token=None).status, 200)
         self.assertEqual(self.rookery.stop(), 0)
         self.assertTrue(os.path.exists(foreign), "what is not ours is not touched")
+
+    def test_what_the_disk_does_not_read_is_named_and_kept(self):
+        wait_for("two segments of each camera", lambda: all(len(self.of(n)) >= 2 for n in self.names), 20)
+        name, other = self.names[:2]
+        path = self.of(name)[0]
+        before = {n: spans(self.rookery, n) for n in (name, other)}
+        readable = self.tap.rule(path, READ, errno.EIO)
+        start, end, _ = before[name][0]
+        for camera in (name, other):
+            clip = self.rookery.request("GET", f"/api/v1/cameras/{camera}/clip.mp4?from={rfc3339(moment(start + 1))}&to={rfc3339(moment(start + 3))}")
+            self.assertEqual(clip.status == 200, camera == other, (clip.status, clip.body[:200]))
+        self.assertGreater(readable(), 0)
+        self.wait_recorded(time.time(), timeout=20)
+
+        # killed: what is open then cannot be read at the next start
+        open_ones = [self.of(n)[-1] for n in (name, other)]
+        sizes = {}
+        self.rookery.stop(signal.SIGKILL)
+        for p in (path, *open_ones):
+            sizes[p] = os.stat(p).st_size
+        ends = [self.tap.rule(p, READ, errno.EIO) for p in (path, *open_ones)]
+        self.rookery.start()
+        self.rookery.token = None
+        self.rookery.sign_in()
+        self.wait_recorded(time.time(), timeout=30)
+        for p, size in sizes.items():
+            self.assertEqual(os.stat(p).st_size, size, p)
+        self.assertIn("Input/output error", self.rookery.process.output())
+        self.assertEqual(self.rookery.stop(), 0)
+
+        out = self.rookery.command("index", "check", "--deep", env=self.rookery.env)
+        self.assertEqual(out.returncode, 1, out.stdout + out.stderr)
+        for p, what in ((path, "Input/output error"), *((p, "unfinished") for p in open_ones)):
+            self.assertRegex(out.stdout, os.path.relpath(p, self.path("a")) + ".*" + what)
+        out = self.rookery.command("index", "rebuild", env=self.rookery.env)
+        self.assertEqual([os.path.exists(p) for p in sizes], [True] * 3, out.stdout + out.stderr)
+
+        # the disk reads again
+        for end in ends:
+            end()
+        out = self.rookery.command("index", "rebuild")
+        self.assertEqual(out.returncode, 0, out.stdout + out.stderr)
+        self.rookery.start()
+        self.rookery.token = None
+        self.rookery.sign_in()
+        for camera, was in before.items():
+            wait_for(f"what {camera} had", lambda c=camera, w=was: not uncovered(w[:1], spans(self.rookery, c)), 20)
+        self.stop_and_check()
+
+    def test_a_catalogue_that_the_disk_does_not_read_costs_no_recording(self):
+        alarms = Alarms(self.rookery)
+        bytes_before = sum(os.stat(p).st_size for p in segments(self.path("a")))
+        readable = self.tap.rule(os.path.join(self.rookery.data_dir, "catalog.db"), READ, errno.EIO)
+        wait_for("the trouble to be told", lambda: any(c["state"] != "ok" for c in alarms.catalogue), 30)
+        wait_for("recording to go on",
+                 lambda: sum(os.stat(p).st_size for p in segments(self.path("a"))) > bytes_before + 100_000, 30)
+        self.assertEqual(self.rookery.request("GET", "/healthz", token=None).status, 200)
+        readable()
+        self.wait_recorded(time.time(), timeout=40)
+        self.assertEqual(self.gaps(), {})
+        self.assertEqual(self.rookery.stop(), 0)
+        self.rookery.start()  # SQLite takes what cannot be read for damaged; the next start looks again
+        self.rookery.token = None
+        self.rookery.sign_in()
+        self.assertEqual(self.rookery.get("/system")["catalogue"]["state"], "ok")
+        self.stop_and_check()
 
     @unittest.skipUnless(NIGHTLY, "nightly")
     def test_a_damaged_catalogue_is_named_and_made_again(self):
