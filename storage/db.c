@@ -250,6 +250,14 @@ void stmt_done(struct stmt *s)
     sqlite3_clear_bindings(raw(s));
 }
 
+int stmt_number(struct stmt *s, int64_t *out, struct err *err)
+{
+    int rc = stmt_step(s, err);
+    *out = rc == 1 ? stmt_i64(s, 0) : 0;
+    stmt_done(s);
+    return rc;
+}
+
 int stmt_run(struct stmt *s, struct err *err)
 {
     int rc = stmt_step(s, err);

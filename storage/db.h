@@ -36,6 +36,8 @@ int64_t stmt_i64(struct stmt *s, int col);
 double stmt_double(struct stmt *s, int col);
 const void *stmt_blob(struct stmt *s, int col, size_t *out_n);
 void stmt_done(struct stmt *s);
+/* Steps a statement that gives one number, or no row: then *out is 0. Resets it; as stmt_step. */
+int stmt_number(struct stmt *s, int64_t *out, struct err *err);
 /* Steps a statement that gives no rows, and resets it. */
 int stmt_run(struct stmt *s, struct err *err);
 

@@ -21,9 +21,7 @@ int db_accounts_revision(struct db *db, int64_t *out, struct err *err)
         db_stmt(db, "SELECT CAST(value AS INTEGER) FROM settings WHERE key = 'accounts'", err);
     if (s == NULL)
         return -EIO;
-    int rc = stmt_step(s, err);
-    *out = rc == 1 ? stmt_i64(s, 0) : 0;
-    stmt_done(s);
+    int rc = stmt_number(s, out, err);
     return rc < 0 ? rc : 0;
 }
 
@@ -42,9 +40,7 @@ int db_users_count(struct db *db, int64_t *out, struct err *err)
     struct stmt *s = db_stmt(db, "SELECT count(*) FROM users", err);
     if (s == NULL)
         return -EIO;
-    int rc = stmt_step(s, err);
-    *out = rc == 1 ? stmt_i64(s, 0) : 0;
-    stmt_done(s);
+    int rc = stmt_number(s, out, err);
     return rc < 0 ? rc : 0;
 }
 

@@ -64,10 +64,7 @@ int db_check_next(struct db *db, int64_t camera, enum stream_kind stream, int64_
     stmt_bind_i64(s, 1, camera);
     stmt_bind_i64(s, 2, stream);
     stmt_bind_i64(s, 3, from_us);
-    int rc = stmt_step(s, err);
-    *out_us = rc == 1 ? stmt_i64(s, 0) : 0;
-    stmt_done(s);
-    return rc;
+    return stmt_number(s, out_us, err);
 }
 
 int db_check_cameras(struct db *db, camera_key_fn *fn, void *ctx, struct err *err)

@@ -10,9 +10,7 @@ int db_version(struct db *db, int64_t *out, struct err *err)
     struct stmt *s = db_stmt(db, "PRAGMA user_version", err);
     if (s == NULL)
         return err != NULL && err->code < 0 ? err->code : -EIO;
-    int rc = stmt_step(s, err);
-    *out = rc == 1 ? stmt_i64(s, 0) : 0;
-    stmt_done(s);
+    int rc = stmt_number(s, out, err);
     return rc < 0 ? rc : 0;
 }
 

@@ -77,9 +77,7 @@ static int range_bytes(struct db *db, int64_t camera, int64_t from_us, int64_t t
     stmt_bind_i64(s, 2, from_us);
     stmt_bind_i64(s, 3, to_us);
     stmt_bind_i64(s, 4, from_us - SEGMENT_LIMIT_US);
-    int rc = stmt_step(s, err);
-    *out = rc == 1 ? stmt_i64(s, 0) : 0;
-    stmt_done(s);
+    int rc = stmt_number(s, out, err);
     return rc < 0 ? rc : 0;
 }
 

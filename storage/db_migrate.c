@@ -247,9 +247,7 @@ static int get_version(struct db *db, int64_t *out, struct err *err)
     struct stmt *s = db_stmt(db, "PRAGMA user_version", err);
     if (s == NULL)
         return err_wrap(err, -EIO, "read schema version");
-    int rc = stmt_step(s, err);
-    *out = rc == 1 ? stmt_i64(s, 0) : 0;
-    stmt_done(s);
+    int rc = stmt_number(s, out, err);
     return rc < 0 ? rc : 0;
 }
 

@@ -53,9 +53,7 @@ int db_volume_put(struct db *db, const char *uuid, const char *path, int64_t *ou
     if (s == NULL)
         return -EIO;
     stmt_bind_text(s, 1, uuid);
-    rc = stmt_step(s, err);
-    *out_key = rc == 1 ? stmt_i64(s, 0) : 0;
-    stmt_done(s);
+    rc = stmt_number(s, out_key, err);
     return rc == 1 ? 0 : rc < 0 ? rc : -EIO;
 }
 
@@ -80,9 +78,7 @@ int db_volume_find(struct db *db, const char *path, int64_t *out_key, struct err
     if (s == NULL)
         return -EIO;
     stmt_bind_text(s, 1, path);
-    int rc = stmt_step(s, err);
-    *out_key = rc == 1 ? stmt_i64(s, 0) : 0;
-    stmt_done(s);
+    int rc = stmt_number(s, out_key, err);
     return rc == 0 ? ERR_NOT_FOUND : rc < 0 ? rc : 0;
 }
 

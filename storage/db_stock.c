@@ -209,9 +209,7 @@ int db_stock_of_volume(struct db *db, int64_t volume, int64_t *out_bytes, struct
     if (s == NULL)
         return -EIO;
     stmt_bind_i64(s, 1, volume);
-    int rc = stmt_step(s, err);
-    *out_bytes = rc == 1 ? stmt_i64(s, 0) : 0;
-    stmt_done(s);
+    int rc = stmt_number(s, out_bytes, err);
     return rc < 0 ? rc : 0;
 }
 

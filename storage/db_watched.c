@@ -36,9 +36,7 @@ static int ask(struct db *db, const char *sql, const int64_t args[3], int64_t *o
         return -EIO;
     for (int i = 0; i < 3; i++)
         stmt_bind_i64(s, i + 1, args[i]);
-    int rc = stmt_step(s, err);
-    *out = rc == 1 ? stmt_i64(s, 0) : 0;
-    stmt_done(s);
+    int rc = stmt_number(s, out, err);
     return rc < 0 ? rc : 0;
 }
 
