@@ -143,7 +143,12 @@ describe('volumes', () => {
       '1.0\u00a0s',
       '7.8\u00a0s',
     ]);
-    expect(shareOf(0.744)).toBe('74\u00a0%');
+    expect([0.744, 0.001, 0, null].map(shareOf)).toEqual([
+      '74\u00a0%',
+      '<1\u00a0%',
+      '0\u00a0%',
+      '—',
+    ]);
   });
 });
 

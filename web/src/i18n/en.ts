@@ -596,6 +596,7 @@ const en: Same<typeof zhCN> = {
     },
     requiredNote: '{n} days required',
     missingNote: 'for the days of every camera',
+    paceUnknown: 'too little to tell yet',
     paceNote: 'last 24 hours, {rate}',
     recordedNote: '{share} of {size} of room',
     heldNote: 'never deleted by itself',

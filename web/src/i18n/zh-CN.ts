@@ -579,6 +579,7 @@ export default {
     },
     requiredNote: '要求 {n} 天',
     missingNote: '要存够每路摄像机的天数',
+    paceUnknown: '录像太少，尚不知道',
     paceNote: '最近 24 小时，平均 {rate}',
     recordedNote: '可用容量 {size} 的 {share}',
     heldNote: '不会自动删除',

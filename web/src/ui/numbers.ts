@@ -30,9 +30,10 @@ export function percentOf(rate: number | null | undefined): string {
   return `${(hundredths / 100).toFixed(2)}${GAP}%`;
 }
 
-/** 0..1 → "74 %", for what is no rate to be judged by. */
+/** 0..1 → "74 %", for what is no rate to be judged by; what is there is never 0 %. */
 export function shareOf(share: number | null): string {
-  return share === null ? '—' : `${Math.round(share * 100)}${GAP}%`;
+  if (share === null) return '—';
+  return share > 0 && share < 0.005 ? `<1${GAP}%` : `${Math.round(share * 100)}${GAP}%`;
 }
 
 export function secondsOf(s: number): string {
