@@ -302,7 +302,9 @@ class WithCameras(Fixture):
             if self.rookery.command(*args).returncode != 0:
                 return b""
             with open(out, "rb") as f:
-                return f.read()
+                data = f.read()
+            os.remove(out)  # it never replaces one
+            return data
 
         # a command beside the server sees finished files only: nothing at first, perhaps a part, then all
         wait_for("the export to be the clip", lambda: exported() == whole.body, 30)
