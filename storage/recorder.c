@@ -225,6 +225,8 @@ static struct volume *find_volume(struct recorder *r, const struct packet *key)
         return v;
     const struct volume *last = atomic_load(&r->link->volume);
     bool is_slow = v != NULL || (last != NULL && volume_is_ok(last));
+    if (v == NULL && last == NULL) /* none was ever used: one tells why */
+        atomic_store(&r->link->volume, r->storage->volumes[0]);
     atomic_fetch_add(&r->link->n_lost_fragments, 1);
     recorder_link_set(r->link, is_slow ? RECORDER_SLOW : RECORDER_NO_DISK, key->wall_us);
     return NULL;

@@ -77,7 +77,10 @@ static void describe(const struct recorder_link *l, enum recorder_trouble troubl
         return;
     case RECORDER_NO_DISK:
     case RECORDER_FAILED:
-        str_copy(dst, cap, "no volume can be written");
+        str_copy(dst, cap,
+                 trouble == RECORDER_FAILED
+                     ? "a disk lost the newest pictures: it goes on with a key frame"
+                     : "no volume can be written");
         if (v != NULL && !volume_is_ok(v))
             volume_describe(v, dst, cap);
         return;

@@ -56,6 +56,11 @@ static void make_foreign(struct rig *rig, const char *name)
     free((char *)second.volumes[0].path);
 }
 
+static bool has_detail(struct rig *rig)
+{
+    return rig->status.detail[0] != '\0';
+}
+
 /* Put there by mistake while the right one is away: its own recordings stay untouched. */
 static void another_disk_at_a_known_path_is_not_written_to(void **state)
 {
@@ -69,7 +74,9 @@ static void another_disk_at_a_known_path_is_not_written_to(void **state)
     assert_int_equal(status_of(rig, 0).key, 0);
     rig_record(rig, "cam");
     rig_pictures(rig, 100, 25);
-    SHELL("test $(find %s/rec -type f | wc -l) = 1", rig->dir); /* the marker */
+    rig_wait(rig, has_detail);
+    assert_non_null(strstr(rig->status.detail, "another disk")); /* the camera says why, too */
+    SHELL("test $(find %s/rec -type f | wc -l) = 1", rig->dir);  /* the marker */
     SHELL("mv %s/rec %s/wrong && mv %s/away %s/rec", rig->dir, rig->dir, rig->dir, rig->dir);
     while (!status_of(rig, 0).is_ok)
         loop_turn(rig->loop, false);
