@@ -388,7 +388,7 @@ static int read_all(struct unpack *u)
 static int explain(const struct unpack *u, int rc, const char *path, struct err *err)
 {
     if (rc != ERR_PARSE && rc != ERR_EOF)
-        return err_set(err, rc, "read %s", path);
+        return err_set(err, rc, "%s %s", u->dirfd >= 0 ? "unpack" : "read", path);
     if (!u->has_info)
         return err_text(err, ERR_PARSE, "%s is no backup of Rookery", path);
     return err_text(err, ERR_PARSE, "%s is %s: nothing was changed; take another backup", path,

@@ -186,7 +186,8 @@ static int rebuild_once(const char *config, bool is_forgetting, struct index_rep
     if (rc == 0 && !is_forgetting) {
         rc = storage_index_covers(o.storage, &covers);
         if (rc < 0)
-            err_text(err, rc, "%s: put it back, or say --forget", covers.msg);
+            err_text(err, rc, "%s%s", covers.msg,
+                     rc == ERR_CONFLICT ? ": put it back, or say --forget" : "");
     }
     if (rc == 0) {
         watch(&o, &progress);

@@ -51,6 +51,7 @@ struct server {
     const char *config_path;
     int64_t started_us;
     int64_t run_id; /* of server_runs */
+    int64_t run_from_us;
 
     /* [loop] */
     struct config *config;

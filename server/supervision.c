@@ -1,5 +1,6 @@
 #include "server/supervision.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -21,9 +22,10 @@ static void job_done(void *ctx, const struct err *err)
     free(ctx);
 }
 
-static void post(struct server *s, catalogue_fn *fn, void *job, const char *what)
+static void post(struct server *s, catalogue_fn *fn, catalogue_done_fn *done, void *job,
+                 const char *what)
 {
-    if (catalogue_post(s->catalogue, fn, job, s->loop, job_done) < 0) {
+    if (catalogue_post(s->catalogue, fn, job, s->loop, done) < 0) {
         log_error("catalogue", "too much to write: %s is not kept", what);
         free(job);
     }
@@ -58,7 +60,7 @@ static void stream_changed(void *ctx, const struct camera_state *st)
     row->is_advancing = st->is_advancing;
     row->is_recording = st->is_recording;
     row->evidence_us = MAX(st->reachable_us, MAX(st->advancing_us, st->recorded_us));
-    post(s, keep_state, row, "a state");
+    post(s, keep_state, job_done, row, "a state");
     tell_wall(s, st);
 }
 
@@ -96,7 +98,7 @@ static void camera_removed(void *ctx, const char *camera_id)
     struct removed *r = xcalloc(1, sizeof *r);
     str_copy(r->camera_id, sizeof r->camera_id, camera_id);
     r->now_us = loop_wall_us(s->loop);
-    post(s, end_states, r, "the end of a camera");
+    post(s, end_states, job_done, r, "the end of a camera");
 }
 
 /* --- motion --- */
@@ -126,7 +128,8 @@ struct fleet_host supervision_host(struct server *s)
 /* --- our own runs --- */
 
 struct run {
-    int64_t id, now_us;
+    struct server *server;
+    int64_t id, from_us, now_us; /* id 0 = it could not be entered yet */
 };
 
 static int begin(struct db *db, void *ctx, struct err *err)
@@ -139,14 +142,28 @@ int supervision_begin(struct server *s, struct err *err)
 {
     struct run r = {.now_us = loop_wall_us(s->loop)};
     int rc = catalogue_write(s->catalogue, begin, &r, err);
-    s->run_id = r.id;
-    return rc;
+    s->run_from_us = r.now_us;
+    s->run_id = rc >= 0 ? r.id : 0;
+    if (rc != -ENOSPC)
+        return rc;
+    log_warn("server", "starts without an entry of its run: %s", err->msg);
+    err_clear(err);
+    return 0;
 }
 
 static int write_beat(struct db *db, void *ctx, struct err *err)
 {
+    struct run *r = ctx;
+    int rc = r->id == 0 ? db_run_begin(db, r->from_us, server_version(), &r->id, err) : 0;
+    return rc < 0 ? rc : db_run_beat(db, r->id, r->now_us, err);
+}
+
+static void beat_done(void *ctx, const struct err *err)
+{
     const struct run *r = ctx;
-    return db_run_beat(db, r->id, r->now_us, err);
+    if (err == NULL)
+        r->server->run_id = r->id;
+    job_done(ctx, err);
 }
 
 struct watch_beat {
@@ -172,8 +189,9 @@ static void note_watched(struct server *s)
 void supervision_beat(struct server *s)
 {
     struct run *r = xcalloc(1, sizeof *r);
-    *r = (struct run){.id = s->run_id, .now_us = loop_wall_us(s->loop)};
-    post(s, write_beat, r, "the server's heartbeat");
+    *r = (struct run){
+        .server = s, .id = s->run_id, .from_us = s->run_from_us, .now_us = loop_wall_us(s->loop)};
+    post(s, write_beat, beat_done, r, "the server's heartbeat");
     note_watched(s);
 }
 

@@ -443,7 +443,7 @@ static int look_at_volume(void *ctx, int64_t key, const char *path, int64_t n_se
     if (storage__volume(c->storage, key) != NULL)
         return 0;
     return err_text(
-        c->err, ERR_NOT_FOUND,
+        c->err, ERR_CONFLICT,
         "nothing was changed: %lld segments lie on a volume that was at %s and is not in "
         "the configuration any more",
         (long long)n_segments, path);

@@ -133,8 +133,10 @@ static size_t settle(struct batch *b)
     size_t n = 0;
     sync_volumes(b);
     if (catalogue_write(b->storage->catalogue, job_settle, b, &err) < 0) {
-        log_error("storage", "recovered files cannot be settled: %s", err.msg);
-        return 0;
+        log_error("storage", "recovered files cannot be settled yet: %s", err.msg);
+        for (size_t i = 0; i < b->n; i++)
+            b->outcomes[i] = LEFT;
+        b->storage->is_recovery_refused = true;
     }
     for (size_t i = 0; i < b->n; i++)
         n += b->outcomes[i] != LEFT;
@@ -227,8 +229,12 @@ static void settle_returned(struct storage *s, struct volume *v)
     free(u.rows);
 }
 
-void storage__recover_returned(struct storage *s)
+void storage__recover_returned(struct storage *s, bool is_by_age)
 {
+    if (is_by_age && s->is_recovery_refused) {
+        s->is_recovery_refused = false;
+        memset(s->was_usable, 0, sizeof s->was_usable);
+    }
     for (size_t i = 0; i < s->n_volumes && !atomic_load(&s->is_closing); i++) {
         bool is_returned = is_usable(s, s->volumes[i]) && !s->was_usable[i];
         s->was_usable[i] = is_usable(s, s->volumes[i]);

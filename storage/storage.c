@@ -94,7 +94,7 @@ static void on_retention(void *ctx)
 {
     struct storage *s = ctx;
     bool is_by_age = loop_mono_us(s->keeper) >= s->by_age_mono_us;
-    storage__recover_returned(s);
+    storage__recover_returned(s, is_by_age);
     bool has_more = storage__retain(s, is_by_age);
     if (is_by_age && !has_more)
         s->by_age_mono_us = loop_mono_us(s->keeper) + BY_AGE_MS * US_PER_MS;

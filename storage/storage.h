@@ -184,8 +184,8 @@ void storage_index_on_progress(struct storage *s, index_progress_fn *fn, void *c
  * rows can show of the invariants of design/0002. Not deep: sizes, and what stands at the end. */
 int storage_index_check(struct storage *s, bool is_deep, index_problem_fn *fn, void *ctx,
                         struct index_report *out, struct err *err);
-/* ERR_NOT_FOUND, with a sentence about it: segments lie on a volume that is not in the
- * configuration, and a rebuild would take them out as missing. */
+/* ERR_NOT_FOUND: a volume is missing. ERR_CONFLICT, with a sentence about it: segments lie on a
+ * volume that is not in the configuration, and a rebuild would take them out as missing. */
 int storage_index_covers(struct storage *s, struct err *err);
 /* Nothing may be recording. Day by day, so a kill leaves old rows or new ones, and doing it again
  * completes it. ERR_NOT_FOUND: a volume is missing, nothing was changed. */

@@ -43,6 +43,7 @@ struct storage {
     struct thinning *thinning; /* NULL = off */
     struct segment_row *left;  /* a crash left them open, and their volume could not settle them */
     size_t n_left;
+    bool is_recovery_refused;             /* by the catalogue */
     bool was_usable[STORAGE_MAX_VOLUMES]; /* a second ago */
 
     /* any thread, atomic */
@@ -67,9 +68,10 @@ int64_t rotation_length_us(const char *camera_id, enum stream_kind stream, int64
 struct volume *storage__volume(const struct storage *s, int64_t key);
 
 /* recovery.c [keeper]: settles what a crash left unsettled; and what could not be settled or
- * removed then or since, once its volume can be used again. */
+ * removed then or since, once its volume can be used again, or the catalogue be written: is_by_age,
+ * a minute later. */
 void storage__recover(struct storage *s);
-void storage__recover_returned(struct storage *s);
+void storage__recover_returned(struct storage *s, bool is_by_age);
 void storage__recovery_fini(struct storage *s); /* [main] */
 
 /* retention.c [keeper]: one round, of what is too old if is_by_age, and of volumes without space;

@@ -168,8 +168,10 @@ static int learn_key(struct volume *v)
 {
     struct volume_job job = {.uuid = v->uuid, .path = v->path};
     struct err err = {0};
-    int rc = v->is_reader ? catalogue_read(v->catalogue, job_identify, &job, &err)
-                          : catalogue_write(v->catalogue, job_put, &job, &err);
+    int rc = catalogue_read(v->catalogue, job_identify, &job, &err);
+    /* one that is where it was needs no row, so that a full disk of the catalogue is no obstacle */
+    if (rc == 0 && !v->is_reader && (job.key == 0 || strcmp(job.old_path, v->path) != 0))
+        rc = catalogue_write(v->catalogue, job_put, &job, &err);
     if (rc < 0 && rc != ERR_CONFLICT)
         log_error(v->path, "%s", err.msg);
     if (rc < 0)

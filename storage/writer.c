@@ -93,7 +93,9 @@ static void on_indexed(void *ctx, const struct err *err)
         settle(w);
         return;
     }
-    log_error(w->path, "is recorded but not in the index yet: %s", err->msg);
+    if (!w->is_refused) /* once: it is tried every second */
+        log_error(w->path, "is recorded but not in the index yet: %s", err->msg);
+    w->is_refused = true;
     if (has_waited_enough(w))
         settle(w);
 }

@@ -44,6 +44,7 @@ struct writer {
     struct segment_row row;
     bool is_registered;
     bool is_waiting; /* for the catalogue */
+    bool is_refused; /* by it, which is logged */
     bool is_failed_here;
     bool is_tail_left;   /* the disk refused to cut off what is behind the last whole fragment */
     bool is_end_missing; /* and so it did the end */

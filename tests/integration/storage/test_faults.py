@@ -203,6 +203,22 @@ class OneDisk(Rig):
         self.assertEqual(self.gaps(), {})
         self.stop_and_check()
 
+    def test_a_full_disk_of_the_catalogue_does_not_keep_a_server_from_recording(self):
+        self.rookery.stop(signal.SIGKILL)
+        room = self.tap.rule(os.path.join(self.rookery.data_dir, "catalog.db"), WRITE | SYNC, ERRORS["ENOSPC"])
+        self.rookery.start()
+        at = time.time()
+        wait_for("files of every camera", lambda: all(max((os.stat(p).st_mtime for p in segments(os.path.join(self.path("a"), n))), default=0) > at
+                                                      for n in self.names), 20)
+        room()
+        wait_for("the trouble to end", lambda: not self.rookery.get("/system")["catalogue_trouble"], 20)
+        self.wait_recorded(time.time() + 6)  # rotated, so in the index
+        self.rookery.stop()
+        # recorded while nothing could be registered: found by the check, entered by a rebuild
+        self.rookery.env = {}
+        self.assertEqual(self.rookery.command("index", "rebuild").returncode, 0)
+        self.assertEqual(self.rookery.command("index", "check", "--deep").returncode, 0)
+
     @unittest.skipUnless(NIGHTLY, "nightly")
     def test_the_wall_clock_jumps_by_a_day_and_back(self):
         for shift in (86400, 0, -86400, 0):
