@@ -19,7 +19,7 @@ struct gate_host {
     char name[HOST_BYTES];
     int n_inside, n_suspects; /* inside */
     int n_waiting;
-    int n_scouts;                         /* inside */
+    uint64_t scouts[GATE_PER_HOST];       /* logins that are being tried inside; 0 = a free place */
     struct refusal refusals[GATE_LOGINS]; /* newest first */
     int n_refusals;
     uint64_t accepted; /* a login that worked; 0 = none yet */
@@ -123,11 +123,20 @@ static bool is_unproven(const struct gate_pass *p)
     return p->login && p->host->accepted != p->login;
 }
 
+/* Where that login is being tried; of 0 a free place. NULL = nowhere. */
+static uint64_t *find_scout(struct gate_host *h, uint64_t login)
+{
+    for (size_t i = 0; i < ARRAY_LEN(h->scouts); i++)
+        if (h->scouts[i] == login)
+            return &h->scouts[i];
+    return NULL;
+}
+
 static bool has_room(const struct gate *g, const struct gate_pass *p)
 {
-    const struct gate_host *h = p->host;
+    struct gate_host *h = p->host;
     if (g->n_inside >= g->max_inside || h->n_inside >= GATE_PER_HOST ||
-        (h->n_scouts > 0 && is_unproven(p)))
+        (is_unproven(p) && find_scout(h, p->login)))
         return false;
     return !p->is_suspect ||
            (g->n_suspects < MAX(g->max_inside / 2, 1) && h->n_suspects < GATE_PER_HOST / 2);
@@ -169,7 +178,8 @@ static void let_in(struct gate *g, struct gate_pass *p)
     stop_waiting(g, p);
     p->place = GATE_INSIDE;
     p->is_scout = is_unproven(p);
-    p->host->n_scouts += p->is_scout;
+    if (p->is_scout)
+        *find_scout(p->host, 0) = p->login;
     p->host->n_inside++;
     p->host->n_suspects += p->is_suspect;
     g->n_inside++;
@@ -255,7 +265,8 @@ void gate_leave(struct gate *g, struct gate_pass *p)
         break;
     case GATE_INSIDE:
         h->n_inside--;
-        h->n_scouts -= p->is_scout;
+        if (p->is_scout)
+            *find_scout(h, p->login) = 0;
         h->n_suspects -= p->is_suspect;
         g->n_inside--;
         g->n_suspects -= p->is_suspect;

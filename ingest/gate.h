@@ -7,11 +7,11 @@
  * last try ran into silence) waits behind the others and gets at most half of the places, so that
  * dead cameras, which hold theirs for many seconds, delay nobody.
  *
- * A login that has not worked yet goes in alone (a scout): the channels of a recorder do not find
- * out each by itself that their password is wrong. Refused logins are remembered by host: the same
- * user and password are not tried again by another stream before the first one may, each time twice
- * as long, and after GATE_LOGINS refusals within GATE_LOGIN_US nobody logs in there for the first
- * time. Streams whose login has worked go on.
+ * A login that has not worked yet is tried by one stream at a time (a scout): the channels of a
+ * recorder do not find out each by itself that their password is wrong. Refused logins are
+ * remembered by host: the same user and password are not tried again by another stream before the
+ * first one may, each time twice as long, and after GATE_LOGINS refusals within GATE_LOGIN_US
+ * nobody logs in there for the first time. Streams whose login has worked go on.
  *
  * Thread: one per ingest loop; the fleet keeps the cameras of a host on one loop.
  * Bounds: one entry per stream inside or waiting, and GATE_MAX_HOSTS remembered hosts. */

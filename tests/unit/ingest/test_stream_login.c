@@ -28,7 +28,7 @@ static void A8_spares_the_device_a_password_it_has_refused(void **state)
 static void A8_does_not_try_what_was_refused_while_it_waited(void **state)
 {
     struct rig *rig = *state;
-    struct gate_pass other = {.enter = free, .login = 1};
+    struct gate_pass other = {.enter = free, .login = gate_login_of("admin", "secret")};
     gate_enter(rig->gate, &other, "127.0.0.1", false);
     pass_ms(rig, 1);
     start_at(rig, FAKE_WRONG_PASSWORD);
