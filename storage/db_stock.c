@@ -81,19 +81,27 @@ struct written {
     int64_t newest_us, bytes, held_bytes;
 };
 
+/* What the functions below work on. */
+struct load {
+    struct db *db;
+    const struct stock_query *q;
+    struct stock *stock;
+    struct err *err;
+};
+
 static int64_t earlier(int64_t a_us, int64_t b_us)
 {
     return a_us == 0 || (b_us != 0 && b_us < a_us) ? b_us : a_us;
 }
 
-static int sum_writing(struct db *db, const struct stream *st, struct written *out, struct err *err)
+static int sum_writing(const struct load *l, const struct stream *st, struct written *out)
 {
     for (size_t i = 0; i < st->n_writing; i++) {
         const struct segment_row *row = &st->writing[i];
         int64_t held[2] = {0};
         if ((int)row->id.stream != st->stream)
             continue;
-        int rc = ask(db, held_sql, st, (int64_t[2]){row->id.from_us, row->to_us}, held, err);
+        int rc = ask(l->db, held_sql, st, (int64_t[2]){row->id.from_us, row->to_us}, held, l->err);
         if (rc < 0)
             return rc;
         out->first_us = earlier(out->first_us, row->id.from_us);
@@ -108,17 +116,18 @@ static int sum_writing(struct db *db, const struct stream *st, struct written *o
 }
 
 /* The pace of the last day of a stream that records; of one that stopped, what it adds now. */
-static int add_pace(struct db *db, const struct stream *st, const struct written *writing,
-                    int64_t oldest_us, int64_t now_us, struct stock_row *row, struct err *err)
+static int add_pace(const struct load *l, const struct stream *st, const struct written *writing,
+                    int64_t oldest_us, struct stock_row *row)
 {
     int64_t newest[2] = {0}, bytes[2] = {0};
-    int rc = ask(db, newest_sql, st, (int64_t[2]){0}, newest, err);
+    int rc = ask(l->db, newest_sql, st, (int64_t[2]){0}, newest, l->err);
     if (rc < 0)
         return rc;
     int64_t newest_us = MAX(newest[1], writing->newest_us);
+    int64_t now_us = l->q->now_us;
     int64_t to_us = now_us - newest_us < SEGMENT_LIMIT_US ? newest_us : now_us;
     int64_t from_us = to_us - DAY_US;
-    rc = ask(db, bytes_sql, st, (int64_t[2]){from_us, to_us}, bytes, err);
+    rc = ask(l->db, bytes_sql, st, (int64_t[2]){from_us, to_us}, bytes, l->err);
     int64_t range_us = to_us - MAX(from_us, oldest_us);
     if (rc < 0 || range_us < PACE_MIN_US)
         return rc;
@@ -131,58 +140,56 @@ static int add_pace(struct db *db, const struct stream *st, const struct written
 
 /* The day that ended an hour before what is to be thinned next: thinning has had the time. A stream
  * that began in it would tell of an hour, perhaps of the night. */
-static int add_thinned(struct db *db, const struct stream *st, int64_t oldest_us,
-                       const struct stock_query *q, struct stock *stock, struct err *err)
+static int add_thinned(const struct load *l, const struct stream *st, int64_t oldest_us)
 {
-    int64_t to_us = q->now_us - q->thin_after_days * DAY_US - SEGMENT_LIMIT_US;
+    int64_t to_us = l->q->now_us - l->q->thin_after_days * DAY_US - SEGMENT_LIMIT_US;
     const int64_t day[2] = {to_us - DAY_US, to_us};
     int64_t before[2] = {0}, in[2] = {0}, left[2] = {0};
-    int rc = ask(db, thinned_before_sql, st, day, before, err);
+    int rc = ask(l->db, thinned_before_sql, st, day, before, l->err);
     bool has_day = (oldest_us != 0 && oldest_us <= day[0]) || before[1] != 0;
     if (rc < 0 || !has_day)
         return rc;
-    rc = ask(db, thinned_sql, st, day, in, err);
+    rc = ask(l->db, thinned_sql, st, day, in, l->err);
     if (rc == 0)
-        rc = ask(db, bytes_sql, st, day, left, err);
-    stock->thinned_bytes += before[0] + in[0];
-    stock->left_bytes += left[0];
+        rc = ask(l->db, bytes_sql, st, day, left, l->err);
+    l->stock->thinned_bytes += before[0] + in[0];
+    l->stock->left_bytes += left[0];
     return rc;
 }
 
-static int add_stream(struct db *db, const struct stream *st, const struct stock_query *q,
-                      struct stock *stock, struct stock_row *row, struct err *err)
+static int add_stream(const struct load *l, const struct stream *st, struct stock_row *row)
 {
     int64_t first[2] = {0}, kept[2] = {0}, cut[2] = {0};
     struct written writing = {0};
-    int rc = ask(db, oldest_sql, st, (int64_t[2]){0}, first, err);
+    int rc = ask(l->db, oldest_sql, st, (int64_t[2]){0}, first, l->err);
     if (rc == 0)
-        rc = ask(db, oldest_free_sql, st, (int64_t[2]){0}, kept, err);
+        rc = ask(l->db, oldest_free_sql, st, (int64_t[2]){0}, kept, l->err);
     if (rc == 0)
-        rc = sum_writing(db, st, &writing, err);
+        rc = sum_writing(l, st, &writing);
     if (rc < 0)
         return rc;
-    stock->held_bytes += writing.held_bytes;
+    l->stock->held_bytes += writing.held_bytes;
     int64_t first_us = earlier(first[0], writing.first_us);
     int64_t oldest_us = earlier(kept[0], writing.free_us);
     oldest_us = oldest_us != 0 ? oldest_us : first_us;
     row->oldest_us = earlier(row->oldest_us, oldest_us);
-    rc = ask(db, cut_sql, st, (int64_t[2]){oldest_us != 0 ? oldest_us : INT64_MAX}, cut, err);
+    rc = ask(l->db, cut_sql, st, (int64_t[2]){oldest_us != 0 ? oldest_us : INT64_MAX}, cut, l->err);
     row->cut_us = MAX(row->cut_us, cut[0]);
     if (rc == 0 && first_us != 0)
-        rc = add_pace(db, st, &writing, first_us, q->now_us, row, err);
-    if (rc == 0 && q->thin_after_days > 0)
-        rc = add_thinned(db, st, first[0], q, stock, err);
+        rc = add_pace(l, st, &writing, first_us, row);
+    if (rc == 0 && l->q->thin_after_days > 0)
+        rc = add_thinned(l, st, first[0]);
     return rc;
 }
 
 /* --- all of them --- */
 
-static int add_camera(struct db *db, const struct stock_query *q, struct stock *stock,
-                      struct stock_row row, struct stream st, struct err *err)
+static int add_camera(const struct load *l, struct stock_row row, struct stream st)
 {
+    struct stock *stock = l->stock;
     int rc = 0;
     for (st.stream = 0; st.stream < 2 && rc == 0; st.stream++)
-        rc = add_stream(db, &st, q, stock, &row, err);
+        rc = add_stream(l, &st, &row);
     stock->rows = list_room(stock->rows, stock->n, sizeof *stock->rows);
     stock->rows[stock->n++] = row;
     stock->bytes_per_day += row.bytes_per_day;
@@ -225,13 +232,14 @@ int db_stock_load(struct db *db, const struct stock_query *q, struct stock **out
     struct stock *stock = xcalloc(1, sizeof *stock);
     refcount_init(&stock->refs);
     stock->as_of_us = q->now_us;
+    const struct load l = {db, q, stock, err};
     size_t at = 0;
     int rc;
     while ((rc = stmt_step(s, err)) == 1) {
         struct stock_row row = {.n_holds = (int)stmt_i64(s, 2)};
         str_copy(row.camera_id, sizeof row.camera_id, stmt_text(s, 1));
         struct stream st = stream_of(q->writing, &at, stmt_i64(s, 0), row.camera_id);
-        rc = add_camera(db, q, stock, row, st, err);
+        rc = add_camera(&l, row, st);
         if (rc < 0)
             break;
     }
