@@ -72,6 +72,21 @@ static const char *cause_between(const struct segment_row *row, const struct seg
                                                                        : NULL;
 }
 
+/* The end of what a server recorded when it was stopped lies a picture behind that, and so may lie
+ * behind the start of the next one. */
+#define LAST_PICTURE_US (2 * US_PER_S)
+
+static bool has_just_started(const struct query *q, int64_t at_us)
+{
+    for (size_t i = 0; i < q->facts.n; i++) {
+        const struct fact *fact = &q->facts.list[i];
+        if (fact->kind == FACT_STOPPED && fact->to_us <= at_us &&
+            at_us - fact->to_us < LAST_PICTURE_US)
+            return true;
+    }
+    return false;
+}
+
 /* What the recorder saw while the source stayed up: why pictures are missing inside a segment, and
  * behind it. */
 static void add_edges(struct query *q, const struct found *found)
@@ -85,6 +100,8 @@ static void add_edges(struct query *q, const struct found *found)
             continue;
         const struct segment_row *next = &found->list[i + 1].row;
         const char *cause = cause_between(row, next);
+        if (row->ended == SEGMENT_STOPPED && has_just_started(q, row->to_us))
+            cause = "server_stopped";
         int64_t to_us = next->id.from_us;
         if (cause != NULL && strcmp(cause, "disk") == 0)
             to_us = MIN(to_us, row->to_us + DISK_EDGE_US);

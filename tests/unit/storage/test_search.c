@@ -246,15 +246,52 @@ static void gaps_have_causes(void **state)
     recordings_fini(&rec);
 }
 
+static int job_restart(struct db *db, void *ctx, struct err *err)
+{
+    (void)ctx;
+    int64_t run, t = RIG_START_US;
+    int rc = db_run_begin(db, t, "test", &run, err);
+    if (rc == 0)
+        rc = db_run_end(db, run, t + 39 * US_PER_S / 10, err);
+    return rc == 0 ? db_run_begin(db, t + 395 * US_PER_S / 100, "test", &run, err) : rc;
+}
+
+/* The last picture was to be shown for longer than the server was away. */
+static void a_short_restart_is_the_cause_of_what_it_left_out(void **state)
+{
+    struct rig *rig = *state;
+    struct recordings rec;
+    rig_open(rig);
+    rig_record(rig, "cam");
+    rig_pictures(rig, 100, 25); /* 4 s */
+    rig_stop(rig);
+    assert_int_equal(catalogue_write(rig->catalogue, job_restart, NULL, NULL), 0);
+    rig_pause(rig, US_PER_S / 5, true);
+    rig_record(rig, "cam");
+    rig_pictures(rig, 100, 25);
+    rig_stop(rig);
+    int rc = storage_recordings(rig->storage, "cam", "main", RIG_START_US,
+                                RIG_START_US + 8 * US_PER_S, &rec, NULL);
+    assert_int_equal(rc, 0);
+    assert_int_equal(rec.n_gaps, 1);
+    assert_string_equal(rec.gaps[0].cause, "server_stopped");
+    recordings_fini(&rec);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(finds_the_key_frame_before),    TEST(finds_it_in_recovered_files_too),
-        TEST(a_bound_tells_where_to_go_on),  TEST(gaps_are_marked),
-        TEST(a_file_that_is_gone_is_a_gap),  TEST(overlapping_segments_are_played_once),
-        TEST(unknown_cameras_are_not_found), TEST(gaps_have_causes),
+        TEST(finds_the_key_frame_before),
+        TEST(finds_it_in_recovered_files_too),
+        TEST(a_bound_tells_where_to_go_on),
+        TEST(gaps_are_marked),
+        TEST(a_file_that_is_gone_is_a_gap),
+        TEST(overlapping_segments_are_played_once),
+        TEST(unknown_cameras_are_not_found),
+        TEST(gaps_have_causes),
+        TEST(a_short_restart_is_the_cause_of_what_it_left_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
