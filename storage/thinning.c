@@ -105,6 +105,23 @@ static int job_get(struct db *db, void *ctx, struct err *err)
     return db_segment_get(db, &row->id, row, err);
 }
 
+static int job_is_taken(struct db *db, void *ctx, struct err *err)
+{
+    const struct segment_id *id = ctx;
+    struct segment_row other;
+    return db_segment_get(db, id, &other, err);
+}
+
+/* Of a twin: numbers begin anew with every start, and two segments may begin together. A file of
+ * that name would be taken for what is left of the twin. */
+static void choose_number(struct storage *s, struct segment_id *id)
+{
+    int64_t whole_n = id->n;
+    do {
+        id->n = atomic_fetch_add(&s->next_n, 1);
+    } while (id->n == whole_n || catalogue_read(s->catalogue, job_is_taken, id, NULL) == 0);
+}
+
 /* Everything about those whose volume is there, and a number for the twin that is free. */
 static void take_chosen(struct thinning *t)
 {
@@ -120,9 +137,7 @@ static void take_chosen(struct thinning *t)
         w->thin = w->whole;
         w->thin.chain = (struct segment_chain){0}; /* the run goes on with the link it had */
         w->thin.is_thinned = true;
-        do {
-            w->thin.id.n = atomic_fetch_add(&s->next_n, 1);
-        } while (w->thin.id.n == w->whole.id.n);
+        choose_number(s, &w->thin.id);
         t->n++;
     }
 }

@@ -159,6 +159,35 @@ static void key_frames_are_left_where_they_were(void **state)
                      0);
 }
 
+static int job_finish(struct db *db, void *ctx, struct err *err)
+{
+    return db_segment_finish(db, ctx, err);
+}
+
+/* As where the clock was set back: the second one's twin would get the other one's number. */
+static void two_that_begin_together_are_told_apart(void **state)
+{
+    struct rig *rig = *state;
+    struct segment_row rows[16];
+    struct index_report report;
+    char from[SEGMENT_PATH_BYTES], to[SEGMENT_PATH_BYTES];
+    record_seven(rig);
+    size_t n = rig_rows(rig, rows, 16);
+    struct segment_row twin = rows[1];
+    assert_int_equal(twin.id.n, 2);
+    twin.id.n = 3;
+    char *cmd = xasprintf("cd %s/rec && cp %s %s", rig->dir, segment_path(&rows[1].id, from),
+                          segment_path(&twin.id, to));
+    assert_int_equal(system(cmd), 0);
+    free(cmd);
+    assert_true(catalogue_write(rig->catalogue, job_finish, &twin, NULL) >= 0);
+    thin_at(rig, SECOND(0) + 31 * DAY);
+    rig_wait(rig, is_all_thinned);
+    assert_int_equal(storage_index_check(rig->storage, false, NULL, NULL, &report, NULL), 0);
+    assert_int_equal(report.n_files, n + 1);
+    assert_int_equal(report.n_missing + report.n_adopted, 0);
+}
+
 /* The place of a picture holds while its segment is thinned: it is what is shown then. */
 static void a_reader_goes_on_in_the_twin(void **state)
 {
@@ -452,6 +481,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(key_frames_are_left_where_they_were),
+        TEST(two_that_begin_together_are_told_apart),
         TEST(a_reader_goes_on_in_the_twin),
         TEST(a_rebuilt_index_knows_what_is_thinned),
         TEST(young_ones_stay_whole),
