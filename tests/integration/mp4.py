@@ -32,7 +32,7 @@ def picture_times(path):
         starts = fragments(f.read())
     found, _ = ffprobe(path, "-select_streams", "v", "-show_entries", "packet=dts_time,pos")
     times, n = [], -1
-    for packet in found["packets"]:
+    for packet in found.get("packets", []):  # none yet in a file that has just been begun
         dts = float(packet["dts_time"])
         if n < 0 or int(packet["pos"]) >= starts[n][1]:
             n += 1
