@@ -1,5 +1,5 @@
-/* The first byte chooses transport, login, how the rest, which the camera says, is cut up, and
- * whether extras are set up. */
+/* The first byte chooses transport, login, how the rest, which the camera says, is cut up,
+ * whether extras are set up, and whether sound is spared. */
 #include "ingest/rtsp_client.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -21,6 +21,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t sum = 0;
     int mode = size > 0 ? data[0] : 0;
     struct rtsp_memory memory = {.tries_all = mode & 8};
+    if (mode & 16)
+        sound_doubt_settle(&memory.sound, "it hangs");
     size_t step = mode & 4 ? 7 : SIZE_MAX;
     int64_t now_us = 1;
     struct rtsp_client_params params = {&url, mode & 2 ? "u" : "", "p", mode & 1, &memory, &host,
