@@ -59,6 +59,19 @@ static int sys_sync(const struct volume_io *io, int dirfd)
     return syncfs(dirfd) < 0 ? -errno : 0;
 }
 
+/* A file system that is out of inodes is as full as one that is out of blocks. */
+enum { INODES_SCARCE_PERCENT = 10 };
+
+void volume_io_space(const struct statvfs *st, int64_t *total_bytes, int64_t *free_bytes)
+{
+    *total_bytes = (int64_t)(st->f_blocks * st->f_frsize);
+    *free_bytes = (int64_t)(st->f_bavail * st->f_frsize);
+    if (st->f_files == 0 || st->f_favail >= st->f_files * INODES_SCARCE_PERCENT / 100)
+        return;
+    double share = (double)st->f_favail / (double)st->f_files;
+    *free_bytes = MIN(*free_bytes, (int64_t)((double)*total_bytes * share));
+}
+
 static int sys_space(const struct volume_io *io, int dirfd, int64_t *total_bytes,
                      int64_t *free_bytes)
 {
@@ -66,8 +79,7 @@ static int sys_space(const struct volume_io *io, int dirfd, int64_t *total_bytes
     struct statvfs st;
     if (fstatvfs(dirfd, &st) < 0)
         return -errno;
-    *total_bytes = (int64_t)(st.f_blocks * st.f_frsize);
-    *free_bytes = (int64_t)(st.f_bavail * st.f_frsize);
+    volume_io_space(&st, total_bytes, free_bytes);
     return 0;
 }
 

@@ -29,4 +29,8 @@ struct volume_io {
 
 const struct volume_io *volume_io_system(void);
 
+struct statvfs;
+/* Where inodes are scarce, no more is free than their share of the whole. */
+void volume_io_space(const struct statvfs *st, int64_t *total_bytes, int64_t *free_bytes);
+
 #endif

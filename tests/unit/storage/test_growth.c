@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #include "storage/growth.h"
 #include "storage/repair.h"
@@ -288,6 +289,27 @@ static void a_closed_file_is_forgotten(void **state)
     assert_true(atomic_load(&disk.forgotten_to) == UINT64_MAX);
 }
 
+/* Then nothing can be created, and old recordings must go. */
+static void out_of_inodes_is_full(void **state)
+{
+    (void)state;
+    int64_t total, free_bytes;
+    struct statvfs st = {
+        .f_frsize = 4096, .f_blocks = 1000, .f_bavail = 800, .f_files = 500, .f_favail = 400};
+    volume_io_space(&st, &total, &free_bytes);
+    assert_int_equal(total, 1000 * 4096);
+    assert_int_equal(free_bytes, 800 * 4096);
+    st.f_favail = 10;
+    volume_io_space(&st, &total, &free_bytes);
+    assert_int_equal(free_bytes, 20 * 4096);
+    st.f_favail = 0;
+    volume_io_space(&st, &total, &free_bytes);
+    assert_int_equal(free_bytes, 0);
+    st.f_files = 0; /* some file systems have no such bound */
+    volume_io_space(&st, &total, &free_bytes);
+    assert_int_equal(free_bytes, 800 * 4096);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, rig_teardown)
 
 int main(void)
@@ -301,6 +323,7 @@ int main(void)
         TEST(dirty_pages_are_sent_off_early),
         TEST(what_nobody_reads_is_forgotten),
         TEST(a_closed_file_is_forgotten),
+        cmocka_unit_test(out_of_inodes_is_full),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
