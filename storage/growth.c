@@ -50,11 +50,17 @@ static void on_flush(void *ctx)
     free(f);
 }
 
+static uint64_t flush_bytes(const struct volume *v)
+{
+    uint64_t n = (uint64_t)v->sync_interval_us / (5 * US_PER_S);
+    return CLAMP(n * GROWTH_FLUSH_BYTES, GROWTH_FLUSH_BYTES, GROWTH_AHEAD_BYTES);
+}
+
 /* The file is open until then: it is closed after a sync that is asked for later, of the same loop.
  */
 void growth_written(struct growth *g, struct volume *v, int fd, uint64_t size_bytes)
 {
-    if (size_bytes < g->flushed_bytes + GROWTH_FLUSH_BYTES || v->io->flush == NULL)
+    if (size_bytes < g->flushed_bytes + flush_bytes(v) || v->io->flush == NULL)
         return;
     struct flush *f = xmalloc(sizeof *f);
     *f = (struct flush){v, fd, g->flushed_bytes, size_bytes - g->flushed_bytes};

@@ -13,8 +13,9 @@
 struct volume;
 
 #define GROWTH_AHEAD_BYTES (UINT64_C(8) << 20) /* reserved at a time */
-#define GROWTH_FLUSH_BYTES                                                                         \
-    (UINT64_C(1) << 20)                       /* dirty pages of one file before they are sent off */
+/* Dirty pages of one file before they are sent off, per 5 s of the volume's sync interval: who asks
+ * for fewer syncs wants longer writes. At most what is reserved at a time. */
+#define GROWTH_FLUSH_BYTES  (UINT64_C(1) << 20)
 #define GROWTH_KEEP_US      INT64_C(30000000) /* the newest stay in memory */
 #define GROWTH_READ_KEEP_US INT64_C(60000000) /* all do, so long after somebody read the file */
 

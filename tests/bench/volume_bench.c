@@ -27,6 +27,7 @@ struct bench {
     int64_t total_bytes;
     int bitrate; /* of each camera, bit/s */
     int pace_s;  /* 0 = flat out */
+    int sync_interval_s;
     struct volume_io io;
 
     struct loop *loop;
@@ -190,6 +191,7 @@ static void begin(struct bench *b)
                                     .volumes = &volume,
                                     .n_volumes = 1,
                                     .is_staggered = true,
+                                    .sync_interval_us = b->sync_interval_s * US_PER_S,
                                     .io = &b->io};
     if (storage_open(&params, &b->storage, &err) < 0)
         die(err.msg);
@@ -357,7 +359,7 @@ int main(int argc, char **argv)
     int dd_flags = -1; /* of open; -1 = cameras */
     int c;
     b.io = *volume_io_system();
-    while ((c = getopt(argc, argv, "n:m:b:p:dDrfc")) >= 0) {
+    while ((c = getopt(argc, argv, "n:m:b:p:s:dDrfc")) >= 0) {
         switch (c) {
         case 'n':
             b.n_files = (int)strtol(optarg, NULL, 10);
@@ -370,6 +372,9 @@ int main(int argc, char **argv)
             break;
         case 'p':
             b.pace_s = (int)strtol(optarg, NULL, 10);
+            break;
+        case 's':
+            b.sync_interval_s = (int)strtol(optarg, NULL, 10);
             break;
         case 'd':
             dd_flags = 0;
@@ -391,9 +396,10 @@ int main(int argc, char **argv)
         }
     }
     if (optind != argc - 1 || b.n_files < 1 || b.n_files > MAX_FILES) {
-        fprintf(stderr,
-                "usage: volume_bench [-n files] [-m MiB] [-b bit/s] [-p seconds] [-d|-D] [-r]"
-                " [-f] [-c] DIR\n");
+        fprintf(
+            stderr,
+            "usage: volume_bench [-n files] [-m MiB] [-b bit/s] [-p seconds] [-s sync interval] [-d|-D] [-r]"
+            " [-f] [-c] DIR\n");
         return 2;
     }
     b.dir = argv[optind];
