@@ -104,7 +104,12 @@ async function backwards(page, span) {
     const from = await shownMs(page);
     await page.keyboard.press('j');
     await until('earlier pictures', 10, async () => (await shownMs(page)) < from - 1000);
-    await until('the start', 20, async () => (await shownMs(page)) < span.from + 1000);
+    await until('the start', 20, async () => {
+      const tile = await only(page);
+      const ms = tile.wallUs / 1000 - span.from;
+      truth(ms < 1000, `${ms} ms behind it, ${tile.status} ${tile.errorCode} ${tile.cause}`);
+      return true;
+    });
     const oldest = await shownMs(page);
     await page.keyboard.press('l');
     await until('playing', 5, async () => (await shownMs(page)) > oldest + 500);
