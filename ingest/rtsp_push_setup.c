@@ -214,6 +214,16 @@ static void note_channels(struct rtsp_push *p)
     }
 }
 
+/* Sound that was announced: the state shall not say that there is none. */
+static void note_left_out(struct rtsp_push *p)
+{
+    int media = p->media_of_track[1];
+    if (media < 0 || p->base.n_tracks != 1)
+        return;
+    p->base.left_out_codec = p->sdp->medias[media].codec;
+    str_copy(p->base.left_out_why, sizeof p->base.left_out_why, "it was announced and not set up");
+}
+
 bool rtsp_push__settle(struct rtsp_push *p)
 {
     note_channels(p);
@@ -230,5 +240,6 @@ bool rtsp_push__settle(struct rtsp_push *p)
             p->track_of_channel[setup->channel[i]] = (int8_t)t;
         p->base.n_tracks = t + 1;
     }
+    note_left_out(p);
     return p->base.n_tracks > 0;
 }

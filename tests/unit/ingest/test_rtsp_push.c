@@ -259,6 +259,8 @@ static void takes_the_first_alternative_it_can(void **state)
     assert_reply(rig, "RTSP/1.0 461 ");
     record(rig);
     assert_int_equal(rig->session->n_tracks, 1);
+    assert_int_equal(rig->session->left_out_codec, CODEC_PCMA);
+    assert_string_equal(rig->session->left_out_why, "it was announced and not set up");
 }
 
 static void gives_free_channels_where_none_or_taken_ones_are_asked_for(void **state)
