@@ -95,6 +95,7 @@ export type Fault = 'camera' | 'own' | 'none';
 
 const OWN = new Set(['server_down', 'server_stopped', 'disk', 'internal', 'space', 'missing']);
 const NOBODY = new Set([
+  'connecting',
   'disabled',
   'idle',
   'expired',

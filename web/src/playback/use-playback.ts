@@ -8,6 +8,7 @@ import { createHub } from '@/wall/hub';
 
 export const SPEEDS = [0.5, 1, 2, 4, 8, 16];
 const REVERSE_MS = 500;
+/** Until a picture is asked for again; twice as long each time, lest a slow browser never gets one decoded. */
 const REVERSE_WAIT_MS = 2000;
 const MORE_MS = 4000;
 const RECENT_MS = 60_000;
@@ -118,9 +119,11 @@ export function usePlayback() {
     isPaused.value = true;
     player.setSpeed(1, true);
     speed.value = 1;
+    let waitMs = REVERSE_WAIT_MS;
     reverseTimer = setInterval(() => {
       if (cursorMs.value === null) return;
-      if (!hasShown && Date.now() - soughtAtMs < REVERSE_WAIT_MS) return;
+      if (!hasShown && Date.now() - soughtAtMs < waitMs) return;
+      waitMs = hasShown ? REVERSE_WAIT_MS : waitMs * 2;
       jump(cursorMs.value - REVERSE_MS * reverse.value, 'before');
     }, REVERSE_MS);
   }
