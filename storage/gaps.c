@@ -93,14 +93,15 @@ static void cut_gap(const struct facts *f, size_t first, int64_t from_us, int64_
     }
 }
 
-/* A source is known to be down only some seconds after its last picture. */
-static void fill_soft(struct pieces *p)
+/* A source is known to be down only some seconds after its last picture. otherwise: where nothing
+ * stronger is beside it. */
+static void fill_soft(struct pieces *p, const char *otherwise)
 {
     for (size_t i = p->n; i-- > 0;) {
         struct gap_row *g = &p->list[i];
         if (g->cause[0] != '\0')
             continue;
-        const char *cause = "unknown";
+        const char *cause = otherwise;
         if (i + 1 < p->n)
             cause = p->list[i + 1].cause;
         else if (i > 0 && p->list[i - 1].cause[0] != '\0')
@@ -120,6 +121,15 @@ static void append_gap(struct recordings *out, const struct gap_row *g)
     out->gaps[out->n_gaps++] = *g;
 }
 
+/* Settings that changed, or a source that hung up and was there again at once. */
+static bool was_connecting(const struct facts *f, size_t first, int64_t from_us, int64_t to_us)
+{
+    for (size_t i = first; i < f->n && f->list[i].from_us < to_us; i++)
+        if (f->list[i].to_us > from_us && strcmp(f->list[i].cause, "connecting") == 0)
+            return true;
+    return false;
+}
+
 static void label_gap(const struct facts *f, size_t *first, int64_t from_us, int64_t to_us,
                       struct recordings *out)
 {
@@ -128,7 +138,7 @@ static void label_gap(const struct facts *f, size_t *first, int64_t from_us, int
     while (*first < f->n && f->list[*first].to_us <= from_us)
         (*first)++;
     cut_gap(f, *first, from_us, to_us, &p);
-    fill_soft(&p);
+    fill_soft(&p, was_connecting(f, *first, from_us, to_us) ? "connecting" : "unknown");
     for (size_t i = 0; i < p.n; i++)
         append_gap(out, &p.list[i]);
     free(p.list);

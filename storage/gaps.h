@@ -33,8 +33,8 @@ void facts_add(struct facts *f, enum fact_kind kind, int64_t from_us, int64_t to
 void facts_fini(struct facts *f);
 
 /* Appends the gaps between the spans (in order, not overlapping) inside [from_us, to_us) to out.
- * States like `ok` and `connecting` tell nothing about a gap: such a stretch gets the cause that
- * follows it, else the one before, else `unknown`. Sorts the facts. */
+ * States like `ok` and `connecting` tell little about a gap: such a stretch gets the cause that
+ * follows it, else the one before, else `connecting` if we were, else `unknown`. Sorts the facts. */
 void gaps_find(const struct span_row *spans, size_t n_spans, struct facts *facts, int64_t from_us,
                int64_t to_us, struct recordings *out);
 

@@ -127,6 +127,22 @@ static void ok_alone_explains_nothing(void **state)
     check(rig, 0, 10, 20, "unknown");
 }
 
+/* Another address, another transport: we know that we were on our way. */
+static void new_settings_are_told_as_connecting(void **state)
+{
+    struct rig *rig = *state;
+    facts_add(&rig->facts, FACT_STATE, 0, 15, "ok");
+    facts_add(&rig->facts, FACT_STATE, 15, 18, "connecting");
+    facts_add(&rig->facts, FACT_STATE, 18, 100, "ok");
+    span(rig, 0, 10);
+    span(rig, 20, 30);
+    span(rig, 40, 100);
+    find(rig, 0, 100);
+    assert_int_equal(rig->rec.n_gaps, 2);
+    check(rig, 0, 10, 20, "connecting");
+    check(rig, 1, 30, 40, "unknown");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -138,6 +154,7 @@ int main(void)
         TEST(a_gap_of_two_causes_is_two),
         TEST(stronger_facts_win),
         TEST(a_moment_of_silence_is_not_unknown),
+        TEST(new_settings_are_told_as_connecting),
         TEST(ok_alone_explains_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
