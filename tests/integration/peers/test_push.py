@@ -67,10 +67,14 @@ class Push(unittest.TestCase):
         state = self.rookery.state(name)
         self.assertTrue(state["recording"], state)
         film, _ = coded_pictures(self.film, "h264")
-        pictures = []
-        for path in segments(self.rookery, name)[:-1]:  # the last one is being written
-            pictures += coded_pictures(path, "h264", "-ignore_editlist", "1")[0]
-        self.assertGreaterEqual(len(pictures), 4 * 25)
+
+        def finished():
+            pictures = []
+            for path in segments(self.rookery, name)[:-1]:  # the last one is being written
+                pictures += coded_pictures(path, "h264", "-ignore_editlist", "1")[0]
+            return pictures if len(pictures) >= 4 * 25 else None
+
+        pictures = wait_for(f"4 s of {name} in finished segments", finished, 30)
         self.assertGreaterEqual(index_of(pictures, film * 20), 0, f"{name}: not the pictures that were pushed")
         return state
 
