@@ -34,7 +34,8 @@ void facts_fini(struct facts *f);
 
 /* Appends the gaps between the spans (in order, not overlapping) inside [from_us, to_us) to out.
  * States like `ok` and `connecting` tell little about a gap: such a stretch gets the cause that
- * follows it, else the one before, else `connecting` if we were, else `unknown`. Sorts the facts. */
+ * follows it, else the one before, else `connecting` if we were, else `unknown`. Sorts the facts.
+ */
 void gaps_find(const struct span_row *spans, size_t n_spans, struct facts *facts, int64_t from_us,
                int64_t to_us, struct recordings *out);
 
