@@ -37,6 +37,20 @@ static inline int64_t clock_mono_us(const struct clock *c)
     return c->mono_us(c);
 }
 
+/* Media time; 0 without a timescale. What comes from a file may be any number: the result is
+ * clamped to a quarter of the range, so that a wall clock can be added. */
+static inline int64_t us_of_ticks(int64_t ticks, uint32_t timescale)
+{
+    const int64_t most_us = INT64_MAX / 4;
+    if (timescale == 0)
+        return 0;
+    if (ticks / timescale >= most_us / US_PER_S)
+        return most_us;
+    if (ticks / timescale <= -(most_us / US_PER_S))
+        return -most_us;
+    return ticks / timescale * US_PER_S + ticks % timescale * US_PER_S / timescale;
+}
+
 /* "2026-11-23T04:05:06.789Z"; dst holds CLOCK_RFC3339_BYTES. Returns dst. */
 char *rfc3339_print(int64_t wall_us, char *dst);
 

@@ -41,8 +41,7 @@ size_t reader__last_picture(const struct sample_window *w)
 
 int64_t reader__to_us(const struct sample_window *w, const struct sample *s, int64_t ticks)
 {
-    uint32_t timescale = w->map->formats[s->format]->timescale;
-    return timescale > 0 ? ticks * US_PER_S / timescale : 0;
+    return us_of_ticks(ticks, w->map->formats[s->format]->timescale);
 }
 
 int64_t reader__shown_us(const struct sample_window *w, size_t i, size_t key)

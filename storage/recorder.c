@@ -64,11 +64,6 @@ struct recorder {
     size_t cap_video, cap_audio; /* what the previous one needed */
 };
 
-static int64_t ticks_to_us(int64_t ticks, uint32_t timescale)
-{
-    return ticks / timescale * US_PER_S + ticks % timescale * US_PER_S / timescale;
-}
-
 static int64_t us_to_ticks(int64_t us, uint32_t timescale)
 {
     return us / US_PER_S * timescale + us % US_PER_S * timescale / US_PER_S;
@@ -165,7 +160,7 @@ static bool is_fragment_due(const struct recorder *r, const struct packet *pkt)
 /* Where the pictures of the segment end when the next one is not theirs. */
 static int64_t end_us(const struct recorder *r)
 {
-    return r->last_wall_us - r->step_us + ticks_to_us(r->last_duration, r->sets.entry->timescale);
+    return r->last_wall_us - r->step_us + us_of_ticks(r->last_duration, r->sets.entry->timescale);
 }
 
 static bool is_far(int64_t us)
@@ -178,14 +173,14 @@ static bool is_far(int64_t us)
  * neither. */
 static void compare_clocks(struct recorder *r, const struct packet *pkt)
 {
-    int64_t media_us = ticks_to_us(pkt->dts - r->last_dts, r->sets.entry->timescale);
+    int64_t media_us = us_of_ticks(pkt->dts - r->last_dts, r->sets.entry->timescale);
     int64_t wall_us = pkt->wall_us - r->last_wall_us;
     int64_t mono_us = pkt->arrival_mono_us - r->last_mono_us;
     r->is_jump = is_far(wall_us - media_us);
     bool is_step = r->is_jump && is_far(wall_us - mono_us);
     if (is_step)
         r->step_us += wall_us - media_us;
-    int64_t last_us = ticks_to_us(r->last_duration, r->sets.entry->timescale);
+    int64_t last_us = us_of_ticks(r->last_duration, r->sets.entry->timescale);
     r->is_hole = !is_step && wall_us - last_us > HOLE_US;
 }
 
@@ -268,7 +263,7 @@ static bool open_segment(struct recorder *r, const struct packet *key)
 static bool is_cut(const struct recorder *r, const struct packet *pkt, enum segment_edge *edge)
 {
     const struct storage *s = r->storage;
-    int64_t media_us = ticks_to_us(pkt->dts - r->base_dts, r->sets.entry->timescale);
+    int64_t media_us = us_of_ticks(pkt->dts - r->base_dts, r->sets.entry->timescale);
     *edge = pkt->is_key ? SEGMENT_HOLE : SEGMENT_NO_KEY;
     if (pkt->dts <= r->last_dts || media_us > SEGMENT_LIMIT_US - 60 * US_PER_S)
         return true;
@@ -379,7 +374,7 @@ static uint32_t audio_duration(const struct packet *pkt)
 static bool place_audio(struct recorder *r, const struct packet *pkt)
 {
     uint32_t scale = pkt->format->timescale;
-    int64_t picture_us = ticks_to_us(r->last_dts - r->base_dts, r->sets.entry->timescale);
+    int64_t picture_us = us_of_ticks(r->last_dts - r->base_dts, r->sets.entry->timescale);
     int64_t by_wall = us_to_ticks(picture_us + pkt->wall_us - r->last_wall_us, scale);
     if (r->is_audio_placed) {
         int64_t off = by_wall - (pkt->dts - r->audio_base_dts);

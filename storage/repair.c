@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "base/clock.h"
 #include "storage/chain_read.h"
 #include "storage/list.h"
 
@@ -32,11 +33,6 @@ static void walk_fini(struct walk *w)
     free(w->seeks);
     free(w->marks);
     *w = (struct walk){0};
-}
-
-static int64_t ticks_to_us(int64_t ticks, uint32_t timescale)
-{
-    return ticks / timescale * 1000000 + ticks % timescale * 1000000 / timescale;
 }
 
 static void note_hole(struct walk *w, int64_t wall_us, int64_t media_us)
@@ -70,9 +66,9 @@ static void note_fragment(struct walk *w, const struct segment_reader *r)
     if (w->facts.from_us == 0)
         w->facts.from_us = f->wall_us;
     else
-        note_hole(w, f->wall_us, ticks_to_us(first->dts - w->end_dts, r->init.video->timescale));
+        note_hole(w, f->wall_us, us_of_ticks(first->dts - w->end_dts, r->init.video->timescale));
     w->end_dts = first->dts + ticks;
-    int64_t end_us = f->wall_us + ticks_to_us(ticks, r->init.video->timescale);
+    int64_t end_us = f->wall_us + us_of_ticks(ticks, r->init.video->timescale);
     w->facts.to_us = MAX(w->facts.to_us, end_us);
     if (!first->is_key)
         return;

@@ -5,20 +5,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "storage/list.h"
 
 enum { MAX_FORMATS = 256 };
-
-static int64_t ticks_to_us(int64_t ticks, uint32_t timescale)
-{
-    return ticks / timescale * US_PER_S + ticks % timescale * US_PER_S / timescale;
-}
 
 /* A file that has sound without saying so in its head has it in vain. */
 static int64_t media_us(const struct sampler *s, const struct fmp4_read_sample *sample)
 {
     const struct format *format = sample->is_video ? s->r.init.video : s->r.init.audio;
-    return format != NULL ? ticks_to_us(sample->dts, format->timescale) : 0;
+    return format != NULL ? us_of_ticks(sample->dts, format->timescale) : 0;
 }
 
 /* Wall clock of a sample: the fragment's clock belongs to its first. */
@@ -129,7 +125,7 @@ int sampler_seek_wall(struct sampler *s, int64_t wall_us, struct err *err)
     if (rc != 1)
         return rc;
     uint32_t timescale = s->r.init.video->timescale;
-    int64_t media = ticks_to_us((int64_t)s->seeks[i].time, timescale);
+    int64_t media = us_of_ticks((int64_t)s->seeks[i].time, timescale);
     size_t nearer = entry_at(s, wall_us, s->r.fragment.wall_us - s->from_us - media);
     if (nearer != i) {
         i = nearer;
@@ -182,7 +178,7 @@ static void note_hole(struct sampler *s)
     s->is_after_hole = s->end_us != INT64_MIN && media_us(s, first) - s->end_us > SEGMENT_HOLE_US;
     for (size_t i = 0; i < f->n_samples && f->samples[i].is_video; i++)
         ticks += f->samples[i].duration;
-    s->end_us = ticks_to_us(ticks, s->r.init.video->timescale);
+    s->end_us = us_of_ticks(ticks, s->r.init.video->timescale);
 }
 
 int sampler_next(struct sampler *s, struct err *err)

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 
+#include "base/clock.h"
 #include "storage/list.h"
 
 /* Gathered before they are written. */
@@ -29,11 +30,6 @@ struct thinner {
     size_t n_seeks;
     uint64_t n_left_out;
 };
-
-static int64_t ticks_to_us(int64_t ticks, uint32_t timescale)
-{
-    return ticks / timescale * 1000000 + ticks % timescale * 1000000 / timescale;
-}
 
 static int flush(struct thinner *t)
 {
@@ -127,7 +123,7 @@ static int take_picture(struct thinner *t, const struct fmp4_read_sample *s, int
 {
     uint32_t timescale = t->in.init.video->timescale;
     bool is_behind_hole =
-        t->pkt != NULL && ticks_to_us(s->dts - t->end_dts, timescale) > SEGMENT_HOLE_US;
+        t->pkt != NULL && us_of_ticks(s->dts - t->end_dts, timescale) > SEGMENT_HOLE_US;
     if (is_behind_hole && t->shown_ticks == 0)
         t->shown_ticks = (uint32_t)CLAMP(t->end_dts - t->pkt->dts, 1, UINT32_MAX);
     t->end_dts = s->dts + s->duration;
@@ -151,7 +147,7 @@ static int take_fragment(struct thinner *t, struct err *err)
             continue;
         first = first != NULL ? first : s;
         rc = take_picture(
-            t, s, f->wall_us + ticks_to_us(s->dts - first->dts, t->in.init.video->timescale), err);
+            t, s, f->wall_us + us_of_ticks(s->dts - first->dts, t->in.init.video->timescale), err);
     }
     return rc;
 }

@@ -86,12 +86,26 @@ static void converts_every_day_both_ways(void **state)
     }
 }
 
+static void ticks_of_any_number_leave_room_for_a_wall_clock(void **state)
+{
+    (void)state;
+    const int64_t now_us = INT64_C(1790000000000000);
+    assert_int_equal(us_of_ticks(90000 * INT64_C(3600) + 45, 90000), 3600 * US_PER_S + 500);
+    assert_int_equal(us_of_ticks(-90045, 90000), -US_PER_S - 500);
+    assert_int_equal(us_of_ticks(1, 0), 0);
+    assert_int_equal(us_of_ticks(INT64_MAX, UINT32_MAX), INT64_C(2147483648499999));
+    assert_true(us_of_ticks(INT64_MAX, 1) <= INT64_MAX - now_us);
+    assert_true(us_of_ticks(INT64_MIN, 1) >= INT64_MIN + now_us);
+    assert_true(us_of_ticks(INT64_MAX, 1) > now_us);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(moves_only_when_told),
         cmocka_unit_test(reads_and_prints_rfc3339),
         cmocka_unit_test(converts_every_day_both_ways),
+        cmocka_unit_test(ticks_of_any_number_leave_room_for_a_wall_clock),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
