@@ -467,6 +467,7 @@ static void crash(struct bench *b, int64_t shift_us, bool is_cold)
         if (is_cold)
             evict_segment(b, row);
     }
+    sync(); /* a server leaves 5 s of it in memory, not all */
     fflush(stdout);
     pid_t child = fork();
     if (child == 0) {
