@@ -16,7 +16,7 @@ struct disks {
     struct disk {
         const char *path;
         atomic_bool is_stuck, is_sync_stuck, is_full;
-        atomic_int error;
+        atomic_int write_error, sync_error;
         atomic_int n_waiting; /* operations that do not come back */
         atomic_int n_looks;   /* at its space: the volume's thread is alive */
     } list[3];
@@ -50,7 +50,7 @@ static void wait_while(struct disk *d, atomic_bool *is_stuck)
 
 static int disk_create(const struct volume_io *io, int dirfd, const char *path)
 {
-    int error = atomic_load(&disk_of(dirfd)->error);
+    int error = atomic_load(&disk_of(dirfd)->write_error);
     return error < 0 ? error : volume_io_system()->create(io, dirfd, path);
 }
 
@@ -58,7 +58,7 @@ static int disk_write(const struct volume_io *io, int fd, struct iovec *iov, siz
 {
     struct disk *d = disk_of(fd);
     wait_while(d, &d->is_stuck);
-    int error = atomic_load(&d->error);
+    int error = atomic_load(&d->write_error);
     return error < 0 ? error : volume_io_system()->write(io, fd, iov, n, at);
 }
 
@@ -67,7 +67,7 @@ static int disk_sync(const struct volume_io *io, int dirfd)
     struct disk *d = disk_of(dirfd);
     (void)io;
     wait_while(d, &d->is_sync_stuck);
-    return atomic_load(&d->error);
+    return atomic_load(&d->sync_error);
 }
 
 static int disk_space(const struct volume_io *io, int dirfd, int64_t *total, int64_t *free_bytes)
@@ -370,7 +370,7 @@ static void after_an_error_another_volume_takes_over(void **state)
     struct volume_status st[2];
     struct volume *first = record_a_while(rig);
     struct disk *d = disk_at(first);
-    atomic_store(&d->error, -EIO);
+    atomic_store(&d->write_error, -EIO);
     while (volume_is_ok(first)) { /* it is known before the next second comes */
         second(rig);
         rig_wait(rig, rig_is_written);
@@ -382,7 +382,7 @@ static void after_an_error_another_volume_takes_over(void **state)
     assert_true(st[first->index].n_errors > 0);
     assert_non_null(strstr(st[first->index].last_error, "Input/output error"));
     assert_true(st[first->index].last_error_us >= RIG_START_US);
-    atomic_store(&d->error, 0);
+    atomic_store(&d->write_error, 0);
     while (!volume_is_ok(first))
         turn(rig);
     assert_int_equal(volume_grade(first, atomic_load(&rig->clock.now_mono_us)), VOLUME_ON_TRIAL);
@@ -401,6 +401,22 @@ static void after_an_error_another_volume_takes_over(void **state)
     recordings_fini(&rec);
     assert_true(rig->status.n_lost_fragments > 0);
     rig_check(rig);
+}
+
+static void a_volume_that_cannot_be_synced_is_left_without_a_gap(void **state)
+{
+    struct rig *rig = *state;
+    struct volume *first = record_a_while(rig);
+    atomic_store(&disk_at(first)->sync_error, -EIO);
+    second(rig); /* something to sync */
+    while (volume_is_ok(first))
+        turn(rig);
+    second(rig);
+    assert_int_equal(atomic_load(&first->n_recording), 0);
+    second(rig);
+    atomic_store(&disk_at(first)->sync_error, 0); /* what it took is read again then */
+    rig_stop(rig);
+    check_moved(rig, 7 * 25);
 }
 
 /* Whatever it is that is wrong with it, this camera's pictures all get there. */
@@ -690,6 +706,7 @@ int main(void)
         TEST(the_only_volume_is_kept_through_a_stall),
         TEST(stalled_all_of_them_nobody_moves),
         TEST(after_an_error_another_volume_takes_over),
+        TEST(a_volume_that_cannot_be_synced_is_left_without_a_gap),
         TEST(a_full_volume_is_left_without_a_gap),
         TEST(later_segments_have_full_length),
         TEST(a_change_of_state_is_told),
