@@ -4,11 +4,10 @@
 
 #include "base/str.h"
 #include "server/json.h"
+#include "server/report_kept.h"
 #include "storage/db_report.h"
-#include "storage/db_states.h"
 
-#define DAY_US     (INT64_C(86400) * US_PER_S)
-#define SETTLED_US (5 * 60 * US_PER_S) /* after its end a period's rows are complete */
+#define DAY_US (INT64_C(86400) * US_PER_S)
 
 /* --- one institution --- */
 
@@ -286,19 +285,7 @@ static int make(const struct report_params *p, json_t **out, struct err *err)
     return 0;
 }
 
-/* --- kept reports --- */
-
-struct kept {
-    const char *period;
-    int64_t generated_us;
-    char *json;
-};
-
-static int load_kept(struct db *db, void *ctx, struct err *err)
-{
-    struct kept *k = ctx;
-    return db_report_get(db, k->period, &k->generated_us, &k->json, err);
-}
+/* --- kept or made --- */
 
 /* Leaves the institutions that were not asked for out. */
 static void cut(const struct report_params *p, json_t *report)
@@ -319,13 +306,10 @@ static void cut(const struct report_params *p, json_t *report)
 int report_get(const struct report_params *p, json_t **out, struct err *err)
 {
     int64_t from_us, to_us;
-    struct kept k = {.period = p->period};
     bool is_camera = p->node != NULL && p->node->kind == NODE_CAMERA;
-    if (uptime_period(p->period, p->zone_minutes, &from_us, &to_us) < 0 || is_camera ||
-        to_us > p->now_us || catalogue_read(p->catalogue, load_kept, &k, NULL) < 0)
-        return make(p, out, err);
-    json_t *report = json_loads(k.json, 0, NULL);
-    free(k.json);
+    bool may_be_kept = uptime_period(p->period, p->zone_minutes, &from_us, &to_us) == 0 &&
+                       !is_camera && to_us <= p->now_us;
+    json_t *report = may_be_kept ? report_kept_get(p->catalogue, p->period) : NULL;
     if (report == NULL)
         return make(p, out, err);
     cut(p, report);
@@ -333,109 +317,23 @@ int report_get(const struct report_params *p, json_t **out, struct err *err)
     return 0;
 }
 
-/* --- made by themselves --- */
-
-struct missing {
-    char wanted[16][16];
-    size_t n;
-    int64_t first_run_us;
-};
-
-static int note_run(void *ctx, const struct run_row *row)
-{
-    struct missing *m = ctx;
-    m->first_run_us = MIN(m->first_run_us, row->from_us);
-    return 0;
-}
-
-static int drop_kept(void *ctx, const struct report_row *row)
-{
-    struct missing *m = ctx;
-    for (size_t i = 0; i < m->n; i++) {
-        if (strcmp(m->wanted[i], row->period) == 0)
-            m->wanted[i][0] = '\0';
-    }
-    return 0;
-}
-
-static int find_missing(struct db *db, void *ctx, struct err *err)
-{
-    int rc = db_runs_in(db, 0, INT64_MAX, note_run, ctx, err);
-    return rc < 0 ? rc : db_reports_list(db, drop_kept, ctx, err);
-}
-
-/* Year and number of the ISO week that holds a day (days since 1970, a Thursday). */
-static void week_of(int64_t day, int *out_year, int *out_week)
-{
-    int64_t thursday = day - (day + 3) % 7 + 3;
-    struct civil c = civil_of(thursday * DAY_US);
-    struct civil first = {.year = c.year, .month = 1, .day = 1};
-    *out_year = c.year;
-    *out_week = (int)((thursday - civil_to_us(&first) / DAY_US) / 7) + 1;
-}
-
-static void list_finished(const struct report_params *p, struct missing *m)
-{
-    int64_t local_us = p->now_us - SETTLED_US + p->zone_minutes * 60 * US_PER_S;
-    int64_t today = local_us / DAY_US;
-    struct civil c;
-    int year, week;
-    for (int i = 1; i <= 7; i++) {
-        c = civil_of((today - i) * DAY_US);
-        snprintf(m->wanted[m->n++], 16, "%04u-%02u-%02u", (unsigned)c.year % 10000u,
-                 (unsigned)c.month % 100u, (unsigned)c.day % 100u);
-    }
-    week_of(today - 7, &year, &week);
-    snprintf(m->wanted[m->n++], 16, "%04u-W%02u", (unsigned)year % 10000u, (unsigned)week % 100u);
-    c = civil_of(today * DAY_US);
-    c = civil_of((today - c.day) * DAY_US); /* the last day of the month before */
-    snprintf(m->wanted[m->n++], 16, "%04u-%02u", (unsigned)c.year % 10000u,
-             (unsigned)c.month % 100u);
-}
-
-struct keep {
-    const char *period;
-    int64_t now_us;
-    char *json;
-};
-
-static int write_report(struct db *db, void *ctx, struct err *err)
-{
-    const struct keep *k = ctx;
-    return db_report_put(db, k->period, k->now_us, k->json, err);
-}
-
-static int keep_one(const struct report_params *base, const char *period, int64_t first_run_us,
-                    struct err *err)
+static int keep_one(const struct report_params *base, const char *period, struct err *err)
 {
     struct report_params p = *base;
-    int64_t from_us, to_us;
     json_t *report = NULL;
-    if (period[0] == '\0' || uptime_period(period, p.zone_minutes, &from_us, &to_us) < 0 ||
-        to_us <= first_run_us)
-        return 0;
     p.period = period;
     int rc = make(&p, &report, err);
-    if (rc < 0)
-        return rc;
-    struct keep k = {.period = period,
-                     .now_us = p.now_us,
-                     .json = json_dumps(report, JSON_COMPACT | JSON_REAL_PRECISION(10))};
+    if (rc == 0)
+        rc = report_kept_put(p.catalogue, period, p.now_us, report, err);
     json_decref(report);
-    rc = catalogue_write(p.catalogue, write_report, &k, err);
-    free(k.json);
-    return rc < 0 ? rc : 1;
+    return rc;
 }
 
 int report_keep_missing(const struct report_params *p, struct err *err)
 {
-    struct missing m = {.first_run_us = INT64_MAX};
-    int n_made = 0;
-    list_finished(p, &m);
-    int rc = catalogue_read(p->catalogue, find_missing, &m, err);
-    for (size_t i = 0; i < m.n && rc >= 0; i++) {
-        rc = keep_one(p, m.wanted[i], m.first_run_us, err);
-        n_made += rc > 0;
-    }
-    return rc < 0 ? rc : n_made;
+    struct report_periods missing;
+    int rc = report_kept_missing(p->catalogue, p->now_us, p->zone_minutes, &missing, err);
+    for (size_t i = 0; i < missing.n && rc >= 0; i++)
+        rc = keep_one(p, missing.list[i], err);
+    return rc < 0 ? rc : (int)missing.n;
 }
