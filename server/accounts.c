@@ -8,24 +8,19 @@
 
 #include "base/log.h"
 #include "base/str.h"
+#include "server/failures.h"
 
 #define TOUCH_US (60 * US_PER_S) /* a session's use is written at most so often */
-
-struct failures {
-    int n;
-    int64_t until_mono_us; /* no try before */
-    int64_t last_mono_us;
-};
 
 struct accounts {
     struct loop *loop;
     struct pool *pool;
     struct catalogue *catalogue;
     struct account_rows rows;
-    struct map *users;    /* name → struct user_row in rows */
-    struct map *tokens;   /* hash in hexadecimal → struct token_row in rows */
-    struct map *sessions; /* the same → struct session_row, owned */
-    struct map *failures; /* "user\npeer" or "peer" → struct failures, owned */
+    struct map *users;         /* name → struct user_row in rows */
+    struct map *tokens;        /* hash in hexadecimal → struct token_row in rows */
+    struct map *sessions;      /* the same → struct session_row, owned */
+    struct failures *failures; /* by "user\npeer" and by "peer" */
 };
 
 /* --- loading --- */
@@ -73,7 +68,7 @@ int accounts_create(const struct accounts_params *params, struct accounts **out,
     a->pool = params->pool;
     a->catalogue = params->catalogue;
     a->sessions = map_create();
-    a->failures = map_create();
+    a->failures = failures_create();
     struct first_load f = {.now_us = loop_wall_us(a->loop)};
     int rc = catalogue_read(a->catalogue, load_all, &f, err);
     a->rows = f.rows;
@@ -93,24 +88,18 @@ int accounts_create(const struct accounts_params *params, struct accounts **out,
     return rc;
 }
 
-static void free_values(struct map *m)
-{
-    size_t pos = 0;
-    const char *key;
-    void *value;
-    while (map_next(m, &pos, &key, &value))
-        free(value);
-}
-
 void accounts_destroy(struct accounts **accounts)
 {
     struct accounts *a = *accounts;
     if (a == NULL)
         return;
-    free_values(a->sessions);
-    free_values(a->failures);
+    size_t pos = 0;
+    const char *key;
+    void *session;
+    while (map_next(a->sessions, &pos, &key, &session))
+        free(session);
     map_destroy(&a->sessions);
-    map_destroy(&a->failures);
+    failures_destroy(&a->failures);
     map_destroy(&a->users);
     map_destroy(&a->tokens);
     account_rows_fini(&a->rows);
@@ -177,64 +166,6 @@ static void post_touch(struct accounts *a, const struct touch *t)
     copy->now_us = loop_wall_us(a->loop);
     if (catalogue_post(a->catalogue, apply_touch, copy, a->loop, touched) < 0)
         free(copy); /* too much to write: the session lives in memory until a restart */
-}
-
-/* --- growing delay after failures --- */
-
-static struct failures *failures_of(struct accounts *a, const char *key)
-{
-    struct failures *f = map_get(a->failures, key);
-    return f;
-}
-
-static void forget_old_failures(struct accounts *a)
-{
-    int64_t now = loop_mono_us(a->loop);
-    bool found = true;
-    while (found && map_count(a->failures) >= ACCOUNTS_MAX_FAILURES / 2) {
-        size_t pos = 0;
-        const char *key;
-        void *value;
-        int64_t oldest = INT64_MAX;
-        char victim[300] = "";
-        while (map_next(a->failures, &pos, &key, &value)) {
-            struct failures *f = value;
-            if (f->last_mono_us < oldest) {
-                oldest = f->last_mono_us;
-                str_copy(victim, sizeof victim, key);
-            }
-        }
-        found = victim[0] != '\0' && (now - oldest > ACCOUNTS_MAX_WAIT_S * US_PER_S ||
-                                      map_count(a->failures) >= ACCOUNTS_MAX_FAILURES);
-        if (found)
-            free(map_remove(a->failures, victim));
-    }
-}
-
-static void note_failure(struct accounts *a, const char *key, int free_tries)
-{
-    int64_t now = loop_mono_us(a->loop);
-    struct failures *f = failures_of(a, key);
-    if (f == NULL) {
-        forget_old_failures(a);
-        f = xcalloc(1, sizeof *f);
-        map_put(a->failures, key, f);
-    }
-    if (now - f->last_mono_us > 2 * ACCOUNTS_MAX_WAIT_S * US_PER_S)
-        f->n = 0;
-    f->n++;
-    f->last_mono_us = now;
-    if (f->n >= free_tries) {
-        int shift = MIN(f->n - free_tries, 16);
-        f->until_mono_us = now + MIN(INT64_C(1) << shift, ACCOUNTS_MAX_WAIT_S) * US_PER_S;
-    }
-}
-
-static int wait_s(struct accounts *a, const char *key)
-{
-    struct failures *f = failures_of(a, key);
-    int64_t left = f != NULL ? f->until_mono_us - loop_mono_us(a->loop) : 0;
-    return left > 0 ? (int)((left + US_PER_S - 1) / US_PER_S) : 0;
 }
 
 /* --- signing in --- */
@@ -331,7 +262,7 @@ static void sign_in_done(void *ctx)
     const struct user_row *row = map_get(a->users, j->name);
     if (j->is_right && row != NULL) {
         struct sign_in result = {0};
-        free(map_remove(a->failures, j->both));
+        failures_forget(a->failures, j->both);
         open_session(a, row, &result);
         j->fn(j->ctx, &result, NULL);
         sodium_memzero(&result, sizeof result);
@@ -339,8 +270,9 @@ static void sign_in_done(void *ctx)
         if (j->err.code == 0) /* the user was added or deleted this very moment */
             err_text(&j->err, ERR_BUSY, "the account is being changed: try again");
         if (j->err.code == ERR_AUTH) {
-            note_failure(a, j->both, ACCOUNTS_FREE_TRIES);
-            note_failure(a, j->peer, ACCOUNTS_FREE_PEER_TRIES);
+            int64_t now_us = loop_mono_us(a->loop);
+            failures_note(a->failures, j->both, ACCOUNTS_FREE_TRIES, now_us);
+            failures_note(a->failures, j->peer, ACCOUNTS_FREE_PEER_TRIES, now_us);
             log_info("accounts", "sign-in as %s from %s failed", j->name, j->peer);
         }
         j->fn(j->ctx, NULL, &j->err);
@@ -361,7 +293,9 @@ int accounts_sign_in(struct accounts *a, const char *name, const char *password,
         j->password[0] = '\0'; /* longer than any password: wrong */
     str_copy(j->peer, sizeof j->peer, peer);
     snprintf(j->both, sizeof j->both, "%s\n%s", j->name, j->peer);
-    *out_retry_s = MAX(wait_s(a, j->both), wait_s(a, j->peer));
+    int64_t now_us = loop_mono_us(a->loop);
+    *out_retry_s = MAX(failures_wait_s(a->failures, j->both, now_us),
+                       failures_wait_s(a->failures, j->peer, now_us));
     if (*out_retry_s > 0 || !pool_submit(a->pool, check_password, a->loop, sign_in_done, j)) {
         sodium_memzero(j, sizeof *j);
         free(j);

@@ -3,8 +3,8 @@
  * Passwords are argon2id (libsodium), checked on a pool of their own. Secrets of cookies and tokens
  * are 256 random bits; only their hashes are kept. A session slides: it ends 12 hours after its
  * last use, and with any change of its user's password. Thread: the loop given at create, except
- * functions marked [pool], which block. Bounds: ACCOUNTS_MAX_SESSIONS sessions,
- * ACCOUNTS_MAX_FAILURES remembered failures. */
+ * functions marked [pool], which block. Bounds: ACCOUNTS_MAX_SESSIONS sessions. What failed
+ * sign-ins cost: failures.h. */
 #ifndef SERVER_ACCOUNTS_H
 #define SERVER_ACCOUNTS_H
 
@@ -16,11 +16,9 @@
 #include "storage/db_accounts.h"
 
 #define ACCOUNTS_MAX_SESSIONS    4096
-#define ACCOUNTS_MAX_FAILURES    4096
 #define ACCOUNTS_SESSION_S       (12 * 3600)
 #define ACCOUNTS_FREE_TRIES      5  /* of one user from one address, before waiting begins */
 #define ACCOUNTS_FREE_PEER_TRIES 20 /* of one address */
-#define ACCOUNTS_MAX_WAIT_S      300
 #define PASSWORD_MIN_BYTES       8
 #define PASSWORD_MAX_BYTES       256
 #define PASSWORD_HASH_BYTES      128
