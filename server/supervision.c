@@ -59,6 +59,7 @@ static void stream_changed(void *ctx, const struct camera_state *st)
     row->is_reachable = st->is_reachable;
     row->is_advancing = st->is_advancing;
     row->is_recording = st->is_recording;
+    row->is_unasked = !st->is_recording_asked;
     row->evidence_us = MAX(st->reachable_us, MAX(st->advancing_us, st->recorded_us));
     post(s, keep_state, job_done, row, "a state");
     tell_wall(s, st);

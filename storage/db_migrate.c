@@ -235,6 +235,10 @@ static const char *const migrations[] = {
     " from_us INTEGER NOT NULL,"
     " to_us INTEGER NOT NULL,"
     " PRIMARY KEY(camera, from_us)) WITHOUT ROWID;",
+
+    /* 9: whether a stream was to be recorded; where it was not, that explains a gap. Rows of before
+     * do not tell. */
+    "ALTER TABLE states ADD COLUMN asked INTEGER NOT NULL DEFAULT 1;",
 };
 
 size_t db_schema_version(void)

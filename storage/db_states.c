@@ -12,7 +12,7 @@ static int is_same(struct db *db, int64_t camera, const struct state_row *row, s
     struct stmt *s = db_stmt(db,
                              "SELECT 1 FROM states WHERE camera = ?1 AND stream = ?2"
                              " AND to_us IS NULL AND cause = ?3 AND reachable = ?4"
-                             " AND advancing = ?5 AND recording = ?6",
+                             " AND advancing = ?5 AND recording = ?6 AND asked = ?7",
                              err);
     if (s == NULL)
         return -EIO;
@@ -22,6 +22,7 @@ static int is_same(struct db *db, int64_t camera, const struct state_row *row, s
     stmt_bind_i64(s, 4, row->is_reachable);
     stmt_bind_i64(s, 5, row->is_advancing);
     stmt_bind_i64(s, 6, row->is_recording);
+    stmt_bind_i64(s, 7, !row->is_unasked);
     int rc = stmt_step(s, err);
     stmt_done(s);
     return rc;
@@ -56,8 +57,8 @@ int db_state_change(struct db *db, const struct state_row *row, struct err *err)
         return rc;
     struct stmt *s = db_stmt(db,
                              "INSERT INTO states(camera, stream, from_us, cause, detail,"
-                             " reachable, advancing, recording, evidence_us)"
-                             " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                             " reachable, advancing, recording, evidence_us, asked)"
+                             " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
                              err);
     if (s == NULL)
         return -EIO;
@@ -70,6 +71,7 @@ int db_state_change(struct db *db, const struct state_row *row, struct err *err)
     stmt_bind_i64(s, 7, row->is_advancing);
     stmt_bind_i64(s, 8, row->is_recording);
     stmt_bind_i64(s, 9, row->evidence_us);
+    stmt_bind_i64(s, 10, !row->is_unasked);
     return stmt_run(s, err);
 }
 
@@ -106,7 +108,8 @@ static int each_state(struct stmt *s, state_row_fn *fn, void *ctx, struct err *e
                                 .is_reachable = stmt_i64(s, 6) != 0,
                                 .is_advancing = stmt_i64(s, 7) != 0,
                                 .is_recording = stmt_i64(s, 8) != 0,
-                                .evidence_us = stmt_i64(s, 9)};
+                                .evidence_us = stmt_i64(s, 9),
+                                .is_unasked = stmt_i64(s, 10) == 0};
         str_copy(row.camera_id, sizeof row.camera_id, stmt_text(s, 0));
         str_copy(row.cause, sizeof row.cause, stmt_text(s, 4));
         str_copy(row.detail, sizeof row.detail, stmt_text(s, 5));
@@ -120,7 +123,7 @@ static int each_state(struct stmt *s, state_row_fn *fn, void *ctx, struct err *e
 
 #define SELECT_STATES                                                                              \
     "SELECT k.camera_id, s.stream, s.from_us, s.to_us, s.cause, s.detail, s.reachable,"            \
-    " s.advancing, s.recording, s.evidence_us FROM states s"                                       \
+    " s.advancing, s.recording, s.evidence_us, s.asked FROM states s"                              \
     " JOIN camera_keys k ON k.key = s.camera"                                                      \
     " WHERE s.from_us < ?2 AND coalesce(s.to_us, 9223372036854775807) > ?1"
 

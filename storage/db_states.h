@@ -18,6 +18,7 @@ struct state_row {
     char cause[24];
     char detail[200];
     bool is_reachable, is_advancing, is_recording;
+    bool is_unasked;     /* recording is switched off */
     int64_t evidence_us; /* newest sign of life when the state began; 0 = never one */
 };
 typedef int state_row_fn(void *ctx, const struct state_row *row);

@@ -27,12 +27,19 @@ struct query {
     bool is_run_clean;
 };
 
+/* Where nobody asked for recordings that is why there are none, whatever the camera did. */
+static const char *cause_of(const struct state_row *row)
+{
+    bool says_so = strcmp(row->cause, "disabled") == 0 || strcmp(row->cause, "idle") == 0;
+    return row->is_unasked && !says_so ? "not_recorded" : row->cause;
+}
+
 static int add_state(void *ctx, const struct state_row *row)
 {
     struct query *q = ctx;
     if (row->stream == q->stream)
         facts_add(&q->facts, FACT_STATE, row->from_us,
-                  row->to_us != 0 ? row->to_us : MAX(q->now_us, row->from_us + 1), row->cause);
+                  row->to_us != 0 ? row->to_us : MAX(q->now_us, row->from_us + 1), cause_of(row));
     return 0;
 }
 

@@ -8,11 +8,12 @@ import sys
 import tempfile
 import time
 import unittest
+from datetime import timedelta
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
 
-from rookery import Camsim, Rookery, now, wait_for  # noqa: E402
+from rookery import Camsim, Rookery, now, parse_time, wait_for  # noqa: E402
 
 LINGER_S = 10  # after the last viewer
 SCENE = {"scene": "activity", "size": "320x240", "fps": 10, "gop": 10, "bitrate": 100000, "live": False}
@@ -24,7 +25,7 @@ class Demand(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.folder = tempfile.mkdtemp(prefix="rookery-demand-")
-        cls.sim = Camsim(cls.folder, [{"id": f"cam-{i}", "main": SCENE, "sub": SCENE} for i in (1, 2, 3)])
+        cls.sim = Camsim(cls.folder, [{"id": f"cam-{i}", "main": SCENE, "sub": SCENE} for i in (1, 2, 3, 4)])
         cls.rookery = Rookery(cls.folder, "motion: off\n")
         cls.rookery.start().sign_in()
         records = {"cam-2": "both", "cam-3": "sub"}
@@ -95,6 +96,28 @@ class Demand(unittest.TestCase):
         self.assertEqual(self.connections("cam-2"), (2, 2))  # recording and watching share it
         for c, _ in viewers:
             c.close()
+
+    def test_what_is_watched_but_not_recorded_is_no_unknown_gap(self):
+        def recordings():
+            return self.rookery.get("/cameras/cam-4/recordings", **{"from": start, "to": now(1)})
+
+        start = now()
+        self.rookery.api("POST", "/cameras", {"id": "cam-4", "name": "cam-4", "institution_id": "i-1",
+                                              "main_url": self.sim.url("cam-4")}, expect=201)
+        self.rookery.wait_cause("cam-4", "ok")
+        wait_for("a recording", lambda: recordings()["spans"], 30)
+        self.rookery.api("PATCH", "/cameras/cam-4", {"record": "off"}, expect=200)
+        wait_for("the recorder to end", lambda: not self.rookery.state("cam-4")["recording"])
+        viewer, response = self.watch("cam-4", "main")
+        # longer than the group of pictures that a recorder is given when it begins
+        wait_for("a gap", lambda: any(parse_time(g["to"]) - parse_time(g["from"]) > timedelta(seconds=3)
+                                      for g in recordings()["gaps"]), 30)
+        self.rookery.api("PATCH", "/cameras/cam-4", {"record": "main"}, expect=200)
+        spans = wait_for("both recordings", lambda: len(s := recordings()["spans"]) == 2 and s, 30)
+        inside = [g for g in recordings()["gaps"] if spans[0]["to"] <= g["from"] < spans[1]["from"]]
+        self.assertEqual({g["cause"] for g in inside}, {"not_recorded"}, inside)
+        self.assertTrue(response.read1(4096))
+        viewer.close()
 
 
 if __name__ == "__main__":

@@ -299,6 +299,9 @@ static const char *const relics[] = {
           " VALUES('h1', 1, 1000, 2000, 'admin', 3000, 4000);"
           "INSERT INTO chains VALUES(1, 0, 1000, 1, 0, 1000, 1, x'00');",
     [8] = "INSERT INTO watched VALUES(1, 1000, 2000);",
+    [9] =
+        "INSERT INTO states(camera, stream, from_us, cause, reachable, advancing, recording, asked)"
+        " VALUES(1, 2, 3000, 'ok', 1, 1, 0, 0);",
 };
 static const char *const relic_counts[] = {
     [1] = "SELECT count(*) FROM cameras",
@@ -309,6 +312,7 @@ static const char *const relic_counts[] = {
     [6] = "SELECT evidence_us = 1999 FROM states WHERE stream = 1",
     [7] = "SELECT (SELECT released_us FROM holds) = 4000 AND (SELECT segments FROM chains) = 1",
     [8] = "SELECT to_us = 2000 FROM watched",
+    [9] = "SELECT asked = 0 FROM states WHERE stream = 2",
 };
 
 static int64_t ask(struct db *db, const char *sql)

@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include "base/str.h"
 #include "media/hub.h"
 #include "storage/db.h"
 #include "storage/db_segments.h"
@@ -278,6 +279,56 @@ static void a_short_restart_is_the_cause_of_what_it_left_out(void **state)
     recordings_fini(&rec);
 }
 
+static int job_off_and_on(struct db *db, void *ctx, struct err *err)
+{
+    (void)ctx;
+    int64_t run, t = RIG_START_US;
+    struct state_row row = {.camera_id = "cam", .from_us = t, .cause = "ok"};
+    row.is_reachable = row.is_advancing = row.is_recording = true;
+    int rc = db_run_begin(db, t, "test", &run, err);
+    if (rc == 0)
+        rc = db_state_change(db, &row, err);
+    row.from_us = t + 5 * US_PER_S; /* watched, and not recorded any more */
+    row.is_recording = false;
+    row.is_unasked = true;
+    if (rc == 0)
+        rc = db_state_change(db, &row, err);
+    row.from_us = t + 20 * US_PER_S; /* does not come either, which is not why */
+    str_copy(row.cause, sizeof row.cause, "timeout");
+    if (rc == 0)
+        rc = db_state_change(db, &row, err);
+    row.from_us = t + 25 * US_PER_S; /* to be recorded again */
+    row.is_unasked = false;
+    if (rc == 0)
+        rc = db_state_change(db, &row, err);
+    row.from_us = t + 30 * US_PER_S;
+    row.is_unasked = true;
+    str_copy(row.cause, sizeof row.cause, "disabled");
+    if (rc == 0)
+        rc = db_state_change(db, &row, err);
+    return rc == 0 ? db_run_beat(db, run, t + 40 * US_PER_S, err) : rc;
+}
+
+static void what_nobody_asked_for_is_no_fault(void **state)
+{
+    struct rig *rig = *state;
+    struct recordings rec;
+    rig_open(rig);
+    rig_record(rig, "cam");
+    rig_pictures(rig, 100, 25); /* 4 s */
+    rig_stop(rig);
+    assert_int_equal(catalogue_write(rig->catalogue, job_off_and_on, NULL, NULL), 0);
+    atomic_store(&rig->clock.now_wall_us, RIG_START_US + 40 * US_PER_S);
+    int rc = storage_recordings(rig->storage, "cam", "main", RIG_START_US,
+                                RIG_START_US + 1000 * US_PER_S, &rec, NULL);
+    assert_int_equal(rc, 0);
+    assert_int_equal(rec.n_gaps, 3);
+    check_gap(&rec, 0, 4, 25, "not_recorded");
+    check_gap(&rec, 1, 25, 30, "timeout");
+    check_gap(&rec, 2, 30, 40, "disabled");
+    recordings_fini(&rec);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
 
 int main(void)
@@ -291,6 +342,7 @@ int main(void)
         TEST(overlapping_segments_are_played_once),
         TEST(unknown_cameras_are_not_found),
         TEST(gaps_have_causes),
+        TEST(what_nobody_asked_for_is_no_fault),
         TEST(a_short_restart_is_the_cause_of_what_it_left_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
