@@ -88,6 +88,7 @@ static void drop(struct visitor *v)
     unlink_visitor(v);
     if (v->fd >= 0)
         close(v->fd);
+    allowance_give(v->port->params.allowance, 1);
     push_login_fini(&v->login);
     loop_defer(v->port->params.loop, free, v);
 }
@@ -240,6 +241,13 @@ static void welcome(struct push_port *port, int fd, const struct address *from)
 {
     struct loop *loop = port->params.loop;
     make_room(port, from);
+    if (!allowance_take(port->params.allowance, 1)) {
+        uint64_t n_skipped;
+        if (log_every(&port->log_limit, loop_mono_us(loop), &n_skipped))
+            log_warn("push", "an encoder is hung up on: no descriptor is left for it");
+        close(fd);
+        return;
+    }
     struct visitor *v = xcalloc(1, sizeof *v);
     v->port = port;
     v->fd = fd;

@@ -3,12 +3,14 @@
  *
  * Thread: the loop it was created on; `lookup` and `admit` are called there and must not block.
  * Bounds: PUSH_PORT_WAITING connections that have not logged in, PUSH_PORT_PER_ADDRESS of one
- * address; the oldest goes for a new one. Each has PUSH_PORT_LOGIN_S. */
+ * address; the oldest goes for a new one. Each has PUSH_PORT_LOGIN_S and one descriptor of the
+ * allowance; where that is used up, whoever comes is hung up on. */
 #ifndef INGEST_PUSH_PORT_H
 #define INGEST_PUSH_PORT_H
 
 #include "base/err.h"
 #include "base/loop.h"
+#include "ingest/allowance.h"
 #include "ingest/push_login.h"
 #include "net/socket.h"
 
@@ -30,7 +32,8 @@ void push_peer_refuse(struct push_peer **p, int status, const char *reason);
 
 struct push_port_params {
     struct loop *loop;
-    const char *listen; /* "127.0.0.1:8554" */
+    const char *listen;          /* "127.0.0.1:8554" */
+    struct allowance *allowance; /* of descriptors; NULL = no limit */
     /* Fills in what is known of the camera's stream; zero at first. */
     void (*lookup)(void *ctx, const char *camera_id, const char *stream, struct push_camera *out);
     /* Takes the peer over. */

@@ -138,6 +138,7 @@ struct stream *stream_start(const struct stream_params *params)
     s->loop = params->loop;
     s->pool = params->pool;
     s->gate = params->gate;
+    s->allowance = params->allowance;
     s->tls = params->tls;
     s->remux_path = params->remux_path ? xstrdup(params->remux_path) : NULL;
     s->on_status = params->status;

@@ -11,6 +11,7 @@
 
 #include "base/loop.h"
 #include "base/pool.h"
+#include "ingest/allowance.h"
 #include "ingest/cause.h"
 #include "ingest/push_port.h"
 #include "ingest/gate.h"
@@ -83,6 +84,7 @@ struct stream_params {
     struct tls_client *tls;             /* outlives the stream; NULL = no TLS */
     const char *remux_path;             /* of rookery-remux; copied; NULL = RTSP only */
     struct gate *gate;                  /* of that loop; NULL = everybody may connect at once */
+    struct allowance *allowance;        /* of descriptors, all streams'; NULL = no limit */
     const struct stream_config *config; /* copied */
     uint64_t seed;                      /* jitter of the back-off; 0 = from the camera id */
     /* When cause, detail or a boolean changes (is_change), and every few seconds with fresh

@@ -69,10 +69,11 @@ struct stream {
     struct loop *home;
     struct loop *loop;
     struct pool *pool;
-    struct tls_client *tls; /* NULL = none */
-    char *remux_path;       /* NULL = RTSP only */
-    struct gate *gate;      /* NULL = none */
-    struct hub *hub;        /* owned reference */
+    struct tls_client *tls;      /* NULL = none */
+    char *remux_path;            /* NULL = RTSP only */
+    struct gate *gate;           /* NULL = none */
+    struct allowance *allowance; /* NULL = no limit */
+    struct hub *hub;             /* owned reference */
     void (*on_status)(void *ctx, const struct stream_status *st, bool is_change);
     void (*on_gone)(void *ctx);
     void *ctx;
@@ -96,6 +97,7 @@ struct stream {
     struct backoff backoff;
     int64_t retry_mono_us;
     struct gate_pass pass;
+    int n_held; /* of the allowance; 0 in the states without a connection */
     struct log_every log_limit;
 
     /* demand */
@@ -156,6 +158,10 @@ bool stream__is_wanted(const struct stream *s);
 void stream__start_over(struct stream *s);
 /* Its turn at the gate. */
 void stream__on_turn(void *ctx);
+/* Descriptors for a connection, given back when it is over: false when none are left. */
+bool stream__allow(struct stream *s, int n);
+/* The failure that is told then. */
+void stream__fail_crowded(struct stream *s);
 /* User and password, as the gate knows them; 0 = none configured. */
 uint64_t stream__login(const struct stream *s);
 void stream__start_or_idle(struct stream *s);

@@ -9,6 +9,9 @@
 /* Nothing for so long: the connection may be a dead one that nobody has noticed yet. */
 #define SILENT_US (3 * US_PER_S)
 
+/* The connection, and the file that is written of it. */
+#define PUSH_DESCRIPTORS 2
+
 bool stream_is_push_url(const char *url)
 {
     return strcmp(url, STREAM_PUSH_URL) == 0;
@@ -108,6 +111,11 @@ void stream__restart_push(struct stream *s)
     stream__fail(s, CAUSE_PROTOCOL, "%s", s->session->end.text);
     buf_fini(&s->partial);
     s->partial = rest;
+    if (!stream__allow(s, PUSH_DESCRIPTORS)) {
+        link_close(&link);
+        stream__fail_crowded(s);
+        return;
+    }
     s->link = link;
     link_set_lowat(link, 1);
     begin_session(s);
@@ -125,6 +133,10 @@ static void adopt(struct stream *s, struct push_peer **peer)
         stream__fail(s, CAUSE_UNREACHABLE, "the encoder was silent and connected anew");
     else if (has_other)
         push_peer_refuse(peer, 453, "Busy: another encoder pushes this stream");
+    if (*peer && s->state == STREAM_WAITING && !stream__allow(s, PUSH_DESCRIPTORS)) {
+        push_peer_refuse(peer, 503, "This server may open no more connections");
+        stream__fail_crowded(s);
+    }
     if (*peer && s->state == STREAM_WAITING)
         take(s, peer);
     else if (*peer)

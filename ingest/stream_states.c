@@ -9,25 +9,61 @@
 static const struct {
     const char *name;
     uint32_t next;
-    int deadline_ms; /* 0 = none by the state itself */
-    bool keeps_turn; /* at the gate; every other state gives it back */
+    int deadline_ms;    /* 0 = none by the state itself */
+    bool keeps_turn;    /* at the gate; every other state gives it back */
+    bool is_connecting; /* or connected: holds descriptors; every other state gives them back */
 } states[STREAM_STATES] = {
 #define TO(s) (1u << STREAM_##s)
 /* What ends a try, whatever it had come to. */
 #define TO_END (TO(QUEUED) | TO(WAITING) | TO(BACKOFF) | TO(IDLE) | TO(STOPPED))
-    [STREAM_IDLE] = {"idle", TO(QUEUED) | TO(WAITING) | TO(BACKOFF) | TO(STOPPED), 0, false},
-    [STREAM_QUEUED] = {"queued", TO(RESOLVE) | TO(CONNECT) | TO_END, 0, false},
-    [STREAM_RESOLVE] = {"resolve", TO(CONNECT) | TO_END, 15000, true},
-    [STREAM_CONNECT] = {"connect", TO(CONNECT) | TO(HANDSHAKE) | TO(CLOSING) | TO_END, 5000, true},
-    [STREAM_WAITING] = {"waiting", TO(HANDSHAKE) | TO_END, 30000, false},
-    [STREAM_HANDSHAKE] = {"handshake", TO(PLAYING) | TO(CLOSING) | TO_END, 60000, true},
-    [STREAM_PLAYING] = {"playing", TO(CLOSING) | TO_END, 0, false},
-    [STREAM_CLOSING] = {"closing", TO_END, 2000, false},
-    [STREAM_BACKOFF] = {"backoff", TO_END, 0, false},
-    [STREAM_STOPPED] = {"stopped", 0, 0, false},
+    [STREAM_IDLE] = {"idle", TO(QUEUED) | TO(WAITING) | TO(BACKOFF) | TO(STOPPED), 0, false, false},
+    [STREAM_QUEUED] = {"queued", TO(RESOLVE) | TO(CONNECT) | TO_END, 0, false, false},
+    [STREAM_RESOLVE] = {"resolve", TO(CONNECT) | TO_END, 15000, true, true},
+    [STREAM_CONNECT] = {"connect", TO(CONNECT) | TO(HANDSHAKE) | TO(CLOSING) | TO_END, 5000, true,
+                        true},
+    [STREAM_WAITING] = {"waiting", TO(HANDSHAKE) | TO_END, 30000, false, false},
+    [STREAM_HANDSHAKE] = {"handshake", TO(PLAYING) | TO(CLOSING) | TO_END, 60000, true, true},
+    [STREAM_PLAYING] = {"playing", TO(CLOSING) | TO_END, 0, false, true},
+    [STREAM_CLOSING] = {"closing", TO_END, 2000, false, true},
+    [STREAM_BACKOFF] = {"backoff", TO_END, 0, false, false},
+    [STREAM_STOPPED] = {"stopped", 0, 0, false, false},
 #undef TO_END
 #undef TO
 };
+
+/* A connection's own, and the file that is written of it. */
+#define CONNECTION_DESCRIPTORS 2
+#define TUNNEL_DESCRIPTORS     3
+#define FEEDER_DESCRIPTORS     4 /* with those while its process is started */
+
+static int needed_descriptors(const struct stream *s)
+{
+    if (s->url.foreign[0])
+        return FEEDER_DESCRIPTORS;
+    return s->url.is_tunnel ? TUNNEL_DESCRIPTORS : CONNECTION_DESCRIPTORS;
+}
+
+bool stream__allow(struct stream *s, int n)
+{
+    if (!allowance_take(s->allowance, n))
+        return false;
+    s->n_held += n;
+    return true;
+}
+
+static void give_back(struct stream *s)
+{
+    allowance_give(s->allowance, s->n_held);
+    s->n_held = 0;
+}
+
+void stream__fail_crowded(struct stream *s)
+{
+    stream__fail(s, CAUSE_INTERNAL,
+                 "this server may open no more files and connections for cameras (%d; raise "
+                 "LimitNOFILE of its service)",
+                 s->allowance->n_allowed);
+}
 
 void stream__enter(struct stream *s, enum stream_state next)
 {
@@ -36,6 +72,8 @@ void stream__enter(struct stream *s, enum stream_state next)
     s->state = next;
     if (s->gate && !states[next].keeps_turn)
         gate_leave(s->gate, &s->pass);
+    if (!states[next].is_connecting)
+        give_back(s);
     timer_disarm(&s->deadline);
     if (states[next].deadline_ms > 0)
         timer_arm_ms(&s->deadline, states[next].deadline_ms);
@@ -161,6 +199,10 @@ void stream__on_turn(void *ctx)
     struct stream *s = ctx;
     if (is_held_back(s)) /* another one was refused while this one waited */
         return;
+    if (!stream__allow(s, needed_descriptors(s))) {
+        stream__fail_crowded(s);
+        return;
+    }
     if (s->url.foreign[0]) {
         stream__feed(s);
         return;

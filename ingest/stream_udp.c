@@ -23,6 +23,8 @@ int stream__open_udp(void *ctx, int i_media)
     uint16_t port;
     if (link_local(s->link, &local) < 0)
         return -1;
+    if (!stream__allow(s, 2))
+        return -EMFILE;
     address_set_port(&local, 0);
     int rc = socket_udp_pair(&local, fd, &port, NULL);
     if (rc < 0) {

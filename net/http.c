@@ -323,7 +323,8 @@ static void on_accept(void *ctx, int listener, short what)
 {
     (void)what;
     struct http_server *s = ctx;
-    int max = or_default(s->params.max_connections, 1000) + REFUSED_CONNECTIONS;
+    int max = or_default(s->params.max_connections, 1000);
+    max += MIN(max, REFUSED_CONNECTIONS);
     for (int i = 0; i < ACCEPTS_PER_EVENT; i++) {
         struct address peer;
         int fd = socket_accept(listener, &peer);

@@ -234,6 +234,7 @@ static void start_pull(struct camera *c, struct pull **slot, const struct stream
                                              .tls = f->params.tls,
                                              .remux_path = f->params.remux_path,
                                              .gate = f->params.gates[c->ingest],
+                                             .allowance = f->params.allowance,
                                              .storage = f->params.storage,
                                              .motion = f->params.motion,
                                              .config = config,

@@ -53,10 +53,11 @@ struct fleet_host {
 
 struct fleet_params {
     struct loop *loop;
-    struct loop *const *ingest; /* at least one */
-    struct tls_client *tls;     /* to cameras; outlives the fleet */
-    const char *remux_path;     /* of rookery-remux */
-    struct gate *const *gates;  /* of each */
+    struct loop *const *ingest;  /* at least one */
+    struct tls_client *tls;      /* to cameras; outlives the fleet */
+    const char *remux_path;      /* of rookery-remux */
+    struct gate *const *gates;   /* of each */
+    struct allowance *allowance; /* of descriptors, for all cameras */
     int n_ingest;
     struct pool *pool;
     struct catalogue *catalogue;

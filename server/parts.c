@@ -105,6 +105,15 @@ static int open_tls(struct server *s, struct err *err)
     return rc;
 }
 
+/* Everything that stays open is, but for the port of HTTP and the workers. */
+static void share_files(struct server *s)
+{
+    struct process_load load;
+    process_load(&load);
+    process_share_files(s->files.n_allowed, load.n_fds, &s->files);
+    allowance_init(&s->allowance, s->files.n_cameras);
+}
+
 static int start_http(struct server *s, struct err *err)
 {
     char listen[300];
@@ -119,7 +128,7 @@ static int start_http(struct server *s, struct err *err)
                                                              .handler = web_handle,
                                                              .ctx = s,
                                                              .ws_ping_ms = WALL_PING_MS,
-                                                             .max_connections = 4000},
+                                                             .max_connections = s->files.n_pages},
                                 &s->http, err);
     if (rc == -EADDRINUSE)
         return err_text(err, rc,
@@ -144,6 +153,7 @@ int parts_build(struct server *s, struct err *err)
         rc = server_load_district(s->catalogue, &d, err);
     if (rc == 0)
         rc = tls_client_create(&s->camera_tls, err);
+    share_files(s);
     if (rc == 0)
         rc = start_http(s, err);
     if (rc < 0) {
@@ -167,6 +177,7 @@ int parts_build(struct server *s, struct err *err)
                                                    .tls = s->camera_tls,
                                                    .remux_path = s->config->remux,
                                                    .gates = s->gates,
+                                                   .allowance = &s->allowance,
                                                    .n_ingest = s->n_ingest,
                                                    .pool = s->pool,
                                                    .catalogue = s->catalogue,

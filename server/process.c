@@ -50,18 +50,36 @@ void process_load(struct process_load *out)
     out->n_threads = count_entries("/proc/self/task");
 }
 
-void process_raise_limits(void)
+#define FILES_MAX   (1 << 20) /* more is no limit to us */
+#define FILES_FEW   8192
+#define OWN_FILES   48 /* that come and go: readers, workers, names, files that are rotated */
+#define PAGES_LEAST 16
+#define PAGES_MOST  4000
+
+int process_raise_limits(void)
 {
     struct rlimit l;
     if (getrlimit(RLIMIT_NOFILE, &l) < 0)
-        return;
+        return 1024;
     rlim_t had = l.rlim_cur;
     l.rlim_cur = l.rlim_max;
     if (setrlimit(RLIMIT_NOFILE, &l) < 0)
         l.rlim_cur = had;
-    if (l.rlim_cur < 8192)
-        log_warn("server", "only %lu open files are allowed: enough for about %lu cameras",
-                 (unsigned long)l.rlim_cur, (unsigned long)l.rlim_cur / 4);
+    return (int)MIN(l.rlim_cur, (rlim_t)FILES_MAX);
+}
+
+void process_share_files(int n_allowed, int n_used, struct process_files *out)
+{
+    int n_pages = CLAMP(n_allowed / 10, PAGES_LEAST, PAGES_MOST);
+    /* a third one each: those that are beyond the limit and are told so */
+    int n_left = n_allowed - n_used - OWN_FILES - 3 * n_pages;
+    *out = (struct process_files){
+        .n_allowed = n_allowed, .n_pages = n_pages, .n_cameras = MAX(n_left, 0)};
+    if (n_allowed < FILES_FEW)
+        log_warn("server",
+                 "only %d open files are allowed (LimitNOFILE): enough for %d cameras, and %d "
+                 "connections of pages",
+                 n_allowed, out->n_cameras / 2, n_pages);
 }
 
 void process_notify(const char *state)

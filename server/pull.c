@@ -174,6 +174,7 @@ struct pull *pull_start(const struct pull_params *params)
                                                      .tls = params->tls,
                                                      .remux_path = params->remux_path,
                                                      .gate = params->gate,
+                                                     .allowance = params->allowance,
                                                      .config = &p->config,
                                                      .status = stream_said,
                                                      .gone = stream_gone,

@@ -18,8 +18,9 @@ struct pull_params {
     struct loop *ingest;
     struct pool *pool;
     struct tls_client *tls;
-    const char *remux_path; /* during pull_start */
-    struct gate *gate;      /* of `ingest` */
+    const char *remux_path;      /* during pull_start */
+    struct gate *gate;           /* of `ingest` */
+    struct allowance *allowance; /* of descriptors, for all */
     struct storage *storage;
     struct worker *motion; /* NULL = never watched */
     const struct stream_config *config;

@@ -39,8 +39,12 @@ void push_host_open(struct server *s)
         return;
     err_clear(&err);
     snprintf(listen, sizeof listen, strchr(l->host, ':') ? "[%s]:%u" : "%s:%u", l->host, l->port);
-    const struct push_port_params params = {
-        .loop = s->loop, .listen = listen, .lookup = lookup, .admit = admit, .ctx = s};
+    const struct push_port_params params = {.loop = s->loop,
+                                            .listen = listen,
+                                            .allowance = &s->allowance,
+                                            .lookup = lookup,
+                                            .admit = admit,
+                                            .ctx = s};
     if (push_port_create(&params, &s->push_port, &err) < 0)
         log_error("push", "encoders cannot push (rtsp.listen): %s", err.msg);
     else

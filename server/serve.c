@@ -273,7 +273,7 @@ int cmd_serve(int argc, char **argv)
     if (config_load(v.config_path, &s->config, &err) < 0)
         return cli_fail(&err);
     log_setup(s->config->log_level, s->config->is_log_json);
-    process_raise_limits();
+    s->files.n_allowed = process_raise_limits();
     s->config_path = v.config_path;
     s->loop = loop_create(&(struct loop_params){.name = "server"});
     s->started_us = loop_wall_us(s->loop);

@@ -7,10 +7,12 @@
 #include "analysis/worker.h"
 #include "base/pool.h"
 #include "delivery/wall.h"
+#include "ingest/allowance.h"
 #include "net/http.h"
 #include "server/accounts.h"
 #include "server/config.h"
 #include "server/district.h"
+#include "server/process.h"
 #include "server/secrets.h"
 #include "storage/storage.h"
 
@@ -28,6 +30,8 @@ struct server {
     struct loop *loop; /* HTTP, delivery and everything that has no loop of its own */
     struct loop *ingest[SERVER_MAX_INGEST];
     struct gate *gates[SERVER_MAX_INGEST]; /* of each ingest loop */
+    struct process_files files;
+    struct allowance allowance; /* of files.n_cameras */
     int n_ingest;
     struct pool *pool;
     struct pool *password_pool;

@@ -162,6 +162,7 @@ class Rookery:
         self.process = None
         self.token = None
         self.env = {}  # more for the server's own
+        self.prefix = []  # a program that starts it
         with open(self.config, "w", encoding="utf-8") as f:
             f.write(f'data_dir: "{self.data_dir}"\nhttp: {{listen: "127.0.0.1:{self.port}", tls: off}}\n'
                     f"{'' if 'rtsp:' in config else 'rtsp: {listen: off}'}\nwebrtc: {{listen: off}}\n"
@@ -174,7 +175,7 @@ class Rookery:
 
     def start(self):
         env = dict(os.environ, ROOKERY_ADMIN_PASSWORD=PASSWORD, **self.env)
-        self.process = Process([SERVER, "serve", "--config", self.config], os.path.join(self.folder, "server.log"), env)
+        self.process = Process([*self.prefix, SERVER, "serve", "--config", self.config], os.path.join(self.folder, "server.log"), env)
 
         def is_ready():
             if not self.process.is_running():

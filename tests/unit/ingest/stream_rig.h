@@ -11,6 +11,7 @@ struct rig {
     struct clock_virtual clock;
     struct loop *loop;
     struct gate *gate;
+    struct allowance allowance; /* plenty, unless a test takes it away */
     struct tls_client *tls;
     struct fake_camera *cam;
     struct stream *stream;
@@ -106,6 +107,7 @@ static inline void start(struct rig *rig)
                                    .loop = rig->loop,
                                    .tls = rig->tls,
                                    .gate = rig->gate,
+                                   .allowance = &rig->allowance,
                                    .config = &rig->config,
                                    .status = on_status,
                                    .gone = on_gone,
@@ -159,6 +161,7 @@ static inline int setup(void **state)
     clock_virtual_init(&rig->clock, INT64_C(1800000000) * US_PER_S);
     rig->loop = loop_create(&(struct loop_params){.clock = &rig->clock.clock});
     rig->gate = gate_create(rig->loop, 16);
+    allowance_init(&rig->allowance, 1000);
     assert_int_equal(tls_client_create(&rig->tls, NULL), 0);
     rig->cam = fake_camera_create(rig->loop);
     str_copy(rig->config.camera_id, sizeof rig->config.camera_id, "cam-1");
@@ -179,6 +182,7 @@ static inline int teardown(void **state)
         pass_ms(rig, 2000);
         until(rig, rig->is_gone);
     }
+    assert_int_equal(rig->allowance.n_taken, 0);
     tls_client_destroy(&rig->tls);
     fake_camera_destroy(&rig->cam);
     gate_destroy(&rig->gate);

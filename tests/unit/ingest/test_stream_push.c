@@ -15,6 +15,7 @@ struct rig {
     struct clock_virtual clock;
     struct loop *loop;
     struct push_port *port;
+    struct allowance allowance; /* plenty, unless a test takes it away */
     struct stream *stream;
     struct stream_config config;
     struct stream_status status;
@@ -91,14 +92,20 @@ static int set_up(void **state)
     struct err err;
     clock_virtual_init(&rig->clock, INT64_C(1700000000) * US_PER_S);
     rig->loop = loop_create(&(struct loop_params){.clock = &rig->clock.clock});
-    struct push_port_params port = {
-        .loop = rig->loop, .listen = "127.0.0.1:0", .lookup = lookup, .admit = admit, .ctx = rig};
+    struct push_port_params port = {.loop = rig->loop,
+                                    .listen = "127.0.0.1:0",
+                                    .allowance = &rig->allowance,
+                                    .lookup = lookup,
+                                    .admit = admit,
+                                    .ctx = rig};
+    allowance_init(&rig->allowance, 1000);
     if (push_port_create(&port, &rig->port, &err) < 0)
         fail_msg("%s", err.msg);
     rig->config = (struct stream_config){
         .camera_id = "cam-001", .name = "main", .url = "push:", .password = "secret-key"};
     struct stream_params params = {.home = rig->loop,
                                    .loop = rig->loop,
+                                   .allowance = &rig->allowance,
                                    .config = &rig->config,
                                    .status = on_status,
                                    .gone = on_gone,
@@ -115,6 +122,7 @@ static int tear_down(void **state)
     push_port_destroy(&rig->port);
     stream_stop(rig->stream);
     until(rig, rig->is_gone);
+    assert_int_equal(rig->allowance.n_taken, 0);
     loop_destroy(&rig->loop);
     free(rig);
     return 0;
@@ -280,6 +288,30 @@ static void begins_anew_when_the_encoder_announces_again(void **state)
     close(e.fd);
 }
 
+static void says_when_there_is_no_descriptor_for_an_encoder(void **state)
+{
+    struct rig *rig = *state;
+    struct encoder e;
+    allowance_init(&rig->allowance, 1); /* to knock, and no more */
+    connect_encoder(rig, &e);
+    ask(&e, "ANNOUNCE " URI " RTSP/1.0\n", SDP, "RTSP/1.0 503 ");
+    assert_true(is_hung_up(&e));
+    close(e.fd);
+    assert_status(rig, CAUSE_INTERNAL, "this server may open no more files and connections");
+    assert_non_null(strstr(rig->status.detail, "waits for the encoder to push again"));
+    allowance_init(&rig->allowance, 0);
+    connect_encoder(rig, &e);
+    until(rig, is_hung_up(&e));
+    close(e.fd);
+    allowance_init(&rig->allowance, 3);
+    push(rig, &e);
+    send_pictures(&e, 50);
+    assert_status(rig, CAUSE_OK, "receiving");
+    ask(&e, "ANNOUNCE " URI " RTSP/1.0\n", SDP, "RTSP/1.0 200 "); /* keeps its own */
+    assert_int_equal(rig->allowance.n_taken, 2);
+    close(e.fd);
+}
+
 static void gives_up_an_encoder_that_falls_silent(void **state)
 {
     struct rig *rig = *state;
@@ -352,6 +384,7 @@ int main(void)
         TEST(says_when_nobody_comes),
         TEST(refuses_a_second_encoder_unless_the_first_is_silent),
         TEST(begins_anew_when_the_encoder_announces_again),
+        TEST(says_when_there_is_no_descriptor_for_an_encoder),
         TEST(gives_up_an_encoder_that_falls_silent),
         TEST(hangs_up_when_the_settings_change),
         TEST(slows_down_who_guesses),
