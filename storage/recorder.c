@@ -9,6 +9,7 @@
 #include "base/str.h"
 #include "media/hub.h"
 #include "media/inband.h"
+#include "storage/disk_fragment.h"
 #include "storage/writer.h"
 
 enum {
@@ -60,8 +61,8 @@ struct recorder {
     bool is_audio_placed;
     int64_t audio_base_dts, audio_last_dts, audio_end;
 
-    struct fragment *fragment;   /* being gathered; NULL = none */
-    size_t cap_video, cap_audio; /* what the previous one needed */
+    struct disk_fragment *fragment; /* being gathered; NULL = none */
+    size_t cap_video, cap_audio;    /* what the previous one needed */
 };
 
 static int64_t us_to_ticks(int64_t us, uint32_t timescale)
@@ -75,7 +76,7 @@ static void lose_fragment(struct recorder *r)
 {
     if (r->fragment != NULL)
         atomic_fetch_add(&r->link->n_lost_fragments, 1);
-    fragment__destroy(&r->fragment);
+    disk_fragment_destroy(&r->fragment);
 }
 
 static void close_segment(struct recorder *r, int64_t to_us, enum segment_edge ended)
@@ -100,7 +101,7 @@ static void shut_out(struct recorder *r, enum recorder_trouble trouble, int64_t 
 /* to_us: where the pictures gathered so far end. */
 static void send_fragment(struct recorder *r, int64_t to_us)
 {
-    struct fragment *f = r->fragment;
+    struct disk_fragment *f = r->fragment;
     if (f == NULL)
         return;
     f->to_us = MAX(to_us, r->from_us + 1000);
@@ -136,16 +137,17 @@ static void add_sample(struct fmp4_sample **list, size_t *n, size_t *cap, struct
     (*list)[(*n)++] = (struct fmp4_sample){.pkt = pkt, .duration = duration};
 }
 
-static struct fragment *need_fragment(struct recorder *r)
+static struct disk_fragment *need_fragment(struct recorder *r)
 {
     if (r->fragment == NULL)
-        r->fragment = fragment__create(MAX(r->cap_video, 16), r->audio != NULL ? r->cap_audio : 0);
+        r->fragment =
+            disk_fragment_create(MAX(r->cap_video, 16), r->audio != NULL ? r->cap_audio : 0);
     return r->fragment;
 }
 
 static bool is_fragment_due(const struct recorder *r, const struct packet *pkt)
 {
-    const struct fragment *f = r->fragment;
+    const struct disk_fragment *f = r->fragment;
     if (f == NULL || f->n_video == 0)
         return false;
     if (r->is_jump) /* every fragment tells the wall clock of its first picture */
@@ -351,7 +353,7 @@ static void push_video(struct recorder *r, struct packet *pkt)
         lose_picture(r);
         return;
     }
-    struct fragment *f = need_fragment(r);
+    struct disk_fragment *f = need_fragment(r);
     add_sample(&f->video, &f->n_video, &f->cap_video, sample, r->last_duration);
     f->bytes += sample->size;
     f->lost_packets += pkt->lost_before;
@@ -412,7 +414,7 @@ static void push_audio(struct recorder *r, struct packet *pkt)
     if (!is_open || (r->fragment != NULL && r->fragment->n_audio >= FRAGMENT_MAX_PACKETS) ||
         !place_audio(r, pkt))
         return;
-    struct fragment *f = need_fragment(r);
+    struct disk_fragment *f = need_fragment(r);
     if (f->n_audio > 0) {
         int64_t step = pkt->dts - r->audio_last_dts;
         f->audio[f->n_audio - 1].duration = (uint32_t)MIN(step, UINT32_MAX);

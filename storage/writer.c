@@ -5,37 +5,10 @@
 #include <fcntl.h>
 
 #include "base/log.h"
+#include "storage/disk_fragment.h"
 #include "storage/registry.h"
 #include "storage/repair.h"
 #include "storage/volume.h"
-
-/* --- fragments --- */
-
-struct fragment *fragment__create(size_t cap_video, size_t cap_audio)
-{
-    struct fragment *f = xmalloc(sizeof *f);
-    *f = (struct fragment){.cap_video = cap_video, .cap_audio = cap_audio};
-    f->video = xmalloc(cap_video * sizeof *f->video);
-    if (cap_audio > 0)
-        f->audio = xmalloc(cap_audio * sizeof *f->audio);
-    return f;
-}
-
-void fragment__destroy(struct fragment **fp)
-{
-    struct fragment *f = *fp;
-    if (f == NULL)
-        return;
-    for (size_t i = 0; i < f->n_video; i++)
-        packet_unref((struct packet **)&f->video[i].pkt);
-    for (size_t i = 0; i < f->n_audio; i++)
-        packet_unref((struct packet **)&f->audio[i].pkt);
-    format_unref(&f->video_format);
-    format_unref(&f->audio_format);
-    free(f->video);
-    free(f->audio);
-    FREE(fp);
-}
 
 /* --- references --- */
 
@@ -339,17 +312,17 @@ void writer__disk_replaced(struct volume *v)
 
 /* --- fragments to the file --- */
 
-static void give_back(struct writer *w, const struct fragment *f)
+static void give_back(struct writer *w, const struct disk_fragment *f)
 {
     volume_give_back(w->volume, (int64_t)f->bytes);
     atomic_fetch_sub(&w->link->queued_bytes[w->volume->index], (int32_t)f->bytes);
 }
 
-static void discard(struct writer *w, struct fragment **f)
+static void discard(struct writer *w, struct disk_fragment **f)
 {
     give_back(w, *f);
     count_lost(w);
-    fragment__destroy(f);
+    disk_fragment_destroy(f);
 }
 
 /* The file ends where its last whole fragment does; the recorder opens another. */
@@ -365,7 +338,7 @@ static void give_up(struct writer *w, int code)
     cut_back(w);
 }
 
-static void add_seek(struct writer *w, const struct fragment *f, uint64_t moof_at)
+static void add_seek(struct writer *w, const struct disk_fragment *f, uint64_t moof_at)
 {
     if (f->n_video == 0 || !f->video[0].pkt->is_key)
         return;
@@ -377,58 +350,12 @@ static void add_seek(struct writer *w, const struct fragment *f, uint64_t moof_a
         .time = (uint64_t)(f->video[0].pkt->dts - f->video_base_dts), .offset = moof_at};
 }
 
-/* Init and the link of the segment before; *value: of both. */
-static int build_start(const struct writer *w, const struct fragment *f, struct buf *head,
-                       struct chain_value *value)
+static void note_written(struct writer *w, const struct disk_fragment *f,
+                         const struct disk_fragment_bytes *bytes)
 {
-    int rc = fmp4_write_init(f->video_format, f->audio_format, false, head);
-    if (rc < 0)
-        return rc;
-    const struct chain_key *key = w->volume->chain;
-    segment_chain_begin(key, &w->id, &w->row.chain.before, head->data, head->len, value);
-    segment_write_chain(key, &w->row.chain.before, head);
-    return 0;
-}
-
-/* Everything in front of the payloads; *hash_at and *moof_at count from the start of the buffer. */
-static int build_head(const struct writer *w, const struct fragment *f, struct buf *head,
-                      size_t *hash_at, uint64_t *moof_at, struct chain_value *value)
-{
-    struct fmp4_fragment box = {.sequence = f->sequence,
-                                .video = f->video,
-                                .n_video = f->n_video,
-                                .video_base_dts = f->video_base_dts,
-                                .audio = f->audio,
-                                .n_audio = f->n_audio,
-                                .audio_base_dts = f->audio_base_dts};
-    int rc = f->video_format != NULL ? build_start(w, f, head, value) : 0;
-    *hash_at = head->len;
-    segment_write_hash(head);
-    if (f->lost_packets > 0)
-        segment_write_loss(f->lost_packets, head);
-    const size_t prft_bytes = 32;
-    *moof_at = head->len + prft_bytes;
-    return rc < 0 ? rc : fmp4_write_fragment(&box, head);
-}
-
-/* The hash of boxes and payloads, of which the first piece is all of the head, goes into the head.
- */
-static void seal(const struct writer *w, struct buf *head, size_t hash_at, struct iovec *iov,
-                 size_t n, struct chain_value *value)
-{
-    size_t covered_at = hash_at + SEGMENT_HASH_BYTES;
-    iov[0] = (struct iovec){head->data + covered_at, head->len - covered_at};
-    chain_extend(w->volume->chain, value, iov, n, value);
-    segment_set_hash(head, hash_at, value);
-    iov[0] = (struct iovec){head->data, head->len};
-}
-
-static void note_written(struct writer *w, const struct fragment *f, size_t head_bytes,
-                         uint64_t moof_at, const struct chain_value *value)
-{
-    add_seek(w, f, (uint64_t)w->row.bytes + moof_at);
-    w->value = *value;
-    w->row.bytes += (int64_t)(head_bytes + f->bytes);
+    add_seek(w, f, (uint64_t)w->row.bytes + bytes->moof_at);
+    w->value = bytes->value;
+    w->row.bytes += (int64_t)(bytes->head.len + f->bytes);
     w->row.frames += (int64_t)f->n_video;
     w->row.lost_packets += f->lost_packets;
     w->row.to_us = f->to_us;
@@ -436,28 +363,17 @@ static void note_written(struct writer *w, const struct fragment *f, size_t head
         w->row.holes.list[w->row.holes.n++] = f->hole;
 }
 
-static int write_fragment(struct writer *w, const struct fragment *f)
+static int write_fragment(struct writer *w, const struct disk_fragment *f)
 {
-    struct buf head;
-    size_t hash_at;
-    uint64_t moof_at;
-    struct chain_value value = w->value;
-    size_t n = 1;
-    struct iovec *iov = xmalloc((1 + f->n_video + f->n_audio) * sizeof *iov);
-    buf_init(&head, 0);
-    int rc = build_head(w, f, &head, &hash_at, &moof_at, &value);
-    if (rc == 0) {
-        for (size_t i = 0; i < f->n_video; i++)
-            iov[n++] = (struct iovec){(void *)f->video[i].pkt->data, f->video[i].pkt->size};
-        for (size_t i = 0; i < f->n_audio; i++)
-            iov[n++] = (struct iovec){(void *)f->audio[i].pkt->data, f->audio[i].pkt->size};
-        seal(w, &head, hash_at, iov, n, &value);
-        rc = volume__write(w->volume, w->fd, iov, n, (uint64_t)w->row.bytes);
-    }
+    struct disk_fragment_bytes bytes;
+    struct disk_fragment_chain chain = {
+        .key = w->volume->chain, .id = &w->id, .before = &w->row.chain.before, .value = w->value};
+    int rc = disk_fragment_bytes_init(&bytes, f, &chain);
     if (rc == 0)
-        note_written(w, f, head.len, moof_at, &value);
-    buf_fini(&head);
-    free(iov);
+        rc = volume__write(w->volume, w->fd, bytes.pieces, bytes.n_pieces, (uint64_t)w->row.bytes);
+    if (rc == 0)
+        note_written(w, f, &bytes);
+    disk_fragment_bytes_fini(&bytes);
     return rc;
 }
 
@@ -480,7 +396,7 @@ static void publish(struct writer *w)
         recorder_link_set(w->link, RECORDER_FINE, w->row.to_us);
 }
 
-static void take_fragment(struct writer *w, struct fragment *f)
+static void take_fragment(struct writer *w, struct disk_fragment *f)
 {
     int rc = -EIO;
     if (!w->is_failed_here) {
@@ -497,14 +413,14 @@ static void take_fragment(struct writer *w, struct fragment *f)
     growth_written(&w->growth, w->volume, w->fd, (uint64_t)w->row.bytes);
     volume__want_sync(w->volume, false);
     give_back(w, f);
-    fragment__destroy(&f);
+    disk_fragment_destroy(&f);
 }
 
 /* --- messages --- */
 
 static void on_fragment(void *ctx)
 {
-    struct fragment *f = ctx;
+    struct disk_fragment *f = ctx;
     struct writer *w = f->writer;
     if (w->state == WRITER_REGISTER) {
         *w->last_waiting = f;
@@ -570,7 +486,7 @@ static void on_registered(void *ctx, const struct err *err)
         give_up(w, fd);
     else
         w->fd = fd;
-    for (struct fragment *next, *f = w->first_waiting; f != NULL; f = next) {
+    for (struct disk_fragment *next, *f = w->first_waiting; f != NULL; f = next) {
         next = f->next;
         take_fragment(w, f);
     }
@@ -623,7 +539,7 @@ struct writer *writer_create(struct volume *volume, struct recorder_link *link,
     return w;
 }
 
-bool writer_send(struct writer *w, struct fragment *f)
+bool writer_send(struct writer *w, struct disk_fragment *f)
 {
     int64_t bytes = (int64_t)f->bytes;
     _Atomic int32_t *queue = &w->link->queued_bytes[w->volume->index];

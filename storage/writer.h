@@ -25,7 +25,7 @@
 
 struct volume;
 struct recorder_link;
-struct fragment;
+struct disk_fragment;
 
 enum writer_state { WRITER_REGISTER, WRITER_WRITE, WRITER_SYNC, WRITER_INDEX };
 
@@ -54,7 +54,7 @@ struct writer {
     struct segment_row verified; /* the sync loop's until it has posted on_verified */
     int verified_rc;
     int n_refusals; /* by the disk or the catalogue, since the recorder was stopped */
-    struct fragment *first_waiting, **last_waiting;
+    struct disk_fragment *first_waiting, **last_waiting;
     bool is_close_asked;
     int64_t close_to_us;
     enum segment_edge close_ended;
@@ -79,23 +79,6 @@ struct writer {
     struct writer *next_open;
 };
 
-/* Pictures of one segment on their way to the disk. Owned by whoever has the pointer. */
-struct fragment {
-    struct writer *writer; /* borrowed: messages arrive in order, the close last */
-    struct fragment *next;
-    struct format *video_format, *audio_format; /* references in the first fragment, else NULL */
-    struct fmp4_sample *video, *audio;          /* each holds a reference to its packet */
-    size_t n_video, cap_video, n_audio, cap_audio;
-    int64_t video_base_dts, audio_base_dts;
-    uint32_t sequence;
-    uint32_t lost_packets;
-    size_t bytes;             /* of payload */
-    int64_t to_us;            /* wall clock where its pictures end */
-    struct segment_hole hole; /* in front of it, when to_us is not 0 */
-};
-struct fragment *fragment__create(size_t cap_video, size_t cap_audio);
-void fragment__destroy(struct fragment **f);
-
 /* [hub's loop] A new segment of a recorder; the caller has one reference. *before: the recorder's
  * last one, whose hash chain goes on (NULL = the newest in the catalogue); takes that reference. */
 struct writer *writer_create(struct volume *volume, struct recorder_link *link,
@@ -106,7 +89,7 @@ void writer_unref(struct writer **w);        /* [any] */
 
 /* [hub's loop] Takes the fragment; false when too much waits for the disk: it stays the caller's.
  */
-bool writer_send(struct writer *w, struct fragment *f);
+bool writer_send(struct writer *w, struct disk_fragment *f);
 
 /* [hub's loop] No more fragments; the caller keeps its reference. to_us: where the segment ends, in
  * wall clock (the first picture of the next one when nothing is missing between). */
