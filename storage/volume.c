@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "storage/writer_end.h"
 
 enum { TICK_MS = 1000 };
 

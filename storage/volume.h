@@ -186,12 +186,4 @@ void volume__set_fault(struct volume *v, enum volume_fault fault, int code);
 /* Makes what was written so far durable soon; at once when is_urgent. */
 void volume__want_sync(struct volume *v, bool is_urgent);
 
-/* writer.c: the volume's newest sync begins, and that of this epoch has ended. */
-void writer__sync_begins(struct volume *v);
-void writer__synced(struct volume *v, uint64_t epoch, int rc);
-void writer__retry(struct volume *v);
-/* What is open belongs to a disk that was pulled and put back since: nothing more is written to it,
- * and what is there now is read again. */
-void writer__disk_replaced(struct volume *v);
-
 #endif

@@ -13,6 +13,7 @@
 #include "base/str.h"
 #include "storage/db_segments.h"
 #include "storage/dirs.h"
+#include "storage/writer_end.h"
 
 static const char marker_name[] = ".rookery-volume";
 static const char marker_head[] = "rookery volume 1\nuuid ";
