@@ -265,3 +265,12 @@ int stmt_run(struct stmt *s, struct err *err)
     stmt_done(s);
     return rc;
 }
+
+int db__copy_to(struct db *db, const char *path, struct err *err)
+{
+    struct stmt *s = db_stmt(db, "VACUUM INTO ?1", err);
+    if (s == NULL)
+        return -EIO;
+    stmt_bind_text(s, 1, path);
+    return stmt_run(s, err);
+}
