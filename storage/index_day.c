@@ -330,6 +330,15 @@ static bool was_deleted(const struct index_day *day, int64_t from_us, int64_t to
     return q.is_found;
 }
 
+/* The disk or the catalogue was slower with it than with the one behind. */
+static bool is_open_between(const struct work *w, int64_t from_us, int64_t to_us)
+{
+    for (size_t i = 0; i < w->n_open; i++)
+        if (w->open[i].id.from_us > from_us && w->open[i].id.from_us < to_us)
+            return true;
+    return false;
+}
+
 /* A row that goes on where another ended needs that one; a clock that was set puts others between
  * them. A crash that cuts a file takes what follows it, too: it is newer. So where the segment in
  * front was cut and this one was closed, it was not a crash. */
@@ -345,7 +354,8 @@ static void check_order(struct work *w, size_t i)
     for (size_t k = i; k-- > 0;)
         if (llabs(w->rows[k].to_us - row->id.from_us) <= ADJACENT_US)
             return;
-    if (was_deleted(w->day, before->to_us, row->id.from_us))
+    if (is_open_between(w, before->id.from_us, row->id.from_us) ||
+        was_deleted(w->day, before->to_us, row->id.from_us))
         return;
     int64_t us = row->id.from_us - before->to_us;
     w->day->report.n_broken++;

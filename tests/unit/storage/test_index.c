@@ -401,6 +401,20 @@ static void what_a_kill_left_is_named(void **state)
     assert_int_equal(told.n, 0);
 }
 
+static void one_that_is_settled_late_is_not_missing(void **state)
+{
+    static char middle[] =
+        "INSERT INTO open_segments SELECT camera, stream, from_us, n, volume, began, 0 FROM segments"
+        " WHERE n = (SELECT min(n) + 1 FROM segments);"
+        "DELETE FROM segments WHERE n = (SELECT min(n) + 1 FROM segments)";
+    struct rig *rig = *state;
+    record_some(rig);
+    assert_int_equal(catalogue_write(rig->catalogue, job_sql, middle, NULL), 0);
+    struct index_report report = check_beside(rig);
+    assert_int_equal(report.n_writing, 1);
+    assert_int_equal(told.n, 0);
+}
+
 static void what_is_doomed_is_counted(void **state)
 {
     struct rig *rig = *state;
@@ -627,6 +641,7 @@ int main(void)
         TEST(a_copy_on_another_volume_is_told),
         TEST(what_is_being_written_is_no_mistake),
         TEST(what_a_kill_left_is_named),
+        TEST(one_that_is_settled_late_is_not_missing),
         TEST(what_is_doomed_is_counted),
         TEST(rebuild_enters_what_is_missing_into_the_ledger),
         TEST(rebuild_is_killed_and_done_again),
