@@ -27,10 +27,19 @@ enum err_code {
     ERR_CLOSED = -5014,      /* the object is shutting down */
 };
 
-#define ERR_MSG_BYTES 384
+#define ERR_MSG_BYTES  384
+#define ERR_MAX_VALUES 4
+
+/* A concrete value in a message: where in msg it stands. */
+struct err_value {
+    unsigned short at, len;
+};
 
 struct err {
-    int code; /* 0 = no error */
+    int code;         /* 0 = no error */
+    const char *word; /* static: names the sentence in the languages of the web app; NULL = none */
+    unsigned n_values;
+    struct err_value values[ERR_MAX_VALUES]; /* what the sentence says it about, in order */
     char msg[ERR_MSG_BYTES];
 };
 
@@ -40,11 +49,23 @@ int err_set(struct err *err, int code, const char *fmt, ...) __attribute__((form
 /* The same without the trailing meaning, for text that already says it all. */
 int err_text(struct err *err, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
-/* Puts "<formatted text>: " in front of the message that is there, sets and returns code. */
+/* As err_text(), for a reason that people meet in the web app: word, a literal there is a sentence
+ * for (web/src/i18n, `problem`), and as its values what the first ERR_MAX_VALUES arguments became.
+ */
+int err_say(struct err *err, int code, const char *word, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+int err_vsay(struct err *err, int code, const char *word, const char *fmt, va_list ap)
+    __attribute__((format(printf, 4, 0)));
+
+/* Puts "<formatted text>: " in front of the message that is there, sets and returns code; the word
+ * and its values stay. */
 int err_wrap(struct err *err, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 /* Makes err "no error". */
 void err_clear(struct err *err);
+
+/* Copies value i; "" when there is none. */
+void err_value(const struct err *err, unsigned i, char *out, size_t size);
 
 /* Static text for a code of ours or an errno; never NULL. */
 const char *err_name(int code);
