@@ -57,7 +57,8 @@ static int64_t end_of(const struct plan *plan, const struct piece *p)
 static int add_piece(struct plan *plan, const struct sample *s, uint32_t map, struct err *err)
 {
     if (plan->n >= CLIP_MAX_SAMPLES)
-        return err_text(err, ERR_TOO_BIG, "the clip is too long: ask for a shorter range");
+        return err_say(err, ERR_TOO_BIG, "clip_long",
+                       "the clip is too long: ask for a shorter range");
     if (plan->n == plan->cap) {
         size_t cap = MAX(plan->cap * 2, (size_t)1024);
         struct piece *more = try_realloc(plan->pieces, cap * sizeof *more);
@@ -119,7 +120,8 @@ static int collect_map(struct plan *plan, int64_t *from_us, struct err *err)
 
     size_t n = map->next_us != 0 ? whole_groups(map) : map->n_samples;
     if ((map->next_us != 0 && n == 0) || plan->n_files > MAX_FILES)
-        return err_text(err, ERR_TOO_BIG, "the clip is too long: ask for a shorter range");
+        return err_say(err, ERR_TOO_BIG, "clip_long",
+                       "the clip is too long: ask for a shorter range");
     bool is_first = index == 0;
     for (size_t i = 0; i < n; i++) {
         const struct sample *s = &map->samples[i];
@@ -133,7 +135,8 @@ static int collect_map(struct plan *plan, int64_t *from_us, struct err *err)
         return 0;
     int64_t next_us = map->samples[n].wall_us;
     if (next_us <= *from_us && !is_first)
-        return err_text(err, ERR_TOO_BIG, "the clip is too long: ask for a shorter range");
+        return err_say(err, ERR_TOO_BIG, "clip_long",
+                       "the clip is too long: ask for a shorter range");
     *from_us = next_us;
     FREE(&map->samples);
     map->n_samples = 0;
@@ -395,7 +398,8 @@ static int make_plan(struct plan *plan, struct err *err)
     if (rc < 0)
         return rc;
     if (!choose_pieces(plan))
-        return err_text(err, ERR_NOT_FOUND, "nothing was recorded between these times");
+        return err_say(err, ERR_NOT_FOUND, "nothing_recorded",
+                       "nothing was recorded between these times");
     take_durations(plan);
     fit_audio(plan);
     measure(plan);
@@ -408,7 +412,7 @@ static int make_plan(struct plan *plan, struct err *err)
 int clip_plan(const struct clip_params *params, struct clip **out, struct err *err)
 {
     if (params->to_us <= params->from_us)
-        return err_text(err, ERR_INVALID, "the range ends before it begins");
+        return err_say(err, ERR_INVALID, "range_empty", "the range ends before it begins");
     struct clip *clip = xcalloc(1, sizeof *clip);
     buf_init(&clip->header, 0);
     struct plan plan = {.params = params, .clip = clip};

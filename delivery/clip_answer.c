@@ -38,18 +38,17 @@ static void finish(struct clip_answer *a, const struct err *err)
     free(a);
 }
 
-static void refuse(struct clip_answer *a, int rc, const char *detail)
+static void refuse(struct clip_answer *a, const struct err *why)
 {
+    int rc = why->code;
     int status = rc == ERR_NOT_FOUND                      ? 404
                  : rc == ERR_INVALID || rc == ERR_TOO_BIG ? 422
                  : rc == ERR_BUSY                         ? 503
                                                           : 500;
     if (rc == ERR_BUSY)
         http_add_header(a->params.req, "Retry-After", "2");
-    http_reply_problem(a->params.req, status, "%s", detail);
-    struct err err;
-    err_text(&err, rc, "%s", detail);
-    finish(a, &err);
+    http_reply_error(a->params.req, status, why);
+    finish(a, why);
 }
 
 static void pump(void *ctx);
@@ -140,7 +139,11 @@ static void done_plan(void *ctx)
     struct http_request *req = a->params.req;
     a->is_busy = false;
     if (a->rc < 0 || a->is_gone) {
-        refuse(a, a->rc < 0 ? a->rc : ERR_EOF, a->rc < 0 ? a->err.msg : "the client went away");
+        if (a->rc >= 0)
+            err_text(&a->err, ERR_EOF, "the client went away");
+        else if (a->err.code == 0)
+            err_set(&a->err, a->rc, "plan the clip");
+        refuse(a, &a->err);
         return;
     }
     uint64_t size = clip_size(a->clip), first = 0, last = size - 1;
@@ -185,6 +188,8 @@ void clip_answer_start(const struct clip_answer_params *params)
     timer_init(&a->retry, params->loop, pump, a);
     http_on_closed(params->req, on_client_gone, a);
     a->is_busy = pool_submit(params->pool, work_plan, params->loop, done_plan, a);
-    if (!a->is_busy)
-        refuse(a, ERR_BUSY, "the server reads too many recordings now");
+    if (!a->is_busy) {
+        err_say(&a->err, ERR_BUSY, "clips_busy", "the server reads too many recordings now");
+        refuse(a, &a->err);
+    }
 }

@@ -35,7 +35,7 @@ struct wall_grant {
     struct source *source; /* recorded: borrowed, outlives the wall */
     char stream[8];        /* "auto" resolved: "main" or "sub" */
     struct wall_state state;
-    char detail[160]; /* of a refusal, for a person */
+    struct err why; /* of a refusal, for a person */
 };
 
 /* One tile showing one camera, for the audit. */

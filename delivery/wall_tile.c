@@ -176,7 +176,7 @@ static void start_showing(struct wall_tile *tile, int64_t at_us, enum reader_pic
     struct wall_grant grant;
     int rc = resolve(tile, &grant);
     if (rc < 0) {
-        wall__tile_error(tile, rc, grant.detail);
+        wall__tile_error(tile, rc, grant.why.msg);
         wall__tile_close(tile);
         return;
     }
@@ -296,7 +296,7 @@ void wall__tile_recheck(struct wall_tile *tile)
     struct wall_grant grant;
     int rc = resolve(tile, &grant);
     if (rc < 0) {
-        wall__tile_error(tile, rc, grant.detail);
+        wall__tile_error(tile, rc, grant.why.msg);
         wall__tile_close(tile);
         return;
     }

@@ -124,6 +124,9 @@ void http_reply_part(struct http_request *req, int status, const char *content_t
 /* application/problem+json (RFC 9457) with status, title and detail. */
 void http_reply_problem(struct http_request *req, int status, const char *detail, ...)
     __attribute__((format(printf, 3, 4)));
+/* The same of an error: its message as detail, and when it has a word, that as `code` and its
+ * values as `params`. */
+void http_reply_error(struct http_request *req, int status, const struct err *err);
 
 struct http_file {
     const char *path;

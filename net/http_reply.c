@@ -94,12 +94,29 @@ static void put_json_string(struct buf *out, const char *s)
     buf_put_u8(out, '"');
 }
 
-static void put_problem(struct buf *out, int status, const char *detail)
+/* What a page makes a sentence of, in the language of its reader. */
+static void put_code(struct buf *out, const struct err *err)
+{
+    char value[ERR_MSG_BYTES];
+    buf_puts(out, ",\"code\":");
+    put_json_string(out, err->word);
+    buf_puts(out, ",\"params\":[");
+    for (unsigned i = 0; i < err->n_values; i++) {
+        err_value(err, i, value, sizeof value);
+        buf_puts(out, i ? "," : "");
+        put_json_string(out, value);
+    }
+    buf_puts(out, "]");
+}
+
+static void put_problem(struct buf *out, int status, const char *detail, const struct err *err)
 {
     buf_printf(out, "{\"type\":\"about:blank\",\"status\":%d,\"title\":", status);
     put_json_string(out, http__reason(status));
     buf_puts(out, ",\"detail\":");
     put_json_string(out, detail);
+    if (err != NULL && err->word != NULL)
+        put_code(out, err);
     buf_puts(out, "}\n");
 }
 
@@ -131,7 +148,7 @@ void http__write_simple(struct http_conn *hc, int status)
     struct buf head;
     buf_init(&body, 4096);
     buf_init(&head, 4096);
-    put_problem(&body, status, refusal_detail(status));
+    put_problem(&body, status, refusal_detail(status), NULL);
     put_start(&head, hc->loop, status);
     buf_printf(&head, "Content-Type: application/problem+json\r\nContent-Length: %zu\r\n%s",
                body.len, status == 503 ? "Retry-After: 5\r\n" : "");
@@ -237,6 +254,16 @@ void http_reply_text(struct http_request *req, int status, const char *content_t
     http_reply(req, status, content_type, text, strlen(text));
 }
 
+static void reply_problem(struct http_request *req, int status, const char *detail,
+                          const struct err *err)
+{
+    struct buf body;
+    buf_init(&body, 32768);
+    put_problem(&body, status, detail, err);
+    http_reply(req, status, "application/problem+json", body.data, body.len);
+    buf_fini(&body);
+}
+
 void http_reply_problem(struct http_request *req, int status, const char *detail, ...)
 {
     char text[1024];
@@ -244,11 +271,12 @@ void http_reply_problem(struct http_request *req, int status, const char *detail
     va_start(ap, detail);
     vsnprintf(text, sizeof text, detail, ap);
     va_end(ap);
-    struct buf body;
-    buf_init(&body, 16 * sizeof text);
-    put_problem(&body, status, text);
-    http_reply(req, status, "application/problem+json", body.data, body.len);
-    buf_fini(&body);
+    reply_problem(req, status, text, NULL);
+}
+
+void http_reply_error(struct http_request *req, int status, const struct err *err)
+{
+    reply_problem(req, status, err->msg, err);
 }
 
 void http_stream_start(struct http_request *req, int status, const char *content_type,

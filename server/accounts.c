@@ -206,7 +206,8 @@ static void check_password(void *ctx)
         j->is_right = is_known && is_right;
         err_clear(&j->err);
         if (!j->is_right)
-            err_text(&j->err, ERR_AUTH, "the user name or the password is wrong");
+            err_say(&j->err, ERR_AUTH, "credentials_wrong",
+                    "the user name or the password is wrong");
     }
     user_row_fini(&row);
     sodium_memzero(j->password, sizeof j->password);
@@ -268,7 +269,7 @@ static void sign_in_done(void *ctx)
         sodium_memzero(&result, sizeof result);
     } else {
         if (j->err.code == 0) /* the user was added or deleted this very moment */
-            err_text(&j->err, ERR_BUSY, "the account is being changed: try again");
+            err_say(&j->err, ERR_BUSY, "busy", "the account is being changed: try again");
         if (j->err.code == ERR_AUTH) {
             int64_t now_us = loop_mono_us(a->loop);
             failures_note(a->failures, j->both, ACCOUNTS_FREE_TRIES, now_us);

@@ -43,7 +43,7 @@ static void reply_error(struct http_request *req, const struct err *err)
     if (status == 500)
         log_error("api", "%s %s: %s", http_method_name(req->method), req->path, err->msg);
     http_add_header(req, "Cache-Control", "no-store");
-    http_reply_problem(req, status, "%s", err->msg);
+    http_reply_error(req, status, err);
 }
 
 void api_call_free(struct api_call *call)
@@ -173,7 +173,8 @@ static int sign_in_of(struct server *s, struct api_call *call, struct err *err)
     }
     if (!http_cookie(req, "rookery_session", secret, sizeof secret) ||
         !accounts_session(s->accounts, secret, &call->user, call->csrf))
-        return err_text(err, ERR_AUTH, "not signed in, or signed out meanwhile: sign in");
+        return err_say(err, ERR_AUTH, "signed_out",
+                       "not signed in, or signed out meanwhile: sign in");
     call->is_cookie = true;
     return 0;
 }
@@ -191,8 +192,8 @@ static int check_csrf(const struct api_call *call, struct err *err)
     if (token != NULL && strlen(token) == strlen(call->csrf) &&
         secret_eq(token, call->csrf, strlen(token)))
         return 0;
-    return err_text(err, ERR_FORBIDDEN,
-                    "header X-CSRF-Token is missing or old: load the page again");
+    return err_say(err, ERR_FORBIDDEN, "page_old",
+                   "header X-CSRF-Token is missing or old: load the page again");
 }
 
 /* --- may they --- */
@@ -209,7 +210,8 @@ static int find_node(struct api_call *call, struct err *err)
     case SCOPE_QUERY:
         if (district_node(d, api_query(call, "node"), &call->node) == 0)
             return 0;
-        return err_text(err, ERR_NOT_FOUND, "node: there is no \"%.80s\"", api_query(call, "node"));
+        return err_say(err, ERR_NOT_FOUND, "unknown_node", "node: there is no \"%.80s\"",
+                       api_query(call, "node"));
     case SCOPE_TOWNSHIP: {
         const struct township_row *t = district_township(d, call->id);
         what = "township";
@@ -237,7 +239,7 @@ static int find_node(struct api_call *call, struct err *err)
         break;
     }
     }
-    return err_text(err, ERR_NOT_FOUND, "there is no %s %.64s", what, call->id);
+    return err_say(err, ERR_NOT_FOUND, "unknown_thing", "there is no %s %.64s", what, call->id);
 }
 
 static int check_access(struct api_call *call, struct err *err)
@@ -251,11 +253,13 @@ static int check_access(struct api_call *call, struct err *err)
     else
         rc = access_check(&call->user, call->route->permission, call->district, &call->node);
     if (rc == ERR_NOT_FOUND && call->id != NULL)
-        return err_text(err, rc, "there is no camera, institution or township %.64s", call->id);
+        return err_say(err, rc, "unknown_id", "there is no camera, institution or township %.64s",
+                       call->id);
     if (rc == ERR_NOT_FOUND)
-        return err_text(err, ERR_FORBIDDEN, "this is for accounts of the whole district");
+        return err_say(err, ERR_FORBIDDEN, "whole_district",
+                       "this is for accounts of the whole district");
     if (rc < 0)
-        return err_text(err, rc, "the role %s may not do this", call->user.role);
+        return err_say(err, rc, "role_forbids", "the role %s may not do this", call->user.role);
     return 0;
 }
 
@@ -273,7 +277,9 @@ static bool check_body(const struct api_call *call)
     bool is_csv = call->route->flags & ROUTE_CSV;
     size_t max = is_csv ? HTTP_BODY_MAX_DEFAULT : API_BODY_MAX_BYTES;
     if (req->body_len > max) {
-        http_reply_problem(req, 413, "the request has more than %zu bytes", max);
+        struct err err;
+        err_say(&err, ERR_TOO_BIG, "body_long", "the request has more than %zu bytes", max);
+        http_reply_error(req, 413, &err);
         return false;
     }
     if (!changes_something(req->method) || req->method == HTTP_DELETE ||
@@ -336,7 +342,7 @@ static void run(struct api_call *call)
     }
     if (!pool_submit(call->server->pool, work_on_pool, call->server->loop, work_done, call)) {
         struct err err;
-        err_text(&err, ERR_BUSY, "the server is busy: try again in a moment");
+        err_say(&err, ERR_BUSY, "busy", "the server is busy: try again in a moment");
         api_fail(call, &err);
     }
 }
@@ -410,8 +416,8 @@ int api_query_time(const struct api_call *call, const char *name, bool is_requir
     const char *text = api_query(call, name);
     if (text == NULL || text[0] == '\0') {
         if (is_required)
-            return err_text(err, ERR_INVALID, "%s: a time such as 2026-11-23T04:05:06Z is needed",
-                            name);
+            return err_say(err, ERR_INVALID, "field_time",
+                           "%s: a time such as 2026-11-23T04:05:06Z is needed", name);
         return 0;
     }
     /* a plus sign that was not percent-encoded arrives as a blank */
@@ -421,8 +427,8 @@ int api_query_time(const struct api_call *call, const char *name, bool is_requir
     if (blank != NULL && strlen(fixed) > 19 && blank > fixed + 18)
         *blank = '+';
     if (rfc3339_parse(fixed, out_us) < 0)
-        return err_text(err, ERR_INVALID,
-                        "%s: \"%.40s\" is no time; write it like 2026-11-23T04:05:06Z", name, text);
+        return err_say(err, ERR_INVALID, "field_time",
+                       "%s: \"%.40s\" is no time; write it like 2026-11-23T04:05:06Z", name, text);
     return 0;
 }
 
@@ -434,8 +440,9 @@ int api_query_int(const struct api_call *call, const char *name, int64_t min, in
     if (text == NULL || text[0] == '\0')
         return 0;
     if (!span_i64(span_of(text), &n) || n < min || n > max)
-        return err_text(err, ERR_INVALID, "%s: a number from %lld to %lld is expected", name,
-                        (long long)min, (long long)max);
+        return err_say(err, ERR_INVALID, "field_number",
+                       "%s: a number from %lld to %lld is expected", name, (long long)min,
+                       (long long)max);
     *out = n;
     return 0;
 }

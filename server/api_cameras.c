@@ -89,8 +89,9 @@ static int take_password(const struct api_call *call, const json_t *body, struct
 {
     char *password = NULL;
     int rc = json_take_text(body, "password", &password, err);
-    if (rc == 1 && strlen(password) > 250)
-        rc = err_text(err, ERR_INVALID, "password: at most 250 bytes");
+    if (rc == 1 && strlen(password) > CAMERA_PASSWORD_MAX_BYTES)
+        rc = err_say(err, ERR_INVALID, "field_long", "%s: at most %d bytes", "password",
+                     CAMERA_PASSWORD_MAX_BYTES);
     if (rc == 1)
         camera_input_password(r, call->server->secrets, password);
     free(password);
@@ -117,7 +118,8 @@ static int take_members(const struct api_call *call, const json_t *body, struct 
     if (json_is_null(days))
         r->retention_days = 0;
     else if (days != NULL && json_integer_value(days) < 1)
-        return err_text(err, ERR_INVALID, "retention_days: 1 to 3650, or null for the default");
+        return err_say(err, ERR_INVALID, "retention_range",
+                       "retention_days: 1 to 3650, or null for the default");
     else if ((rc = json_take_int(body, "retention_days", &r->retention_days, err)) < 0)
         return rc;
     return 0;
@@ -143,8 +145,8 @@ static int read_camera(struct api_call *call, struct camera_row *r, struct err *
     if (inst != NULL)
         n = district_node_of_institution(call->district, inst);
     if (inst == NULL || access_check(&call->user, PERM_EDIT_DISTRICT, call->district, &n) < 0)
-        return err_text(err, ERR_INVALID, "institution_id: there is no institution %.64s",
-                        r->institution_id);
+        return err_say(err, ERR_INVALID, "institution_gone",
+                       "institution_id: there is no institution %.64s", r->institution_id);
     return 0;
 }
 
@@ -181,7 +183,8 @@ static int save(struct api_call *call, struct camera_row *r, enum put_mode mode,
         if (now != NULL)
             call->json = camera_json(call->new_district, now, state_of(call, r->id));
         else
-            rc = err_text(err, ERR_CONFLICT, "somebody deleted the camera at the same moment");
+            rc = err_say(err, ERR_CONFLICT, "deleted_meanwhile",
+                         "somebody deleted the camera at the same moment");
     }
     camera_row_fini(r);
     return rc;

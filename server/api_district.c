@@ -83,7 +83,8 @@ static int read_township(struct api_call *call, struct township_row *r, struct e
 
 static int gone(struct err *err)
 {
-    return err_text(err, ERR_CONFLICT, "somebody deleted it at the same moment");
+    return err_say(err, ERR_CONFLICT, "deleted_meanwhile",
+                   "somebody deleted it at the same moment");
 }
 
 static int answer_township(struct api_call *call, const char *id, int status, struct err *err)
@@ -197,13 +198,13 @@ static int read_institution(struct api_call *call, struct institution_row *r, st
         return rc;
     const struct township_row *t = district_township(call->district, r->township_id);
     if (t == NULL)
-        return err_text(err, ERR_INVALID, "township_id: there is no township %.64s",
-                        r->township_id);
+        return err_say(err, ERR_INVALID, "township_gone", "township_id: there is no township %.64s",
+                       r->township_id);
     /* where it shall belong must be in scope, too */
     struct node n = district_node_of_township(call->district, t);
     if (access_check(&call->user, PERM_EDIT_DISTRICT, call->district, &n) < 0)
-        return err_text(err, ERR_INVALID, "township_id: there is no township %.64s",
-                        r->township_id);
+        return err_say(err, ERR_INVALID, "township_gone", "township_id: there is no township %.64s",
+                       r->township_id);
     return 0;
 }
 

@@ -189,10 +189,10 @@ static int release(struct db *db, void *ctx, struct err *err)
     const struct user *u = &c->call->user;
     int rc = db_hold_get(db, c->id, keep_owner, &owner, err);
     if (rc == 0 && !sees(c->call, owner.camera_id))
-        return err_text(err, ERR_NOT_FOUND, "there is no hold %.64s", c->id);
+        return err_say(err, ERR_NOT_FOUND, "unknown_thing", "there is no %s %.64s", "hold", c->id);
     if (rc == 0 && !user_may(u, PERM_MANAGE_SYSTEM) && strcmp(u->name, owner.user) != 0)
-        return err_text(err, ERR_FORBIDDEN, "only %s, who placed it, or an administrator may",
-                        owner.user);
+        return err_say(err, ERR_FORBIDDEN, "hold_not_yours",
+                       "only %s, who placed it, or an administrator may", owner.user);
     if (rc == 0)
         rc = db_hold_release(db, c->id, u->name, c->reason, c->now_us, err);
     snprintf(detail, sizeof detail, "%s: %s", c->id, c->reason);
@@ -208,8 +208,8 @@ static int check_reason(const char *reason, struct err *err)
     if (reason != NULL && text_is_fit(reason, 1, REASON_MAX_BYTES) &&
         span_trim(span_of(reason)).n > 0)
         return 0;
-    return err_text(err, ERR_INVALID, "reason: it is needed, at most %d bytes on one line",
-                    REASON_MAX_BYTES);
+    return err_say(err, ERR_INVALID, "reason_needed",
+                   "reason: it is needed, at most %d bytes on one line", REASON_MAX_BYTES);
 }
 
 static int take_time(const json_t *body, const char *key, int64_t *out, struct err *err)
@@ -217,7 +217,8 @@ static int take_time(const json_t *body, const char *key, int64_t *out, struct e
     char *text = NULL;
     int rc = json_take_text(body, key, &text, err);
     if (rc >= 0 && (text == NULL || rfc3339_parse(text, out) < 0 || *out <= 0))
-        rc = err_text(err, ERR_INVALID, "%s: a time such as 2026-11-23T04:05:06Z is needed", key);
+        rc = err_say(err, ERR_INVALID, "field_time",
+                     "%s: a time such as 2026-11-23T04:05:06Z is needed", key);
     free(text);
     return rc < 0 ? rc : 0;
 }
@@ -241,7 +242,7 @@ static int read_place(struct change *c, struct err *err)
     if (rc >= 0)
         rc = check_reason(c->reason, err);
     if (rc >= 0 && c->row.to_us <= c->row.from_us)
-        rc = err_text(err, ERR_INVALID, "to: it must be later than from");
+        rc = err_say(err, ERR_INVALID, "range_empty", "to: it must be later than from");
     json_decref(body);
     return rc < 0 ? rc : 0;
 }
@@ -253,7 +254,8 @@ static int check_camera(const struct api_call *call, const char *id, struct err 
     if (c != NULL)
         n = district_node_of_camera(call->district, c);
     if (c == NULL || access_check(&call->user, PERM_HOLD, call->district, &n) < 0)
-        return err_text(err, ERR_INVALID, "camera_id: there is no camera %.64s", id ? id : "");
+        return err_say(err, ERR_INVALID, "camera_gone", "camera_id: there is no camera %.64s",
+                       id ? id : "");
     return 0;
 }
 

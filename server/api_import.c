@@ -21,6 +21,7 @@ static json_t *errors_json(const struct import *im)
         json_put_int(o, "line", im->errors[i].line);
         json_put_text(o, "column", im->errors[i].column);
         json_put_text(o, "reason", im->errors[i].reason);
+        json_put_word(o, &im->errors[i].why);
         json_array_append_new(list, o);
     }
     return list;
@@ -33,16 +34,18 @@ static int apply(struct db *db, void *ctx, struct err *err)
 
 static void answer_problem(struct api_call *call, const struct import *im)
 {
-    char detail[200];
-    snprintf(detail, sizeof detail, "%zu %s wrong; nothing was changed: correct the file",
-             im->n_errors, im->n_errors == 1 ? "thing is" : "things are");
+    struct err err;
+    err_say(&err, ERR_INVALID, "import_errors",
+            "%zu %s wrong; nothing was changed: correct the file", im->n_errors,
+            im->n_errors == 1 ? "thing is" : "things are");
     call->status = 422;
     call->content_type = "application/problem+json";
     call->json = json_object();
     json_put_text(call->json, "type", "about:blank");
     json_put_text(call->json, "title", "Unprocessable Content");
     json_put_int(call->json, "status", 422);
-    json_put_text(call->json, "detail", detail);
+    json_put_text(call->json, "detail", err.msg);
+    json_put_word(call->json, &err);
     json_put(call->json, "errors", errors_json(im));
 }
 

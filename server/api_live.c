@@ -21,14 +21,14 @@ void live_get(struct api_call *call)
     struct wall_grant grant;
     int rc = wall_host_grant(s, &call->user, call->id, stream, WALL_LIVE, &grant);
     if (rc == 0 && grant.hub == NULL) {
-        err_text(&err, ERR_BUSY, "there is no live picture: %s",
-                 grant.state.detail[0] ? grant.state.detail : grant.state.cause);
+        err_say(&err, ERR_BUSY, "no_picture", "there is no live picture: %s",
+                grant.state.detail[0] ? grant.state.detail : grant.state.cause);
         api_fail(call, &err);
         return;
     }
     if (rc < 0) {
-        err_text(&err, rc == ERR_UNSUPPORTED ? ERR_NOT_FOUND : rc, "%s",
-                 grant.detail[0] ? grant.detail : err_name(rc));
+        err = grant.why;
+        err.code = rc == ERR_UNSUPPORTED ? ERR_NOT_FOUND : rc;
         api_fail(call, &err);
         return;
     }

@@ -9,10 +9,11 @@
 #include "server/routes.h"
 #include "server/wall_host.h"
 
-#define RANGE_MAX_US (INT64_C(400) * 86400 * US_PER_S)
-#define MAX_BUCKETS  10000
-#define DAY_US       (INT64_C(86400) * US_PER_S)
-#define MAX_MOTION   100000 /* events looked at for one drawing */
+#define RANGE_MAX_DAYS 400
+#define RANGE_MAX_US   (INT64_C(86400) * RANGE_MAX_DAYS * US_PER_S)
+#define MAX_BUCKETS    10000
+#define DAY_US         (INT64_C(86400) * US_PER_S)
+#define MAX_MOTION     100000 /* events looked at for one drawing */
 
 struct range {
     int64_t from_us, to_us;
@@ -27,9 +28,10 @@ static int read_range(const struct api_call *call, struct range *r, struct err *
     if (rc == 0)
         rc = (r->stream = api_query_stream(call, err)) != NULL ? 0 : ERR_INVALID;
     if (rc == 0 && r->to_us <= r->from_us)
-        rc = err_text(err, ERR_INVALID, "to: it must be later than from");
+        rc = err_say(err, ERR_INVALID, "range_empty", "to: it must be later than from");
     if (rc == 0 && r->to_us - r->from_us > RANGE_MAX_US)
-        rc = err_text(err, ERR_INVALID, "to: ask for at most 400 days at once");
+        rc = err_say(err, ERR_INVALID, "range_long", "to: ask for at most %d days at once",
+                     RANGE_MAX_DAYS);
     return rc;
 }
 
@@ -247,7 +249,7 @@ void clip_get(struct api_call *call)
     if (rc == 0) {
         rc = wall_host_grant(s, &call->user, call->id, r.stream, WALL_PLAYBACK, &grant);
         if (rc < 0)
-            err_text(&err, rc, "%s", grant.detail);
+            err = grant.why;
     }
     if (rc < 0) {
         api_fail(call, &err);

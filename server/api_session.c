@@ -63,7 +63,7 @@ static int read_sign_in(struct api_call *call, char **name, char **password, str
         (rc = json_take_text(body, "password", password, err)) < 0)
         goto out;
     if (*name == NULL || *password == NULL)
-        rc = err_text(err, ERR_INVALID, "username and password are needed");
+        rc = err_say(err, ERR_INVALID, "credentials_missing", "username and password are needed");
 out:
     json_decref(body);
     return rc;
@@ -81,13 +81,13 @@ void session_open(struct api_call *call)
                               signed_in, call, &retry_s);
         if (rc == ERR_BUSY && retry_s > 0) {
             http_add_header(call->req, "Retry-After", "%d", retry_s);
-            http_reply_problem(call->req, 429,
-                               "too many wrong passwords: wait %d seconds, then try again",
-                               retry_s);
+            err_say(&err, rc, "locked_out",
+                    "too many wrong passwords: wait %d seconds, then try again", retry_s);
+            http_reply_error(call->req, 429, &err);
             api_call_free(call);
             call = NULL;
         } else if (rc < 0) {
-            err_text(&err, rc, "too many people sign in at this moment: try again");
+            err_say(&err, rc, "sign_in_busy", "too many people sign in at this moment: try again");
         }
     }
     if (rc < 0 && call != NULL)

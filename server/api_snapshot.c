@@ -51,8 +51,8 @@ static void decoded(void *ctx, const uint8_t *jpeg, size_t n, const struct err *
 {
     struct snapshot *s = ctx;
     if (err != NULL)
-        err_text(&s->err, err->code == ERR_PARSE ? ERR_BUSY : err->code,
-                 "the picture cannot be decoded now: %s", err->msg);
+        err_say(&s->err, err->code == ERR_PARSE ? ERR_BUSY : err->code, "no_picture_decoded",
+                "the picture cannot be decoded now: %s", err->msg);
     else
         buf_append(&s->jpeg, jpeg, n);
     answer(s);
@@ -73,7 +73,8 @@ static void decode(struct snapshot *s)
     }
     int rc = worker_picture(s->call->server->picture_worker, s->key, s->width, decoded, s);
     if (rc < 0) {
-        err_text(&s->err, ERR_BUSY, "too many pictures are asked for: try again in a moment");
+        err_say(&s->err, ERR_BUSY, "pictures_busy",
+                "too many pictures are asked for: try again in a moment");
         answer(s);
     }
 }
@@ -111,7 +112,7 @@ static void relay_ended(void *ctx)
     if (!fleet_stream_state(s->call->server->fleet, s->call->id, s->stream, &st) ||
         st.detail[0] == '\0')
         str_copy(st.detail, sizeof st.detail, "the camera sent no key frame in time");
-    err_text(&s->err, ERR_BUSY, "there is no picture now: %s", st.detail);
+    err_say(&s->err, ERR_BUSY, "no_picture", "there is no picture now: %s", st.detail);
     answer(s);
 }
 
@@ -145,7 +146,8 @@ static int read_key_of(struct snapshot *s, const char *stream)
     if (rc == READER_FOUND && !is_far)
         rc = reader_picture(r, &s->key, &s->err);
     else if (rc >= 0)
-        rc = err_text(&s->err, ERR_NOT_FOUND, "nothing was recorded at this time");
+        rc = err_say(&s->err, ERR_NOT_FOUND, "nothing_recorded",
+                     "nothing was recorded at this time");
     reader_destroy(&r);
     return rc;
 }
@@ -203,11 +205,14 @@ void snapshot_get(struct api_call *call)
     if (rc == 0) {
         rc = wall_host_grant(server, &call->user, call->id, s->stream,
                              s->at_us ? WALL_PLAYBACK : WALL_LIVE, &grant);
-        if (rc < 0)
-            err_text(&err, rc == ERR_UNSUPPORTED ? ERR_NOT_FOUND : rc, "%s", grant.detail);
+        if (rc < 0) {
+            err = grant.why;
+            err.code = rc == ERR_UNSUPPORTED ? ERR_NOT_FOUND : rc;
+        }
     }
     if (rc == 0 && s->at_us == 0 && grant.hub == NULL)
-        rc = err_text(&err, ERR_BUSY, "there is no picture now: %s", grant.state.detail);
+        rc = err_say(&err, ERR_BUSY, "no_picture", "there is no picture now: %s",
+                     grant.state.detail);
     if (rc < 0) {
         free(s);
         api_fail(call, &err);
@@ -221,7 +226,7 @@ void snapshot_get(struct api_call *call)
     }
     s->source = grant.source;
     if (!pool_submit(server->pool, read_key, server->loop, key_read, s)) {
-        err_text(&s->err, ERR_BUSY, "the server is busy: try again in a moment");
+        err_say(&s->err, ERR_BUSY, "busy", "the server is busy: try again in a moment");
         answer(s);
     }
 }

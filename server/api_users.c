@@ -38,7 +38,9 @@ static int answer_user(struct api_call *call, const char *name, int status, stru
             return 0;
         }
     }
-    return rc < 0 ? rc : err_text(err, ERR_NOT_FOUND, "there is no user %.64s", name);
+    return rc < 0
+               ? rc
+               : err_say(err, ERR_NOT_FOUND, "unknown_thing", "there is no %s %.64s", "user", name);
 }
 
 int users_list(struct api_call *call, struct err *err)
@@ -82,7 +84,7 @@ static int read_input(struct api_call *call, const char *const *keys, struct use
         rc = json_take_text(body, "password", &in->password, err);
     json_decref(body);
     if (rc >= 0 && in->password == NULL)
-        rc = err_text(err, ERR_INVALID, "password: it is needed");
+        rc = err_say(err, ERR_INVALID, "field_empty", "%s: it is needed", "password");
     return rc;
 }
 

@@ -128,7 +128,7 @@ static int read_wall(struct api_call *call, struct wall_row *r, struct err *err)
     if (i == ARRAY_LEN(layouts))
         rc = err_text(err, ERR_INVALID, "layout: 1, 4, 9, 16, 25, 36 or 64");
     else if (r->name == NULL || !text_is_fit(r->name, 1, 384))
-        rc = err_text(err, ERR_INVALID, "name: it must not be empty");
+        rc = err_say(err, ERR_INVALID, "field_empty", "%s: it must not be empty", "name");
     else if (id != NULL && !str_is_id(id))
         rc = err_text(err, ERR_INVALID, "id: 1 to 64 of the characters A-Z a-z 0-9 _ -");
     else if (id != NULL && call->id != NULL && strcmp(id, call->id) != 0)

@@ -36,15 +36,16 @@ int csv_decode(const void *text, size_t n, struct buf *out, struct err *err)
         n -= 3;
     }
     if (memchr(p, '\0', n) != NULL)
-        return err_text(err, ERR_PARSE, "this is no text: save the sheet as CSV (UTF-8)");
+        return err_say(err, ERR_PARSE, "csv_binary",
+                       "this is no text: save the sheet as CSV (UTF-8)");
     if (str_is_utf8(p, n)) {
         buf_append(out, p, n);
         return 0;
     }
     buf_clear(out);
     if (convert("GB18030", p, n, out) < 0)
-        return err_text(err, ERR_PARSE,
-                        "the text is neither UTF-8 nor GBK: save the sheet as CSV (UTF-8)");
+        return err_say(err, ERR_PARSE, "csv_encoding",
+                       "the text is neither UTF-8 nor GBK: save the sheet as CSV (UTF-8)");
     return 0;
 }
 
@@ -110,14 +111,15 @@ int csv_next(struct csv *c, struct csv_record *out, struct err *err)
     for (;;) {
         if (out->n_fields == CSV_MAX_FIELDS) {
             c->p = c->end;
-            return err_text(err, ERR_TOO_BIG, "a line has more than %d fields", CSV_MAX_FIELDS);
+            return err_say(err, ERR_TOO_BIG, "csv_fields", "a line has more than %d fields",
+                           CSV_MAX_FIELDS);
         }
         while (c->p < c->end && (*c->p == ' ' || *c->p == '\t'))
             c->p++;
         int64_t n = c->p < c->end && *c->p == '"' ? read_quoted(c, dst) : read_plain(c, dst);
         if (n < 0) {
             c->p = c->end;
-            return err_text(err, ERR_PARSE, "a quote opened here is never closed");
+            return err_say(err, ERR_PARSE, "csv_quote", "a quote opened here is never closed");
         }
         struct span field = span_trim((struct span){dst, (size_t)n});
         memmove(dst, field.p, field.n);

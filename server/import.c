@@ -24,7 +24,7 @@ static bool read_word(struct plan *p, unsigned line, const char *column, const c
     if (text[0] == '\0')
         return true;
     if (word == NULL) {
-        import_complain(p->im, line, column, "\"%.60s\" is unknown", text);
+        import_complain(p->im, line, column, "import_value_unknown", "\"%.60s\" is unknown", text);
         return false;
     }
     import_set_text(field, word);
@@ -62,8 +62,9 @@ static bool overlay_camera(struct plan *p, const struct csv_record *r, struct ca
         import_complain_field(p->im, r->line, "camera", &err);
         is_fine = false;
     }
-    if (strlen(import_sheet_cell(&p->sheet, r, IMPORT_PASSWORD)) > 250) {
-        import_complain(p->im, r->line, "password", "at most 250 bytes");
+    if (strlen(import_sheet_cell(&p->sheet, r, IMPORT_PASSWORD)) > CAMERA_PASSWORD_MAX_BYTES) {
+        import_complain(p->im, r->line, "password", "import_long", "at most %d bytes",
+                        CAMERA_PASSWORD_MAX_BYTES);
         is_fine = false;
     }
     return is_fine;
@@ -102,8 +103,8 @@ static bool claim_camera(struct plan *p, unsigned line, const char *id)
 {
     uintptr_t earlier = (uintptr_t)map_get(p->camera_lines, id);
     if (earlier != 0) {
-        import_complain(p->im, line, "camera_id", "line %lu has camera %.64s already",
-                        (unsigned long)earlier, id);
+        import_complain(p->im, line, "camera_id", "import_camera_twice",
+                        "line %lu has camera %.64s already", (unsigned long)earlier, id);
         return false;
     }
     map_put(p->camera_lines, id, (void *)(uintptr_t)line);
@@ -115,7 +116,8 @@ static void read_camera(struct plan *p, const struct csv_record *r)
     const char *id = import_sheet_cell(&p->sheet, r, IMPORT_CAMERA_ID);
     if (id[0] == '\0') {
         if (import_sheet_cell(&p->sheet, r, IMPORT_MAIN_URL)[0] != '\0')
-            import_complain(p->im, r->line, "camera_id", "it must not be empty");
+            import_complain(p->im, r->line, "camera_id", "import_camera_id_needed",
+                            "it must not be empty");
         return; /* a line that only names an institution */
     }
     if (!claim_camera(p, r->line, id))
@@ -142,20 +144,21 @@ static void read_rows(struct plan *p, struct csv *csv)
     err_clear(&err);
     rc = csv_next(csv, &r, &err);
     if (rc == 0)
-        import_complain(p->im, 1, "", "the file is empty: the first line must name the columns");
+        import_complain(p->im, 1, "", "import_empty",
+                        "the file is empty: the first line must name the columns");
     if (rc == 1 && !import_sheet_header(&p->sheet, &r, p->im))
         return;
     while (rc == 1 && (rc = csv_next(csv, &r, &err)) == 1) {
         if (++p->im->n_rows > IMPORT_MAX_ROWS) {
-            import_complain(p->im, r.line, "", "more than %d lines: cut the file into parts",
-                            IMPORT_MAX_ROWS);
+            import_complain(p->im, r.line, "", "import_rows",
+                            "more than %d lines: cut the file into parts", IMPORT_MAX_ROWS);
             return;
         }
         if (import_institutions_read(p->institutions, &p->sheet, &r))
             read_camera(p, &r);
     }
     if (rc < 0)
-        import_complain(p->im, r.line, "", "%s", err.msg);
+        import_complain_err(p->im, r.line, "", &err);
 }
 
 void import_plan(const void *text, size_t n, const struct district *d, const struct secrets *s,
@@ -168,9 +171,10 @@ void import_plan(const void *text, size_t n, const struct district *d, const str
     err_clear(&err);
     buf_init(&decoded, 2 * IMPORT_MAX_BYTES);
     if (n > IMPORT_MAX_BYTES) {
-        import_complain(out, 1, "", "the file has more than 8 MiB: cut it into parts");
+        import_complain(out, 1, "", "import_bytes",
+                        "the file has more than %u MiB: cut it into parts", IMPORT_MAX_BYTES >> 20);
     } else if (csv_decode(text, n, &decoded, &err) < 0) {
-        import_complain(out, 1, "", "%s", err.msg);
+        import_complain_err(out, 1, "", &err);
     } else {
         struct csv csv;
         p.institutions = import_institutions_create(out, d);

@@ -15,6 +15,7 @@ struct import_error {
     unsigned line;   /* of the file; the header is line 1 */
     char column[32]; /* "" = the whole line */
     char reason[ERR_MSG_BYTES];
+    struct err why; /* its word and values */
 };
 
 struct import_count {

@@ -64,7 +64,7 @@ static const char *use_township(struct import_institutions *p, unsigned line, co
     struct err err;
     err_clear(&err);
     if (validate_township(&row, &err) < 0) {
-        import_complain(p->im, line, "township", "%s", err.msg);
+        import_complain_err(p->im, line, "township", &err);
         township_row_fini(&row);
         return NULL;
     }
@@ -121,17 +121,16 @@ bool import_institutions_read(struct import_institutions *p, const struct import
     const char *name = import_sheet_cell(sheet, r, IMPORT_INSTITUTION_NAME);
     const char *type = import_sheet_cell(sheet, r, IMPORT_INSTITUTION_TYPE);
     const char *township = import_sheet_cell(sheet, r, IMPORT_TOWNSHIP);
-    if (!str_is_id(id)) {
-        import_complain(p->im, r->line, "institution_id",
-                        id[0] ? "\"%.64s\" is no id: 1 to 64 of the characters A-Z a-z 0-9 _ -"
-                              : "%sit must not be empty",
-                        id);
+    struct err err;
+    err_clear(&err);
+    if (validate_id("institution_id", id, &err) < 0) {
+        import_complain_field(p->im, r->line, "institution", &err);
         return false;
     }
     struct draft *d = draft_of(p, id);
     bool is_first = d->name_line == 0;
     if (name[0] != '\0' && !is_first && strcmp(d->row.name, name) != 0) {
-        import_complain(p->im, r->line, "institution_name",
+        import_complain(p->im, r->line, "institution_name", "import_name_differs",
                         "line %u calls institution %s \"%.100s\"", d->name_line, id, d->row.name);
         return false;
     }
@@ -139,7 +138,7 @@ bool import_institutions_read(struct import_institutions *p, const struct import
     if (township[0] && township_id == NULL)
         return false;
     if (township_id != NULL && !is_first && strcmp(d->row.township_id, township_id) != 0) {
-        import_complain(p->im, r->line, "township",
+        import_complain(p->im, r->line, "township", "import_township_differs",
                         "line %u puts institution %s into another township", d->name_line, id);
         return false;
     }
@@ -150,11 +149,10 @@ bool import_institutions_read(struct import_institutions *p, const struct import
     if (type[0] != '\0')
         import_set_text(&d->row.type, type);
     if (d->row.township_id[0] == '\0') {
-        import_complain(p->im, r->line, "township", "it must not be empty for a new institution");
+        import_complain(p->im, r->line, "township", "import_township_needed",
+                        "it must not be empty for a new institution");
         return false;
     }
-    struct err err;
-    err_clear(&err);
     if (validate_institution(&d->row, &err) < 0) {
         import_complain_field(p->im, r->line, "institution", &err);
         return false;

@@ -26,7 +26,9 @@ static const struct {
     [IMPORT_RECORD] = {"record", "录像", false},
 };
 
-void import_complain(struct import *im, unsigned line, const char *column, const char *fmt, ...)
+/* The reason is the message of why from that byte on. */
+static void keep(struct import *im, unsigned line, const char *column, const struct err *why,
+                 size_t from)
 {
     if (im->n_errors++ >= IMPORT_MAX_ERRORS)
         return;
@@ -35,10 +37,25 @@ void import_complain(struct import *im, unsigned line, const char *column, const
     struct import_error *e = &im->errors[im->n_errors - 1];
     e->line = line;
     str_copy(e->column, sizeof e->column, column);
+    str_copy(e->reason, sizeof e->reason, why->msg + from);
+    e->why = *why;
+}
+
+void import_complain(struct import *im, unsigned line, const char *column, const char *word,
+                     const char *fmt, ...)
+{
+    struct err why;
     va_list args;
     va_start(args, fmt);
-    vsnprintf(e->reason, sizeof e->reason, fmt, args);
+    err_vsay(&why, ERR_INVALID, word, fmt, args);
     va_end(args);
+    keep(im, line, column, &why, 0);
+}
+
+void import_complain_err(struct import *im, unsigned line, const char *column,
+                         const struct err *why)
+{
+    keep(im, line, column, why, 0);
 }
 
 void import_complain_field(struct import *im, unsigned line, const char *kind,
@@ -54,7 +71,7 @@ void import_complain_field(struct import *im, unsigned line, const char *kind,
     else
         span_copy(field, column, sizeof column);
     rest = span_trim(rest);
-    import_complain(im, line, column, SPAN_FMT, SPAN_ARG(rest));
+    keep(im, line, column, err, (size_t)(rest.p - err->msg));
 }
 
 bool import_sheet_header(struct import_sheet *s, const struct csv_record *header, struct import *im)
@@ -69,16 +86,18 @@ bool import_sheet_header(struct import_sheet *s, const struct csv_record *header
                 found = c;
         }
         if (found < 0 && header->fields[i][0] != '\0')
-            import_complain(im, header->line, header->fields[i],
+            import_complain(im, header->line, header->fields[i], "import_column_unknown",
                             "unknown column: remove it, or correct its name in the header line");
         else if (found >= 0 && s->at[found] >= 0)
-            import_complain(im, header->line, columns[found].name, "the column is there twice");
+            import_complain(im, header->line, columns[found].name, "import_column_twice",
+                            "the column is there twice");
         else if (found >= 0)
             s->at[found] = (int)i;
     }
     for (int c = 0; c < IMPORT_COLUMNS; c++) {
         if (columns[c].is_required && s->at[c] < 0)
-            import_complain(im, header->line, columns[c].name, "the header line lacks this column");
+            import_complain(im, header->line, columns[c].name, "import_column_missing",
+                            "the header line lacks this column");
     }
     return im->n_errors == 0;
 }

@@ -38,9 +38,11 @@ const char *import_sheet_cell(const struct import_sheet *s, const struct csv_rec
 /* Replaces the text of a row's field. */
 void import_set_text(char **field, const char *text);
 
-/* column "": about the whole line. */
-void import_complain(struct import *im, unsigned line, const char *column, const char *fmt, ...)
-    __attribute__((format(printf, 4, 5)));
+/* column "": about the whole line. word and fmt as for err_say(). */
+void import_complain(struct import *im, unsigned line, const char *column, const char *word,
+                     const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+void import_complain_err(struct import *im, unsigned line, const char *column,
+                         const struct err *why);
 /* A message of validate.h, "field: why", under the file's name of the column; kind: "camera" or
  * "institution". */
 void import_complain_field(struct import *im, unsigned line, const char *kind,

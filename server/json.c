@@ -49,6 +49,21 @@ void json_put_time(json_t *o, const char *key, int64_t wall_us)
         json_put_text(o, key, rfc3339_print(wall_us, text));
 }
 
+void json_put_word(json_t *o, const struct err *err)
+{
+    char value[ERR_MSG_BYTES];
+    if (err->word == NULL)
+        return;
+    json_t *params = json_array();
+    for (unsigned i = 0; i < err->n_values; i++) {
+        err_value(err, i, value, sizeof value);
+        json_t *text = json_string(value);
+        json_array_append_new(params, text != NULL ? text : json_string("?"));
+    }
+    json_put_text(o, "code", err->word);
+    json_put(o, "params", params);
+}
+
 json_t *json_list(json_t *items)
 {
     json_t *o = json_object();

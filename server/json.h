@@ -18,6 +18,8 @@ void json_put_null(json_t *o, const char *key);
 void json_put_time(json_t *o, const char *key, int64_t wall_us);
 /* Takes value over. */
 void json_put(json_t *o, const char *key, json_t *value);
+/* `code` and `params` of an error that has a word. */
+void json_put_word(json_t *o, const struct err *err);
 /* {"items": items, "next": null}; takes items over. */
 json_t *json_list(json_t *items);
 

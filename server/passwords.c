@@ -15,8 +15,8 @@ int password_hash(const char *password, char out[PASSWORD_HASH_BYTES], struct er
     static_assert(crypto_pwhash_STRBYTES <= PASSWORD_HASH_BYTES, "room for a hash");
     size_t n = strlen(password);
     if (n < PASSWORD_MIN_BYTES || n > PASSWORD_MAX_BYTES)
-        return err_text(err, ERR_INVALID, "password: %d to %d bytes", PASSWORD_MIN_BYTES,
-                        PASSWORD_MAX_BYTES);
+        return err_say(err, ERR_INVALID, "password_length", "password: %d to %d bytes",
+                       PASSWORD_MIN_BYTES, PASSWORD_MAX_BYTES);
     if (crypto_pwhash_str(out, password, n, crypto_pwhash_OPSLIMIT_INTERACTIVE,
                           crypto_pwhash_MEMLIMIT_INTERACTIVE) != 0)
         return err_set(err, -ENOMEM, "hash the password");
@@ -41,8 +41,9 @@ int accounts_add_user(struct catalogue *c, const char *name, const char *role, c
 {
     char hash[PASSWORD_HASH_BYTES];
     if (!str_is_id(name))
-        return err_text(err, ERR_INVALID,
-                        "name: 1 to 64 of the characters A-Z a-z 0-9 _ -, not \"%.64s\"", name);
+        return err_say(err, ERR_INVALID, "field_id",
+                       "%s: 1 to 64 of the characters A-Z a-z 0-9 _ -, not \"%.64s\"", "name",
+                       name);
     if (!role_is_known(role))
         return err_text(err, ERR_INVALID, "role: \"%.32s\" is unknown; this version has admin",
                         role);

@@ -8,6 +8,7 @@
 #include "net/url.h"
 
 #define NAME_MAX_BYTES 384
+#define URL_MAX_BYTES  1000
 
 struct alias {
     const char *text, *word;
@@ -113,12 +114,14 @@ bool text_is_fit(const char *text, size_t min, size_t max)
     return true;
 }
 
-static int check_id(const char *field, const char *id, struct err *err)
+int validate_id(const char *field, const char *id, struct err *err)
 {
     if (str_is_id(id))
         return 0;
-    return err_text(err, ERR_INVALID,
-                    "%s: \"%.64s\" is no id: 1 to 64 of the characters A-Z a-z 0-9 _ -", field, id);
+    if (id[0] == '\0')
+        return err_say(err, ERR_INVALID, "field_empty", "%s: it must not be empty", field);
+    return err_say(err, ERR_INVALID, "field_id",
+                   "%s: \"%.64s\" is no id: 1 to 64 of the characters A-Z a-z 0-9 _ -", field, id);
 }
 
 static int check_text(const char *field, const char *text, size_t min, size_t max, struct err *err)
@@ -126,13 +129,14 @@ static int check_text(const char *field, const char *text, size_t min, size_t ma
     if (text_is_fit(text, min, max))
         return 0;
     if (text[0] == '\0')
-        return err_text(err, ERR_INVALID, "%s: it must not be empty", field);
-    return err_text(err, ERR_INVALID, "%s: at most %zu bytes of text on one line", field, max);
+        return err_say(err, ERR_INVALID, "field_empty", "%s: it must not be empty", field);
+    return err_say(err, ERR_INVALID, "field_long", "%s: at most %zu bytes of text on one line",
+                   field, max);
 }
 
 int validate_township(const struct township_row *r, struct err *err)
 {
-    int rc = check_id("id", r->id, err);
+    int rc = validate_id("id", r->id, err);
     return rc < 0 ? rc : check_text("name", r->name, 1, NAME_MAX_BYTES, err);
 }
 
@@ -146,9 +150,9 @@ int validate_institution(const struct institution_row *r, struct err *err)
         {"address", r->address, 0, 768},      {"contact", r->contact, 0, NAME_MAX_BYTES},
         {"phone", r->phone, 0, 64},           {"external_id", r->external_id, 0, 128},
     };
-    int rc = check_id("id", r->id, err);
+    int rc = validate_id("id", r->id, err);
     if (rc == 0)
-        rc = check_id("township_id", r->township_id, err);
+        rc = validate_id("township_id", r->township_id, err);
     for (size_t i = 0; i < ARRAY_LEN(texts) && rc == 0; i++)
         rc = check_text(texts[i].field, texts[i].text, texts[i].min, texts[i].max, err);
     return rc;
@@ -161,16 +165,17 @@ static int check_url(const char *field, const char *url, bool may_be_empty, stru
     if (url[0] == '\0' && may_be_empty)
         return 0;
     if (url[0] == '\0')
-        return err_text(err, ERR_INVALID, "%s: it must not be empty", field);
+        return err_say(err, ERR_INVALID, "field_empty", "%s: it must not be empty", field);
     if (stream_is_push_url(url))
         return 0;
-    if (strlen(url) > 1000)
-        return err_text(err, ERR_INVALID, "%s: at most 1000 bytes", field);
+    if (strlen(url) > URL_MAX_BYTES)
+        return err_say(err, ERR_INVALID, "field_long", "%s: at most %d bytes", field,
+                       URL_MAX_BYTES);
     err_clear(&why);
-    if (!text_is_fit(url, 1, 1000) || url_parse_any(url, &parsed, &why) < 0 ||
+    if (!text_is_fit(url, 1, URL_MAX_BYTES) || url_parse_any(url, &parsed, &why) < 0 ||
         (parsed.host[0] == '\0' && parsed.foreign[0] == '\0'))
-        return err_text(
-            err, ERR_INVALID,
+        return err_say(
+            err, ERR_INVALID, "field_url",
             "%s: it is no address of a stream; write rtsp://HOST[:PORT]/PATH (rtsps:// with TLS, "
             "rtsph:// or rtspsh:// for RTSP over HTTP or HTTPS), or push: when the encoder "
             "connects to us; or rtmp://, rtmps://, http://, https:// (FLV, TS, m3u8, MP4), "
@@ -186,7 +191,8 @@ static int check_one_of(const char *field, const char *text, const char *const *
         if (strcmp(*words, text) == 0)
             return 0;
     }
-    return err_text(err, ERR_INVALID, "%s: \"%.40s\" is unknown: use %s", field, text, hint);
+    return err_say(err, ERR_INVALID, "field_choice", "%s: \"%.40s\" is unknown: use %s", field,
+                   text, hint);
 }
 
 static int check_words(const struct camera_row *r, struct err *err)
@@ -200,21 +206,20 @@ static int check_words(const struct camera_row *r, struct err *err)
         return rc;
     const char *area = area_type_of(r->area_type);
     if (area == NULL || strcmp(area, r->area_type) != 0)
-        return err_text(
-            err, ERR_INVALID,
-            "area_type: \"%.40s\" is unknown: use entrance, activity, dining, sleeping, "
-            "outdoor, corridor, kitchen, office or other",
-            r->area_type);
+        return err_say(err, ERR_INVALID, "area_unknown",
+                       "area_type: \"%.40s\" is unknown: use entrance, activity, dining, sleeping, "
+                       "outdoor, corridor, kitchen, office or other",
+                       r->area_type);
     if (area_type_is_forbidden(area))
-        return err_text(err, ERR_INVALID, "area_type: " AREA_FORBIDDEN_TEXT);
+        return err_say(err, ERR_INVALID, "area_forbidden", "area_type: " AREA_FORBIDDEN_TEXT);
     return 0;
 }
 
 int validate_camera(const struct camera_row *r, struct err *err)
 {
     int rc;
-    if ((rc = check_id("id", r->id, err)) < 0 ||
-        (rc = check_id("institution_id", r->institution_id, err)) < 0 ||
+    if ((rc = validate_id("id", r->id, err)) < 0 ||
+        (rc = validate_id("institution_id", r->institution_id, err)) < 0 ||
         (rc = check_text("name", r->name, 1, NAME_MAX_BYTES, err)) < 0 ||
         (rc = check_text("area", r->area, 0, NAME_MAX_BYTES, err)) < 0 ||
         (rc = check_url("main_url", r->main_url, false, err)) < 0 ||
@@ -224,9 +229,10 @@ int validate_camera(const struct camera_row *r, struct err *err)
         return rc;
     bool wants_sub = strcmp(r->record, "sub") == 0 || strcmp(r->record, "both") == 0;
     if (wants_sub && r->sub_url[0] == '\0')
-        return err_text(err, ERR_INVALID, "record: \"%s\" needs a sub_url", r->record);
+        return err_say(err, ERR_INVALID, "sub_needed", "record: \"%s\" needs a sub_url", r->record);
     if (r->retention_days < 0 || r->retention_days > 3650)
-        return err_text(err, ERR_INVALID, "retention_days: 1 to 3650, or null for the default");
+        return err_say(err, ERR_INVALID, "retention_range",
+                       "retention_days: 1 to 3650, or null for the default");
     return 0;
 }
 
@@ -235,7 +241,7 @@ int validate_push(const struct camera_row *r, struct err *err)
     bool is_pushed = stream_is_push_url(r->main_url) || stream_is_push_url(r->sub_url);
     if (!is_pushed || r->password != NULL)
         return 0;
-    return err_text(err, ERR_INVALID,
-                    "password: push: needs a key, which the encoder shows when it connects; enter "
-                    "it as the password");
+    return err_say(err, ERR_INVALID, "push_key",
+                   "password: push: needs a key, which the encoder shows when it connects; enter "
+                   "it as the password");
 }

@@ -8,7 +8,10 @@
 #include "base/err.h"
 #include "storage/db_district.h"
 
+#define CAMERA_PASSWORD_MAX_BYTES 250
+
 /* ERR_INVALID with a sentence that begins with the field's name: "main_url: …". */
+int validate_id(const char *field, const char *id, struct err *err);
 int validate_township(const struct township_row *r, struct err *err);
 int validate_institution(const struct institution_row *r, struct err *err);
 int validate_camera(const struct camera_row *r, struct err *err);

@@ -20,10 +20,10 @@ void wall_host_state(const struct camera_state *st, int64_t now_us, struct wall_
         out->retry_s = MAX((double)(st->retry_us - now_us) / (double)US_PER_S, 0.0);
 }
 
-static int refuse(struct wall_grant *out, int code, const char *detail)
+static int unknown(struct wall_grant *out, const char *camera_id)
 {
-    str_copy(out->detail, sizeof out->detail, detail);
-    return code;
+    return err_say(&out->why, ERR_NOT_FOUND, "unknown_thing", "there is no %s %.64s", "camera",
+                   camera_id);
 }
 
 /* "auto" means the small stream for live pictures, and whatever is recorded for the past. */
@@ -43,23 +43,25 @@ int wall_host_grant(struct server *s, const struct user *user, const char *camer
     *out = (struct wall_grant){.state = {.retry_s = -1}};
     const struct camera_row *c = district_camera(s->district, camera_id);
     if (c == NULL)
-        return refuse(out, ERR_NOT_FOUND, "there is no such camera");
+        return unknown(out, camera_id);
     struct node n = district_node_of_camera(s->district, c);
     int rc = access_check(user, action == WALL_LIVE ? PERM_VIEW_LIVE : PERM_VIEW_RECORDED,
                           s->district, &n);
     if (rc == ERR_NOT_FOUND)
-        return refuse(out, rc, "there is no such camera");
+        return unknown(out, camera_id);
     if (rc < 0)
-        return refuse(out, rc, "this account may not watch it");
+        return err_say(&out->why, rc, "watch_forbidden", "this account may not watch it");
     if (action == WALL_LIVE && s->config->policy == POLICY_OFF)
-        return refuse(out, ERR_FORBIDDEN, "live viewing is switched off in this district");
+        return err_say(&out->why, ERR_FORBIDDEN, "live_off",
+                       "live viewing is switched off in this district");
     str_copy(out->stream, sizeof out->stream, resolve_stream(s, c, stream, action));
     if (action == WALL_PLAYBACK) {
         out->source = storage_source(s->storage);
         return 0;
     }
     if (!fleet_has_stream(s->fleet, camera_id, out->stream))
-        return refuse(out, ERR_UNSUPPORTED, "the camera is not set up with this stream");
+        return err_say(&out->why, ERR_UNSUPPORTED, "no_stream",
+                       "the camera is not set up with this stream");
     struct camera_state st;
     if (fleet_stream_state(s->fleet, camera_id, out->stream, &st))
         wall_host_state(&st, loop_wall_us(s->loop), &out->state);
@@ -75,7 +77,8 @@ static int resolve(void *ctx, void *user, const char *camera_id, const char *str
     struct server *s = ctx;
     if (!accounts_is_current(s->accounts, w->user.name, w->since_us)) {
         *out = (struct wall_grant){.state = {.retry_s = -1}};
-        return refuse(out, ERR_FORBIDDEN, "the account was changed: sign in again");
+        return err_say(&out->why, ERR_FORBIDDEN, "account_changed",
+                       "the account was changed: sign in again");
     }
     return wall_host_grant(s, &w->user, camera_id, stream, action, out);
 }

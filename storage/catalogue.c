@@ -148,7 +148,7 @@ int catalogue_write(struct catalogue *c, catalogue_fn *fn, void *ctx, struct err
             continue;
     } else {
         free(job);
-        result.rc = err_text(&result.err, ERR_BUSY, "the catalogue has too much to write");
+        result.rc = err_say(&result.err, ERR_BUSY, "busy", "the catalogue has too much to write");
     }
     sem_destroy(&finished);
     if (result.rc < 0 && err != NULL)

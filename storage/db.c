@@ -67,7 +67,15 @@ static int fail(struct db *db, int rc, struct err *err)
         if (db->failure == 0)
             db->failure = code_of(rc);
     }
-    return err_text(err, code_of(rc), "catalogue: %s", sqlite3_errmsg(db->handle));
+    int code = code_of(rc);
+    const char *why = sqlite3_errmsg(db->handle);
+    if (code == -ENOSPC)
+        return err_say(err, code, "catalogue_full", "catalogue: %s", why);
+    if (code == ERR_PARSE)
+        return err_say(err, code, "catalogue_damaged", "catalogue: %s", why);
+    if (code == -EIO)
+        return err_say(err, code, "catalogue_failed", "catalogue: %s", why);
+    return err_text(err, code, "catalogue: %s", why);
 }
 
 int db_take_failure(struct db *db)

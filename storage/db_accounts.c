@@ -70,7 +70,7 @@ int db_user_get(struct db *db, const char *name, struct user_row *out, struct er
         read_user(s, out);
     stmt_done(s);
     if (rc == 0)
-        return err_text(err, ERR_NOT_FOUND, "there is no user %s", name);
+        return err_say(err, ERR_NOT_FOUND, "unknown_thing", "there is no %s %s", "user", name);
     return rc < 0 ? rc : 0;
 }
 
@@ -110,7 +110,7 @@ int db_user_add(struct db *db, const struct user_row *r, struct err *err)
     stmt_bind_i64(s, 7, r->password_us);
     int rc = stmt_run(s, err);
     if (rc == ERR_CONFLICT)
-        return err_text(err, rc, "user %s exists already", r->name);
+        return err_say(err, rc, "exists", "%s %s exists already", "user", r->name);
     return rc < 0 ? rc : raise_revision(db, err);
 }
 
@@ -136,7 +136,7 @@ int db_user_set_hash(struct db *db, const char *name, const char *hash, int64_t 
     if (rc < 0)
         return rc;
     if (db_changes(db) == 0)
-        return err_text(err, ERR_NOT_FOUND, "there is no user %s", name);
+        return err_say(err, ERR_NOT_FOUND, "unknown_thing", "there is no %s %s", "user", name);
     rc = end_sessions(db, name, err);
     return rc < 0 ? rc : raise_revision(db, err);
 }
@@ -162,7 +162,8 @@ int db_user_delete(struct db *db, const char *name, struct err *err)
     user_row_fini(&row);
     rc = other_admins(db, name, err);
     if (rc == 0)
-        return err_text(err, ERR_CONFLICT, "%s is the last administrator: add another first", name);
+        return err_say(err, ERR_CONFLICT, "last_admin",
+                       "%s is the last administrator: add another first", name);
     if (rc > 0)
         rc = end_sessions(db, name, err);
     static const char *const sql[] = {"DELETE FROM tokens WHERE user = ?",

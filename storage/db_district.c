@@ -181,9 +181,9 @@ static int check_mode(int exists, enum put_mode mode, const char *what, const ch
     if (exists < 0)
         return exists;
     if (exists && mode == PUT_NEW)
-        return err_text(err, ERR_CONFLICT, "%s %s exists already", what, id);
+        return err_say(err, ERR_CONFLICT, "exists", "%s %s exists already", what, id);
     if (!exists && mode == PUT_OLD)
-        return err_text(err, ERR_NOT_FOUND, "there is no %s %s", what, id);
+        return err_say(err, ERR_NOT_FOUND, "unknown_thing", "there is no %s %s", what, id);
     return 0;
 }
 
@@ -219,7 +219,8 @@ int db_institution_put(struct db *db, const struct institution_row *r, enum put_
     if (known < 0)
         return known;
     if (!known)
-        return err_text(err, ERR_INVALID, "township_id: there is no township %s", r->township_id);
+        return err_say(err, ERR_INVALID, "township_gone", "township_id: there is no township %s",
+                       r->township_id);
     struct stmt *s =
         db_stmt(db,
                 "INSERT INTO institutions(id, name, type, township_id, address, contact, phone,"
@@ -281,8 +282,8 @@ int db_camera_put(struct db *db, const struct camera_row *r, enum put_mode mode,
     if (known < 0)
         return known;
     if (!known)
-        return err_text(err, ERR_INVALID, "institution_id: there is no institution %s",
-                        r->institution_id);
+        return err_say(err, ERR_INVALID, "institution_gone",
+                       "institution_id: there is no institution %s", r->institution_id);
     rc = upsert_camera(db, r, err);
     return rc < 0 ? rc : raise_revision(db, err);
 }
@@ -298,7 +299,7 @@ static int delete_row(struct db *db, const char *sql, const char *what, const ch
     if (rc < 0)
         return rc;
     if (db_changes(db) == 0)
-        return err_text(err, ERR_NOT_FOUND, "there is no %s %s", what, id);
+        return err_say(err, ERR_NOT_FOUND, "unknown_thing", "there is no %s %s", what, id);
     return raise_revision(db, err);
 }
 
@@ -308,8 +309,8 @@ int db_township_delete(struct db *db, const char *id, struct err *err)
     if (used < 0)
         return used;
     if (used)
-        return err_text(err, ERR_CONFLICT,
-                        "township %s still has institutions: move or delete them first", id);
+        return err_say(err, ERR_CONFLICT, "township_in_use",
+                       "township %s still has institutions: move or delete them first", id);
     return delete_row(db, "DELETE FROM townships WHERE id = ?", "township", id, err);
 }
 
@@ -319,8 +320,8 @@ int db_institution_delete(struct db *db, const char *id, struct err *err)
     if (used < 0)
         return used;
     if (used)
-        return err_text(err, ERR_CONFLICT,
-                        "institution %s still has cameras: move or delete them first", id);
+        return err_say(err, ERR_CONFLICT, "institution_in_use",
+                       "institution %s still has cameras: move or delete them first", id);
     return delete_row(db, "DELETE FROM institutions WHERE id = ?", "institution", id, err);
 }
 

@@ -30,7 +30,7 @@ int db_hold_add(struct db *db, const struct hold_row *row, struct err *err)
 
 static int no_such_hold(const char *id, struct err *err)
 {
-    return err_text(err, ERR_NOT_FOUND, "there is no hold %.64s", id);
+    return err_say(err, ERR_NOT_FOUND, "unknown_thing", "there is no %s %.64s", "hold", id);
 }
 
 static int ignore(void *ctx, const struct hold_row *row)
@@ -57,7 +57,9 @@ int db_hold_release(struct db *db, const char *id, const char *by, const char *r
     if (rc < 0 || db_changes(db) > 0)
         return rc;
     rc = db_hold_get(db, id, ignore, NULL, err);
-    return rc < 0 ? rc : err_text(err, ERR_CONFLICT, "the hold %.64s was released before", id);
+    return rc < 0 ? rc
+                  : err_say(err, ERR_CONFLICT, "hold_released",
+                            "the hold %.64s was released before", id);
 }
 
 /* --- listing --- */

@@ -32,14 +32,13 @@ describe('api client', () => {
 
   it('turns problem documents into errors with their detail', async () => {
     const errors = [{ line: 7, column: 'main_url', reason: 'no address' }];
-    answerWith(422, { detail: 'one line is wrong', errors }, { 'Retry-After': '3' });
+    answerWith(422, { detail: 'one line is wrong', errors });
     const error = await api.post('/import').catch((problem: unknown) => problem);
     expect(error).toBeInstanceOf(ApiError);
     expect(error).toMatchObject({
       status: 422,
-      detail: 'one line is wrong',
-      retryAfterS: 3,
-      importErrors: errors,
+      message: 'one line is wrong',
+      problem: { errors },
     });
   });
 

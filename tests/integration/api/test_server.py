@@ -110,6 +110,39 @@ class WithCameras(Fixture):
         reply = self.api("POST", "/townships", body, token=None, headers=headers, expect=201)
         self.api("DELETE", "/townships/" + reply.json["id"], expect=204)
 
+    def test_a_refusal_names_its_reason(self):
+        new = {"id": "x", "name": "x", "institution_id": "i-1", "main_url": "rtsp://h/1"}
+        hold = {"camera_id": "cam-1", "from": now(-60), "to": now(-30), "reason": "case"}
+        backwards = dict(hold, to=now(-90))
+        for method, path, body, status, code, params in (
+            ("POST", "/cameras", dict(new, id="cam-1"), 409, "exists", ["camera", "cam-1"]),
+            ("POST", "/cameras", dict(new, main_url="ftp://h"), 422, "field_url", ["main_url"]),
+            ("POST", "/cameras", dict(new, name=""), 422, "field_empty", ["name"]),
+            ("POST", "/cameras", dict(new, name="长" * 200), 422, "field_long", ["name", "384"]),
+            ("POST", "/cameras", dict(new, id="a b"), 422, "field_id", ["id", "a b"]),
+            ("POST", "/cameras", dict(new, area_type="toilet"), 422, "area_forbidden", []),
+            ("POST", "/cameras", dict(new, record="sub"), 422, "sub_needed", ["sub"]),
+            ("GET", "/cameras/none", None, 404, "unknown_thing", ["camera", "none"]),
+            ("GET", "/events?node=none", None, 404, "unknown_node", ["none"]),
+            ("DELETE", "/institutions/i-1", None, 409, "institution_in_use", ["i-1"]),
+            ("PATCH", "/users/admin", {"password": "short"}, 422, "password_length", ["8", "256"]),
+            ("POST", "/holds", dict(hold, reason=" "), 422, "reason_needed", ["1000"]),
+            ("POST", "/holds", backwards, 422, "range_empty", []),
+            ("POST", "/holds", dict(hold, camera_id="none"), 422, "camera_gone", ["none"]),
+            ("DELETE", "/holds/none", {"reason": "x"}, 404, "unknown_thing", ["hold", "none"]),
+            ("GET", "/cameras/cam-1/clip.mp4?from=2020-01-01T00:00:00Z&to=2020-01-01T00:01:00Z", None, 404,
+             "nothing_recorded", []),
+            ("GET", "/cameras/cam-1/snapshot.jpg?at=2020-01-01T00:00:00Z", None, 404, "nothing_recorded", []),
+            ("GET", "/cameras/cam-1/recordings?from=2020-01-01T00:00:00Z&to=2026-01-01T00:00:00Z", None, 422,
+             "range_long", ["400"]),
+        ):
+            with self.subTest(path=path, code=code):
+                reply = self.api(method, path, body, expect=status)
+                self.assertEqual((reply.json["code"], reply.json["params"]), (code, params))
+        reply = self.api("POST", "/session", {"username": "nobody", "password": "x"}, token=None, expect=401)
+        self.assertEqual(reply.json["code"], "credentials_wrong")
+        self.assertNotIn("code", self.api("GET", "/nowhere", expect=404).json)
+
     def test_sign_out_ends_the_session(self):
         reply = self.api("POST", "/session", {"username": "admin", "password": PASSWORD}, expect=200)
         cookie = reply.headers["Set-Cookie"].split(";")[0]
@@ -217,6 +250,8 @@ class WithCameras(Fixture):
         headers = {"Content-Type": "text/csv"}
         reply = self.api("POST", "/import", csv, headers=headers, expect=422)
         self.assertEqual(reply.json["errors"][0]["line"], 2)
+        self.assertEqual(reply.json["code"], "import_errors")
+        self.assertTrue(all(e["code"] and isinstance(e["params"], list) for e in reply.json["errors"]))
         reply = self.api("POST", "/import?dry_run=1", csv, headers=headers, expect=200)
         self.assertFalse(reply.json["applied"])
         self.assertTrue(reply.json["errors"])

@@ -1,20 +1,21 @@
 // The one way to the server's HTTP API: JSON in and out, problem+json as ApiError, CSRF token, paging.
 
-import type { ImportError, ImportProblem, Problem } from './schema';
+import type { ImportProblem, Problem } from './schema';
 
 const BASE = '/api/v1';
 const PAGE_LIMIT = 5000;
 const PAGES_MOST = 100;
 
+/** What the server said was wrong; empty when it was not the server that answered. */
+export type Refusal = Partial<Problem & ImportProblem>;
+
 export class ApiError extends Error {
   constructor(
     /** HTTP status; 0 = the server did not answer. */
     readonly status: number,
-    readonly detail: string,
-    readonly retryAfterS: number | null = null,
-    readonly importErrors: ImportError[] = [],
+    readonly problem: Refusal = {},
   ) {
-    super(detail);
+    super(problem.detail ?? problem.title ?? `status ${status}`);
   }
 }
 
@@ -61,19 +62,10 @@ export function apiUrl(path: string, query: Query = {}): string {
   return `${BASE}${path}${text ? `?${text}` : ''}`;
 }
 
-async function problemOf(response: Response): Promise<ApiError> {
-  const retryAfter = Number(response.headers.get('Retry-After') ?? Number.NaN);
-  const retryAfterS = Number.isFinite(retryAfter) ? retryAfter : null;
-  let detail = `${response.status} ${response.statusText}`;
-  let errors: ImportError[] = [];
-  try {
-    const problem = (await response.json()) as Partial<Problem & ImportProblem>;
-    detail = problem.detail ?? problem.title ?? detail;
-    errors = problem.errors ?? [];
-  } catch {
-    // not a problem document (a proxy in between): the status line has to do
-  }
-  return new ApiError(response.status, detail, retryAfterS, errors);
+/** The error that an answer is. Without a problem document (a proxy in between) the status line has to do. */
+export async function errorOf(response: Response): Promise<ApiError> {
+  const problem = (await response.json().catch(() => null)) as Refusal | null;
+  return new ApiError(response.status, problem ?? { title: response.statusText });
 }
 
 async function send(method: string, path: string, options: RequestOptions): Promise<Response> {
@@ -99,10 +91,10 @@ async function send(method: string, path: string, options: RequestOptions): Prom
     });
   } catch (error) {
     if (error instanceof DOMException && error.name === 'AbortError') throw error;
-    throw new ApiError(0, '');
+    throw new ApiError(0);
   }
   if (response.ok) return response;
-  const error = await problemOf(response);
+  const error = await errorOf(response);
   if (response.status === 401 && path !== '/session') unauthorized();
   throw error;
 }

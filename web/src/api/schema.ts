@@ -8,8 +8,14 @@ export type Problem = {
   type: string;
   title: string;
   status: number;
-  detail: string;
+  /** A sentence for a person, in English */ detail: string;
+  code?: ProblemCode;
+  params?: ProblemParams;
 };
+
+export type ProblemCode = 'account_changed' | 'area_forbidden' | 'area_unknown' | 'body_long' | 'busy' | 'camera_gone' | 'catalogue_damaged' | 'catalogue_failed' | 'catalogue_full' | 'clip_long' | 'clips_busy' | 'credentials_missing' | 'credentials_wrong' | 'csv_binary' | 'csv_encoding' | 'csv_fields' | 'csv_quote' | 'deleted_meanwhile' | 'exists' | 'field_choice' | 'field_empty' | 'field_id' | 'field_long' | 'field_number' | 'field_time' | 'field_url' | 'hold_not_yours' | 'hold_released' | 'import_bytes' | 'import_camera_id_needed' | 'import_camera_twice' | 'import_column_missing' | 'import_column_twice' | 'import_column_unknown' | 'import_empty' | 'import_errors' | 'import_long' | 'import_name_differs' | 'import_rows' | 'import_township_differs' | 'import_township_needed' | 'import_value_unknown' | 'institution_gone' | 'institution_in_use' | 'last_admin' | 'live_off' | 'locked_out' | 'no_picture' | 'no_picture_decoded' | 'no_stream' | 'nothing_recorded' | 'page_old' | 'password_length' | 'pictures_busy' | 'push_key' | 'range_empty' | 'range_long' | 'reason_needed' | 'retention_range' | 'role_forbids' | 'sign_in_busy' | 'signed_out' | 'sub_needed' | 'township_gone' | 'township_in_use' | 'unknown_id' | 'unknown_node' | 'unknown_thing' | 'watch_forbidden' | 'whole_district';
+
+export type ProblemParams = string[];
 
 export type User = {
   name: string;
@@ -201,6 +207,8 @@ export type ImportError = {
   /** of the file; the header is line 1 */ line: number;
   /** empty when the whole line is meant */ column: string;
   reason: string;
+  code?: ProblemCode;
+  params?: ProblemParams;
 };
 
 export type ImportResult = {
@@ -217,6 +225,8 @@ export type ImportProblem = {
   title: string;
   status: number;
   detail: string;
+  code?: ProblemCode;
+  params?: ProblemParams;
   errors: ImportError[];
 };
 

@@ -1,7 +1,6 @@
 // Downloads a clip: first asks for one byte, so that a refusal is a sentence and not a broken file.
 
-import { ApiError, apiUrl } from '@/api/client';
-import type { Problem } from '@/api/schema';
+import { ApiError, apiUrl, errorOf } from '@/api/client';
 
 export interface ClipRange {
   camera: string;
@@ -20,12 +19,9 @@ export async function downloadClip(range: ClipRange, fileName: string): Promise<
   try {
     response = await fetch(url, { headers: { Range: 'bytes=0-0' }, cache: 'no-store' });
   } catch {
-    throw new ApiError(0, '');
+    throw new ApiError(0);
   }
-  if (!response.ok) {
-    const problem = (await response.json().catch(() => ({}))) as Partial<Problem>;
-    throw new ApiError(response.status, problem.detail ?? response.statusText);
-  }
+  if (!response.ok) throw await errorOf(response);
   await response.body?.cancel();
   const link = document.createElement('a');
   link.href = url;

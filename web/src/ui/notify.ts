@@ -4,10 +4,12 @@ import { ElMessage } from 'element-plus/es/components/message/index.mjs';
 import 'element-plus/es/components/message/style/css';
 import { ApiError } from '@/api/client';
 import { i18n } from '@/i18n';
+import { sayRefusal } from './problem';
 
 export function describeError(error: unknown): string {
   const { t } = i18n.global;
-  if (error instanceof ApiError) return error.status === 0 ? t('common.noServer') : error.detail;
+  if (error instanceof ApiError)
+    return error.status === 0 ? t('common.noServer') : sayRefusal(error.status, error.problem);
   return t('common.unexpected', { detail: error instanceof Error ? error.message : String(error) });
 }
 
