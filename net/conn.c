@@ -8,8 +8,6 @@
 #include <unistd.h>
 
 #include <event2/buffer.h>
-#include <openssl/err.h>
-#include <openssl/ssl.h>
 
 #include "base/err.h"
 #include "base/mem.h"
@@ -135,11 +133,9 @@ void conn_close(struct conn **cp)
     watch_stop(&c->writing);
     timer_disarm(&c->linger);
     if (c->ssl) {
-        if (!c->broken && SSL_is_init_finished(c->ssl))
-            SSL_shutdown(c->ssl);
-        ERR_clear_error();
-        SSL_free(c->ssl);
-        c->ssl = NULL;
+        if (!c->broken)
+            tls__say_end(c->ssl);
+        tls__free(&c->ssl);
     }
     close(c->params.fd);
     evbuffer_free(c->out);
@@ -150,35 +146,24 @@ void conn_close(struct conn **cp)
 }
 
 /* Bytes, 0 = would block, < 0 = error or end. */
+static int64_t read_tls(struct conn *c, uint8_t *dst, size_t cap)
+{
+    bool wants_write = false;
+    int64_t n = tls__read(c->ssl, dst, cap, &wants_write);
+    c->tls_wants_write |= wants_write;
+    return n == -EAGAIN ? 0 : n;
+}
+
 static int64_t read_some(struct conn *c, uint8_t *dst, size_t cap)
 {
-    if (!c->ssl) {
-        ssize_t n = recv(c->params.fd, dst, cap, 0);
-        if (n > 0)
-            return n;
-        if (n == 0)
-            return ERR_EOF;
-        return errno == EAGAIN || errno == EINTR ? 0 : -errno;
-    }
-    size_t n = 0;
-    ERR_clear_error();
-    int rc = SSL_read_ex(c->ssl, dst, cap, &n);
-    if (rc == 1)
-        return (int64_t)n;
-    int saved_errno = errno;
-    switch (SSL_get_error(c->ssl, rc)) {
-    case SSL_ERROR_WANT_READ:
-        return 0;
-    case SSL_ERROR_WANT_WRITE:
-        c->tls_wants_write = true;
-        return 0;
-    case SSL_ERROR_ZERO_RETURN:
+    if (c->ssl)
+        return read_tls(c, dst, cap);
+    ssize_t n = recv(c->params.fd, dst, cap, 0);
+    if (n > 0)
+        return n;
+    if (n == 0)
         return ERR_EOF;
-    case SSL_ERROR_SYSCALL:
-        return saved_errno ? -saved_errno : ERR_EOF;
-    default:
-        return ERR_PROTOCOL;
-    }
+    return errno == EAGAIN || errno == EINTR ? 0 : -errno;
 }
 
 /* Shows what waits; false when the owner closed the connection meanwhile. */
@@ -227,7 +212,7 @@ static void on_readable(void *ctx, int fd, short what)
             return;
     }
     /* TLS may hold decrypted bytes that no poll will report. */
-    if (c->ssl && c->is_reading && SSL_pending(c->ssl) > 0)
+    if (c->ssl && c->is_reading && tls__has_pending(c->ssl))
         conn_resume(c);
     if (c->in.len == 0)
         buf_fini(&c->in);
@@ -251,25 +236,15 @@ static int64_t write_tls(struct conn *c)
     } else {
         evbuffer_copyout(c->out, loop_scratch(c->params.loop), want);
     }
-    size_t n = 0;
-    ERR_clear_error();
-    int rc = SSL_write_ex(c->ssl, p, want, &n);
-    if (rc == 1) {
-        evbuffer_drain(c->out, n);
-        return (int64_t)n;
-    }
-    int saved_errno = errno;
-    switch (SSL_get_error(c->ssl, rc)) {
-    case SSL_ERROR_WANT_READ:
-        c->tls_wants_read = true;
+    bool wants_write = false;
+    int64_t n = tls__write(c->ssl, p, want, &wants_write);
+    if (n == -EAGAIN) {
+        c->tls_wants_read |= !wants_write;
         return 0;
-    case SSL_ERROR_WANT_WRITE:
-        return 0;
-    case SSL_ERROR_SYSCALL:
-        return saved_errno ? -saved_errno : ERR_EOF;
-    default:
-        return ERR_PROTOCOL;
     }
+    if (n > 0)
+        evbuffer_drain(c->out, (size_t)n);
+    return n;
 }
 
 static int64_t write_some(struct conn *c)
@@ -289,9 +264,8 @@ static void drain_if_sent(struct conn *c)
     if (!c->is_finishing || c->is_draining || c->broken)
         return;
     c->is_draining = true;
-    if (c->ssl && SSL_is_init_finished(c->ssl))
-        SSL_shutdown(c->ssl);
-    ERR_clear_error();
+    if (c->ssl)
+        tls__say_end(c->ssl);
     shutdown(c->params.fd, SHUT_WR);
     update_reading(c);
 }

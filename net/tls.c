@@ -6,7 +6,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/rand.h>
@@ -22,13 +21,6 @@
 struct tls {
     SSL_CTX *ctx;
 };
-
-const char *tls__reason(void)
-{
-    const char *reason = ERR_reason_error_string(ERR_get_error());
-    ERR_clear_error();
-    return reason ? reason : "unknown TLS error";
-}
 
 int tls_create(const char *cert_file, const char *key_file, struct tls **out, struct err *err)
 {

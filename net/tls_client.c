@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <sys/socket.h>
 
-#include <openssl/err.h>
 #include <openssl/ssl.h>
 
 #include "base/mem.h"
@@ -79,31 +78,10 @@ void tls_session_destroy(struct tls_session **sp)
     struct tls_session *s = *sp;
     if (!s)
         return;
-    if (s->ssl && !s->broken && SSL_is_init_finished(s->ssl))
-        SSL_shutdown(s->ssl);
-    ERR_clear_error();
-    SSL_free(s->ssl);
+    if (s->ssl && !s->broken)
+        tls__say_end(s->ssl);
+    tls__free(&s->ssl);
     FREE(sp);
-}
-
-/* What rc of an SSL_ function means: -EAGAIN, ERR_EOF, ERR_PROTOCOL or -Exxx. */
-static int meaning(struct tls_session *s, int rc)
-{
-    int saved_errno = errno;
-    s->wants_write = false;
-    switch (SSL_get_error(s->ssl, rc)) {
-    case SSL_ERROR_WANT_READ:
-        return -EAGAIN;
-    case SSL_ERROR_WANT_WRITE:
-        s->wants_write = true;
-        return -EAGAIN;
-    case SSL_ERROR_ZERO_RETURN:
-        return ERR_EOF;
-    case SSL_ERROR_SYSCALL:
-        return saved_errno ? -saved_errno : ERR_EOF;
-    default:
-        return ERR_PROTOCOL;
-    }
 }
 
 /* A server that speaks something else answers a ClientHello in its own words. */
@@ -120,13 +98,12 @@ int tls_session_handshake(struct tls_session *s, struct err *err)
 {
     if (is_foreign(s))
         return err_text(err, ERR_PARSE, "the peer does not speak TLS");
-    ERR_clear_error();
-    errno = 0;
+    tls__prepare();
     int rc = SSL_do_handshake(s->ssl);
     s->is_cut = true; /* more may have come with its last bytes */
     if (rc == 1)
         return 0;
-    rc = meaning(s, rc);
+    rc = tls__meaning(s->ssl, rc, &s->wants_write);
     if (rc == ERR_PROTOCOL)
         err_text(err, rc, "%s", tls__reason());
     else if (rc != -EAGAIN)
@@ -139,17 +116,13 @@ ssize_t tls_session_read(struct tls_session *s, void *dst, size_t cap)
     size_t n = 0;
     s->is_cut = false;
     while (n < cap && !s->broken) {
-        size_t n_more = 0;
-        ERR_clear_error();
-        errno = 0;
-        int rc = SSL_read_ex(s->ssl, (uint8_t *)dst + n, cap - n, &n_more);
-        n += n_more;
-        if (rc == 1)
-            continue;
-        rc = meaning(s, rc);
+        int64_t rc = tls__read(s->ssl, (uint8_t *)dst + n, cap - n, &s->wants_write);
         if (rc == -EAGAIN)
             return n > 0 ? (ssize_t)n : rc;
-        s->broken = rc;
+        if (rc > 0)
+            n += (size_t)rc;
+        else
+            s->broken = (int)rc;
     }
     s->is_cut = n == cap;
     return n > 0 ? (ssize_t)n : s->broken;
@@ -157,11 +130,7 @@ ssize_t tls_session_read(struct tls_session *s, void *dst, size_t cap)
 
 ssize_t tls_session_write(struct tls_session *s, const void *p, size_t n)
 {
-    size_t n_taken = 0;
-    ERR_clear_error();
-    errno = 0;
-    int rc = SSL_write_ex(s->ssl, p, n, &n_taken);
-    return rc == 1 ? (ssize_t)n_taken : meaning(s, rc);
+    return tls__write(s->ssl, p, n, &s->wants_write);
 }
 
 bool tls_session_wants_write(const struct tls_session *s)
