@@ -32,51 +32,6 @@ struct fleet {
 
 /* --- state --- */
 
-static void take_status(struct camera_state *st, const struct stream_status *s)
-{
-    str_copy(st->stream, sizeof st->stream, s->name);
-    str_copy(st->detail, sizeof st->detail, s->detail);
-    st->cause = s->cause;
-    st->since_us = s->since_us;
-    st->is_reachable = s->is_reachable;
-    st->is_advancing = s->is_advancing;
-    st->reachable_us = s->reachable_us;
-    st->advancing_us = s->advancing_us;
-    st->retry_us = s->retry_us;
-    st->fps = s->fps;
-    st->bitrate_bps = s->bitrate_bps;
-    st->gop_s = s->gop_s;
-    st->codec = s->codec;
-    st->width = s->width;
-    st->height = s->height;
-    st->n_reconnects = s->n_reconnects;
-    st->n_lost_packets = s->n_lost_packets;
-    st->n_resyncs = s->n_resyncs;
-    st->n_damaged = s->n_damaged;
-    st->n_unrequested = s->n_unrequested;
-    st->clock_offset_s = s->clock_offset_s;
-    st->has_clock_offset = s->has_clock_offset;
-    st->has_audio = s->has_audio;
-    st->sound = s->sound;
-}
-
-/* What the recorder of one stream adds: false when it does not do what it is asked. */
-static bool take_recorder(struct camera_state *st, const struct pull *p, bool is_first)
-{
-    const struct recorder_status *r = p != NULL ? pull_recorder(p) : NULL;
-    if (r == NULL)
-        return false;
-    if (is_first)
-        st->recorded_us = r->recorded_us;
-    if (r->is_recording && pull_status(p)->is_advancing)
-        return true;
-    if (pull_status(p)->cause == CAUSE_OK && r->detail[0] != '\0' && st->cause == CAUSE_OK) {
-        st->cause = CAUSE_DISK;
-        str_copy(st->detail, sizeof st->detail, r->detail);
-    }
-    return false;
-}
-
 static int viewers_of(const struct camera *c, const struct pull *p)
 {
     const struct fleet_host *host = &c->fleet->params.host;
@@ -86,35 +41,24 @@ static int viewers_of(const struct camera *c, const struct pull *p)
 static void compute(const struct camera *c, struct camera_state *st)
 {
     const struct pull *primary = c->is_sub_primary && c->sub != NULL ? c->sub : c->main;
-    *st = (struct camera_state){.cause = CAUSE_DISABLED, .stream = "main"};
-    str_copy(st->camera_id, sizeof st->camera_id, c->id);
-    if (!c->is_enabled) {
-        str_copy(st->detail, sizeof st->detail, "switched off by the administrator");
-    } else if (primary != NULL) {
-        take_status(st, pull_status(primary));
-    }
+    camera_state_off(st, c->id, "main");
+    if (c->is_enabled && primary != NULL)
+        camera_state_take_stream(st, pull_status(primary));
     st->has_sub = c->sub != NULL;
     st->n_viewers = viewers_of(c, c->main) + viewers_of(c, c->sub);
     st->is_recording_asked = c->is_enabled && (c->records_main || c->records_sub);
     st->is_recording = st->is_recording_asked;
-    if (c->records_main && !take_recorder(st, c->main, true))
+    if (c->records_main && !camera_state_take_recorder(st, c->main, true))
         st->is_recording = false;
-    if (c->records_sub && !take_recorder(st, c->sub, !c->records_main))
+    if (c->records_sub && !camera_state_take_recorder(st, c->sub, !c->records_main))
         st->is_recording = false;
-}
-
-static bool differs(const struct camera_state *a, const struct camera_state *b)
-{
-    return a->cause != b->cause || a->is_reachable != b->is_reachable ||
-           a->is_advancing != b->is_advancing || a->is_recording != b->is_recording ||
-           a->is_recording_asked != b->is_recording_asked;
 }
 
 static void update(struct camera *c)
 {
     struct camera_state st;
     compute(c, &st);
-    bool is_change = differs(&st, &c->state);
+    bool is_change = camera_state_differs(&st, &c->state);
     bool is_told = is_change || strcmp(st.detail, c->state.detail) != 0 ||
                    st.retry_us != c->state.retry_us || st.has_sub != c->state.has_sub;
     st.since_us = is_change || c->state.since_us == 0 ? loop_wall_us(c->fleet->params.loop)
@@ -128,22 +72,20 @@ static void stream_state(const struct camera *c, const struct pull *p, struct ca
 {
     *out = (struct camera_state){0};
     str_copy(out->camera_id, sizeof out->camera_id, c->id);
-    take_status(out, pull_status(p));
+    camera_state_take_stream(out, pull_status(p));
     out->n_viewers = viewers_of(c, p);
     out->has_sub = c->sub != NULL;
     out->is_recording_asked = pull_recorder(p) != NULL;
-    out->is_recording = take_recorder(out, p, true);
+    out->is_recording = camera_state_take_recorder(out, p, true);
 }
 
 /* One of its streams is pulled no more, or was never. */
 static void tell_stopped(const struct camera *c, const char *stream)
 {
     const struct fleet_host *host = &c->fleet->params.host;
-    struct camera_state st = {.cause = CAUSE_DISABLED,
-                              .since_us = loop_wall_us(c->fleet->params.loop)};
-    str_copy(st.camera_id, sizeof st.camera_id, c->id);
-    str_copy(st.stream, sizeof st.stream, stream);
-    str_copy(st.detail, sizeof st.detail, "switched off by the administrator");
+    struct camera_state st;
+    camera_state_off(&st, c->id, stream);
+    st.since_us = loop_wall_us(c->fleet->params.loop);
     host->stream_changed(host->ctx, &st);
 }
 

@@ -12,32 +12,12 @@
 #include "base/pool.h"
 #include "ingest/stream.h"
 #include "media/event.h"
+#include "server/camera_state.h"
 #include "server/district.h"
 #include "server/secrets.h"
 #include "storage/storage.h"
 
 struct fleet;
-
-/* The truth about a camera, in the contract's words. A plain value. */
-struct camera_state {
-    char camera_id[65];
-    char stream[8]; /* whose figures these are */
-    enum stream_cause cause;
-    char detail[256];
-    int64_t since_us;
-    bool is_reachable, is_advancing, is_recording;
-    bool is_recording_asked;
-    int64_t reachable_us, advancing_us, recorded_us; /* 0 = never */
-    int64_t retry_us;                                /* wall clock; 0 = none planned */
-    double fps, bitrate_bps, gop_s;
-    enum codec codec;
-    int width, height;
-    int n_viewers;
-    uint64_t n_reconnects, n_lost_packets, n_resyncs, n_damaged, n_unrequested;
-    double clock_offset_s;
-    bool has_clock_offset, has_audio, has_sub;
-    struct sound_status sound;
-};
 
 struct fleet_host {
     /* A camera's state as the API tells it. is_change: cause or a boolean is another one; else only
