@@ -50,8 +50,10 @@ int64_t backoff_failed(struct backoff *b, enum stream_cause cause, int64_t mono_
     int n = MIN(b->n_failures, 16);
     b->n_failures++;
     if (cause == CAUSE_AUTH) {
-        int64_t first_us = b->good_mono_us > 0 ? AUTH_KNOWN_US : AUTH_US;
-        int64_t delay_us = MIN(first_us << MIN(b->n_auth, 6), AUTH_MAX_US);
+        bool may_be_limit = b->good_mono_us > 0 && b->n_auth == 0;
+        int n_before = b->good_mono_us > 0 ? MAX(b->n_auth - 1, 0) : b->n_auth;
+        int64_t delay_us =
+            may_be_limit ? AUTH_KNOWN_US : MIN(AUTH_US << MIN(n_before, 6), AUTH_MAX_US);
         b->n_auth++;
         return jitter(b, delay_us, 1000, 1200);
     }

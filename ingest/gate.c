@@ -15,14 +15,27 @@ struct refusal {
     int64_t at_us, until_us;
 };
 
+/* A login that has worked was refused. */
+struct doubt {
+    uint64_t login; /* 0 = none */
+    int64_t at_us, until_us;
+};
+
+struct gate_scout {
+    uint64_t login; /* that is being tried; 0 = a free place */
+    int64_t since_us;
+};
+
 struct gate_host {
     char name[HOST_BYTES];
     int n_inside, n_suspects; /* inside */
     int n_waiting;
-    uint64_t scouts[GATE_PER_HOST];       /* logins that are being tried inside; 0 = a free place */
-    struct refusal refusals[GATE_LOGINS]; /* newest first */
+    struct gate_scout scouts[GATE_PER_HOST]; /* inside */
+    struct refusal refusals[GATE_LOGINS];    /* newest first */
     int n_refusals;
     uint64_t accepted; /* a login that worked; 0 = none yet */
+    int64_t accepted_us;
+    struct doubt doubts[GATE_LOGINS]; /* newest first */
 };
 
 struct queue_of_passes {
@@ -33,10 +46,11 @@ struct gate {
     struct loop *loop;
     int max_inside;
     struct map *hosts; /* name → struct gate_host, owned */
-    int n_inside, n_suspects;
+    int n_inside, n_suspects, n_scouts;
     struct queue_of_passes waiting[2]; /* trusted, suspect */
     int n_waiting;
-    struct timer turn; /* armed for the next dispatch while there may be a turn to give */
+    struct timer turn;     /* armed for the next dispatch while there may be a turn to give */
+    struct timer patience; /* armed while a scout may be too slow for those who wait */
 };
 
 /* --- hosts --- */
@@ -57,6 +71,28 @@ static void expire(struct gate_host *h, int64_t now_us)
             return;
         h->n_refusals--;
     }
+}
+
+static bool is_doubted(const struct gate_host *h, int64_t now_us)
+{
+    for (size_t i = 0; i < ARRAY_LEN(h->doubts); i++)
+        if (h->doubts[i].login && h->doubts[i].until_us + GATE_LOGIN_US > now_us)
+            return true;
+    return false;
+}
+
+/* Nothing about it needs to be remembered. */
+static bool is_blank(struct gate_host *h, int64_t now_us)
+{
+    expire(h, now_us);
+    return h->n_refusals == 0 && !is_doubted(h, now_us);
+}
+
+/* When something was refused there last. */
+static int64_t refused_us(const struct gate_host *h)
+{
+    int64_t at_us = h->n_refusals > 0 ? h->refusals[0].at_us : INT64_MIN;
+    return h->doubts[0].login ? MAX(at_us, h->doubts[0].at_us) : at_us;
 }
 
 static bool is_in_use(const struct gate_host *h)
@@ -81,14 +117,13 @@ static void make_room(struct gate *g)
         return;
     while (map_next(g->hosts, &pos, &name, &value)) {
         struct gate_host *h = value;
-        expire(h, loop_mono_us(g->loop));
         if (is_in_use(h))
             continue;
-        if (h->n_refusals == 0) {
+        if (is_blank(h, loop_mono_us(g->loop))) {
             oldest = h;
             break;
         }
-        if (!oldest || h->refusals[0].at_us < oldest->refusals[0].at_us)
+        if (!oldest || refused_us(h) < refused_us(oldest))
             oldest = h;
     }
     if (oldest)
@@ -111,32 +146,56 @@ static struct gate_host *need_host(struct gate *g, const char *host)
 
 static void drop_if_idle(struct gate *g, struct gate_host *h)
 {
-    expire(h, loop_mono_us(g->loop));
-    if (!is_in_use(h) && h->n_refusals == 0)
+    if (!is_in_use(h) && is_blank(h, loop_mono_us(g->loop)))
         drop(g, h);
 }
 
 /* --- turns --- */
 
-static bool is_unproven(const struct gate_pass *p)
+/* Whether one at a time is to find out about its login. */
+static bool is_unknown(const struct gate_pass *p, int64_t now_us)
 {
-    return p->login && p->host->accepted != p->login;
+    const struct gate_host *h = p->host;
+    return p->login && (h->accepted != p->login || now_us - h->accepted_us >= GATE_TRUST_US);
 }
 
-/* Where that login is being tried; of 0 a free place. NULL = nowhere. */
-static uint64_t *find_scout(struct gate_host *h, uint64_t login)
+static bool has_scout(const struct gate_pass *p, int64_t now_us)
 {
+    const struct gate_host *h = p->host;
     for (size_t i = 0; i < ARRAY_LEN(h->scouts); i++)
-        if (h->scouts[i] == login)
-            return &h->scouts[i];
-    return NULL;
+        if (h->scouts[i].login == p->login &&
+            (!p->is_proven || now_us - h->scouts[i].since_us < GATE_SCOUT_US))
+            return true;
+    return false;
+}
+
+static void send_scout(struct gate *g, struct gate_pass *p)
+{
+    struct gate_scout *s = p->host->scouts;
+    while (s->login) /* there are as many as passes may be inside */
+        s++;
+    *s = (struct gate_scout){.login = p->login, .since_us = loop_mono_us(g->loop)};
+    p->scout = s;
+    g->n_scouts++;
+    if (!timer_is_armed(&g->patience))
+        timer_arm_us(&g->patience, GATE_SCOUT_US);
+}
+
+static void end_scout(struct gate *g, struct gate_pass *p)
+{
+    if (!p->scout)
+        return;
+    p->scout->login = 0;
+    p->scout = NULL;
+    g->n_scouts--;
 }
 
 static bool has_room(const struct gate *g, const struct gate_pass *p)
 {
     struct gate_host *h = p->host;
+    int64_t now_us = loop_mono_us(g->loop);
     if (g->n_inside >= g->max_inside || h->n_inside >= GATE_PER_HOST ||
-        (is_unproven(p) && find_scout(h, p->login)))
+        (is_unknown(p, now_us) && has_scout(p, now_us)))
         return false;
     return !p->is_suspect ||
            (g->n_suspects < MAX(g->max_inside / 2, 1) && h->n_suspects < GATE_PER_HOST / 2);
@@ -177,9 +236,8 @@ static void let_in(struct gate *g, struct gate_pass *p)
 {
     stop_waiting(g, p);
     p->place = GATE_INSIDE;
-    p->is_scout = is_unproven(p);
-    if (p->is_scout)
-        *find_scout(p->host, 0) = p->login;
+    if (is_unknown(p, loop_mono_us(g->loop)))
+        send_scout(g, p);
     p->host->n_inside++;
     p->host->n_suspects += p->is_suspect;
     g->n_inside++;
@@ -213,6 +271,14 @@ static void want_turn(struct gate *g)
         timer_arm_us(&g->turn, 0);
 }
 
+static void on_patience(void *ctx)
+{
+    struct gate *g = ctx;
+    want_turn(g);
+    if (g->n_scouts > 0)
+        timer_arm_us(&g->patience, GATE_SCOUT_US);
+}
+
 struct gate *gate_create(struct loop *loop, int max_inside)
 {
     struct gate *g = xcalloc(1, sizeof *g);
@@ -220,6 +286,7 @@ struct gate *gate_create(struct loop *loop, int max_inside)
     g->max_inside = MAX(max_inside, 1);
     g->hosts = map_create();
     timer_init(&g->turn, loop, give_turn, g);
+    timer_init(&g->patience, loop, on_patience, g);
     return g;
 }
 
@@ -234,6 +301,7 @@ void gate_destroy(struct gate **gp)
         return;
     assert(g->n_inside == 0 && g->n_waiting == 0);
     timer_disarm(&g->turn);
+    timer_disarm(&g->patience);
     while (map_next(g->hosts, &pos, &name, &value))
         free(value);
     map_destroy(&g->hosts);
@@ -265,15 +333,13 @@ void gate_leave(struct gate *g, struct gate_pass *p)
         break;
     case GATE_INSIDE:
         h->n_inside--;
-        if (p->is_scout)
-            *find_scout(h, p->login) = 0;
+        end_scout(g, p);
         h->n_suspects -= p->is_suspect;
         g->n_inside--;
         g->n_suspects -= p->is_suspect;
         break;
     }
     p->place = GATE_OUTSIDE;
-    p->is_scout = false;
     p->host = NULL;
     drop_if_idle(g, h);
     want_turn(g);
@@ -295,22 +361,57 @@ static int64_t until_after(const struct refusal *was, int64_t now_us, int64_t un
     return MAX(until_us, now_us + MIN(2 * (was->until_us - was->at_us), GATE_LONGEST_US));
 }
 
-int64_t gate_login_refused(struct gate *g, const char *host, uint64_t login, int64_t until_us)
+static void note_refusal(struct gate_host *h, const struct refusal *r, int i)
+{
+    for (i = MIN(i, GATE_LOGINS - 1); i > 0; i--)
+        h->refusals[i] = h->refusals[i - 1];
+    h->refusals[0] = *r;
+}
+
+static int find_doubt(const struct gate_host *h, uint64_t login)
+{
+    int i = 0;
+    while (i < GATE_LOGINS && h->doubts[i].login != login)
+        i++;
+    return i;
+}
+
+/* The first time it may be a limit that passes; then it is taken for wrong. */
+static int64_t note_doubt(struct gate_host *h, uint64_t login, int64_t now_us, int64_t until_us)
+{
+    int i = find_doubt(h, login);
+    int64_t shared_us = until_us;
+    if (i < GATE_LOGINS && now_us < h->doubts[i].until_us) /* tried before it was known */
+        shared_us = h->doubts[i].until_us;
+    else if (i < GATE_LOGINS && now_us - h->doubts[i].until_us < GATE_LOGIN_US)
+        shared_us = now_us + GATE_DOUBT_US;
+    else
+        shared_us = MIN(until_us, now_us + GATE_DOUBT_US);
+    for (i = MIN(i, GATE_LOGINS - 1); i > 0; i--)
+        h->doubts[i] = h->doubts[i - 1];
+    h->doubts[0] = (struct doubt){.login = login, .at_us = now_us, .until_us = shared_us};
+    if (h->accepted == login)
+        h->accepted = 0;
+    return MAX(until_us, shared_us);
+}
+
+int64_t gate_login_refused(struct gate *g, const char *host, uint64_t login, bool is_proven,
+                           int64_t until_us)
 {
     loop_assert(g->loop);
     struct gate_host *h = need_host(g, host);
     int64_t now_us = loop_mono_us(g->loop);
     int i = 0;
     expire(h, now_us);
+    if (is_proven)
+        return note_doubt(h, login, now_us, until_us);
     while (i < h->n_refusals && h->refusals[i].login != login)
         i++;
     if (i < h->n_refusals)
         until_us = until_after(&h->refusals[i], now_us, until_us);
     else
         h->n_refusals = MIN(h->n_refusals + 1, GATE_LOGINS);
-    for (i = MIN(i, GATE_LOGINS - 1); i > 0; i--)
-        h->refusals[i] = h->refusals[i - 1];
-    h->refusals[0] = (struct refusal){.login = login, .at_us = now_us, .until_us = until_us};
+    note_refusal(h, &(struct refusal){.login = login, .at_us = now_us, .until_us = until_us}, i);
     return until_us;
 }
 
@@ -324,6 +425,9 @@ int64_t gate_login_at(struct gate *g, const char *host, uint64_t login, bool is_
     if (!h)
         return 0;
     expire(h, now_us);
+    int i_doubt = find_doubt(h, login);
+    if (i_doubt < GATE_LOGINS && h->doubts[i_doubt].until_us > now_us)
+        return h->doubts[i_doubt].until_us;
     if (is_proven || h->accepted == login)
         return 0;
     for (int i = 0; i < h->n_refusals; i++)
@@ -335,17 +439,14 @@ int64_t gate_login_at(struct gate *g, const char *host, uint64_t login, bool is_
     return at_us > now_us ? at_us : 0;
 }
 
-void gate_login_accepted(struct gate *g, const char *host, uint64_t login)
+static void remove_doubt(struct gate_host *h, int i)
 {
-    loop_assert(g->loop);
-    char name[HOST_BYTES];
-    lower(host, name);
-    struct gate_host *h = map_get(g->hosts, name);
-    if (h)
-        h->accepted = login;
+    for (; i + 1 < GATE_LOGINS; i++)
+        h->doubts[i] = h->doubts[i + 1];
+    h->doubts[i] = (struct doubt){0};
 }
 
-void gate_login_forget(struct gate *g, const char *host)
+void gate_login_accepted(struct gate *g, const char *host, uint64_t login)
 {
     loop_assert(g->loop);
     char name[HOST_BYTES];
@@ -353,12 +454,36 @@ void gate_login_forget(struct gate *g, const char *host)
     struct gate_host *h = map_get(g->hosts, name);
     if (!h)
         return;
-    h->n_refusals = 0;
+    h->accepted = login;
+    h->accepted_us = loop_mono_us(g->loop);
+    int i = find_doubt(h, login);
+    if (i < GATE_LOGINS)
+        remove_doubt(h, i);
+    want_turn(g);
+}
+
+void gate_login_forget(struct gate *g, const char *host, uint64_t login)
+{
+    loop_assert(g->loop);
+    char name[HOST_BYTES];
+    int64_t fresh_us = loop_mono_us(g->loop) - GATE_FRESH_US;
+    int n = 0;
+    lower(host, name);
+    struct gate_host *h = map_get(g->hosts, name);
+    if (!h)
+        return;
+    for (int i = 0; i < h->n_refusals; i++)
+        if (h->refusals[i].login == login && h->refusals[i].at_us > fresh_us)
+            h->refusals[n++] = h->refusals[i];
+    h->n_refusals = n;
+    for (int i = GATE_LOGINS - 1; i >= 0; i--)
+        if (h->doubts[i].login != login || h->doubts[i].at_us <= fresh_us)
+            remove_doubt(h, i);
     drop_if_idle(g, h);
 }
 
-/* FNV-1a over both, apart by a byte that stands in neither. */
-uint64_t gate_login_of(const char *user, const char *password)
+/* FNV-1a over all, apart by a byte that stands in neither. */
+uint64_t gate_login_of(const char *user, const char *password, uint16_t port)
 {
     uint64_t hash = UINT64_C(1469598103934665603);
     const char *const texts[] = {user, password};
@@ -367,5 +492,5 @@ uint64_t gate_login_of(const char *user, const char *password)
             hash = (hash ^ (uint8_t)*c) * UINT64_C(1099511628211);
         hash = hash * UINT64_C(1099511628211);
     }
-    return hash;
+    return (hash ^ port) * UINT64_C(1099511628211);
 }

@@ -172,6 +172,9 @@ void rtsp_client__answer(struct rtsp_client *c, int64_t mono_us, const struct rt
         return;
     }
     c->was_challenged = false;
+    /* not OPTIONS: some answer that to anybody, whatever it carries */
+    if (m->status < 300 && c->request.n_signed > 0 && c->state != RTSP_CLIENT_OPTIONS)
+        c->base.has_logged_in = true;
     bool is_redirect = m->status >= 301 && m->status <= 305;
     switch (c->state) {
     case RTSP_CLIENT_OPTIONS: /* quirk U8: whatever it says */

@@ -109,6 +109,7 @@ struct session {
     enum codec left_out_codec; /* of that */
     bool spares_sound;         /* because of earlier tries (ingest/sound_doubt.h) */
     bool has_answered;         /* the peer spoke RTSP */
+    bool has_logged_in;        /* it took our user and password */
     uint64_t n_early; /* frames before SETTLED: of a session the peer should have ended (K6) */
     uint64_t n_unrequested;    /* later ones, on channels that nobody set up (P5) */
     struct rtsp_parser parser; /* n_losses of framing so far, and whether it is lost now (I1) */

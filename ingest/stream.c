@@ -96,8 +96,7 @@ static void configure_on_loop(void *ctx)
     s->config = n->config;
     if (is_other) {
         backoff_reset(&s->backoff);
-        if (s->gate)
-            gate_login_forget(s->gate, s->url.host);
+        s->has_new_settings = true;
         s->memory = (struct rtsp_memory){0};
         s->is_udp = s->config.transport == TRANSPORT_UDP;
         s->stale_until_us = 0;

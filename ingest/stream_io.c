@@ -166,6 +166,8 @@ static void digest(struct stream *s, const uint8_t *p, size_t n)
         stream__set_reachable(s, true);
         stream__post_status(s, false);
     }
+    if (s->session->has_logged_in && s->state == STREAM_HANDSHAKE)
+        stream__logged_in(s);
     enum session_phase phase = session_phase(s->session);
     bool may_receive = phase == SESSION_SETTLED || phase == SESSION_PLAYING;
     if (may_receive && !s->is_receiving)

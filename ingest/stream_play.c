@@ -31,8 +31,7 @@ static void arm_tick(struct stream *s)
 void stream__playing(struct stream *s)
 {
     int64_t now_us = loop_mono_us(s->loop);
-    if (s->gate && stream__login(s))
-        gate_login_accepted(s->gate, s->url.host, stream__login(s));
+    stream__logged_in(s);
     stream__enter(s, STREAM_PLAYING);
     s->playing_mono_us = now_us;
     /* Chores do not all fall on the same tick. */

@@ -104,7 +104,8 @@ struct stream {
     int n_viewers, n_live;
 
     /* this try */
-    struct url url; /* where to go; changed by redirects */
+    struct url url;        /* where to go; changed by redirects */
+    bool has_new_settings; /* until they were tried */
     int n_redirects;
     int n_again; /* immediate retries in a row */
     bool is_udp;
@@ -164,6 +165,8 @@ bool stream__allow(struct stream *s, int n);
 void stream__fail_crowded(struct stream *s);
 /* User and password, as the gate knows them; 0 = none configured. */
 uint64_t stream__login(const struct stream *s);
+/* The camera has accepted it: others need not wait to find out. */
+void stream__logged_in(struct stream *s);
 void stream__start_or_idle(struct stream *s);
 void stream__on_deadline(void *ctx);
 void stream__enter(struct stream *s, enum stream_state next);

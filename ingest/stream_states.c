@@ -123,6 +123,9 @@ void stream__start_over(struct stream *s)
         refuse_settings(s, rc == ERR_UNSUPPORTED ? CAUSE_UNSUPPORTED : CAUSE_PROTOCOL, &err);
         return;
     }
+    if (s->has_new_settings && s->gate)
+        gate_login_forget(s->gate, s->url.host, stream__login(s));
+    s->has_new_settings = false;
     if (!s->has_failed && s->status.cause != CAUSE_CONNECTING) {
         char detail[sizeof s->status.detail];
         if (s->url.host[0])
@@ -142,7 +145,13 @@ uint64_t stream__login(const struct stream *s)
     bool has_own = s->config.username[0] != 0;
     const char *user = has_own ? s->config.username : s->url.user;
     const char *password = has_own ? s->config.password : s->url.password;
-    return user[0] || password[0] ? gate_login_of(user, password) : 0;
+    return user[0] || password[0] ? gate_login_of(user, password, s->url.port) : 0;
+}
+
+void stream__logged_in(struct stream *s)
+{
+    if (s->gate && stream__login(s))
+        gate_login_accepted(s->gate, s->url.host, stream__login(s));
 }
 
 /* Quirk A8: what was refused to another camera of the device is not tried again. */
@@ -187,7 +196,8 @@ static void begin_try(struct stream *s)
     if (is_held_back(s))
         return;
     stream__enter(s, STREAM_QUEUED);
-    s->pass.login = s->n_sessions > 0 ? 0 : stream__login(s);
+    s->pass.login = stream__login(s);
+    s->pass.is_proven = s->n_sessions > 0;
     if (s->gate && s->url.host[0])
         gate_enter(s->gate, &s->pass, s->url.host, is_suspect(s));
     else

@@ -38,7 +38,9 @@ static int64_t tell_refusal(struct stream *s, int64_t delay_us)
     int64_t now_us = loop_mono_us(s->loop);
     if (!s->gate || !stream__login(s))
         return delay_us;
-    return gate_login_refused(s->gate, s->url.host, stream__login(s), now_us + delay_us) - now_us;
+    return gate_login_refused(s->gate, s->url.host, stream__login(s), s->n_sessions > 0,
+                              now_us + delay_us) -
+           now_us;
 }
 
 static void plan_retry(struct stream *s, int64_t delay_us)

@@ -14,12 +14,12 @@ class BadCamera:
     """mode: sound (no video described), noise (random bytes after PLAY), mute (nothing after PLAY), silent (never
     answers), locked (refuses every password), endless (a header without an end), huge (a description of 2 GB), closes (takes and hangs up)."""
 
-    def __init__(self, mode):
+    def __init__(self, mode, port=0):
         self.mode = mode
         self.n_accepted = 0
         self.n_signed = 0
         self.peers = []
-        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.listener = socket.create_server(("127.0.0.1", port))
         self.url = f"rtsp://127.0.0.1:{self.listener.getsockname()[1]}/stream"
         threading.Thread(target=self.accept, daemon=True).start()
 

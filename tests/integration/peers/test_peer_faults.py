@@ -96,8 +96,39 @@ class WrongPasswords(unittest.TestCase):
             wait_for("a login", lambda n=n_before: recorder.n_signed > n)
             wait_for("all to be refused", lambda: all(rookery.state(name)["cause"] == "auth" for name in names))
             self.assertLessEqual(recorder.n_signed - n_before, 2)
+        n_before = recorder.n_signed  # or, by a script, one after the other
+        for name in names:
+            rookery.api("PATCH", f"/cameras/{name}", {"password": "still wrong"}, expect=200)
+        wait_for("a login", lambda: recorder.n_signed > n_before)
+        wait_for("all to be refused", lambda: all(rookery.state(name)["cause"] == "auth" for name in names))
+        self.assertLessEqual(recorder.n_signed - n_before, 2)
         told = [rookery.state(name)["detail"] for name in names]
         self.assertEqual(sum("not tried: the device refused the password" in detail for detail in told), len(names) - 1)
+
+
+class ChangedPassword(unittest.TestCase):
+    """A recorder whose password is changed while all its channels are recorded."""
+
+    def test_the_channels_of_a_recorder_do_not_lock_us_out(self):
+        folder = tempfile.mkdtemp(prefix="rookery-test-")
+        self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
+        sim = Camsim(folder, [{"id": "nvr", "main": SMALL, "auth": "digest", "username": "admin", "password": "old"}])
+        rookery = Rookery(folder, "motion: off\n")
+        self.addCleanup(rookery.end)
+        names = [f"ch-{i}" for i in range(48)]
+        rows = "".join(f"甲镇,i-1,一号园,{name},{name},corridor,{sim.url('nvr')},admin,old\n" for name in names)
+        rookery.start()
+        rookery.sign_in()
+        done = rookery.api("POST", "/import", HEADER.replace("\n", ",username,password\n") + rows, headers={"Content-Type": "text/csv"})
+        self.assertEqual(done.status, 200, done.body)
+        wait_for("all channels", lambda: all(rookery.state(name)["cause"] == "ok" for name in names), 40)
+        sim.end()
+        recorder = BadCamera("locked", sim.port)
+        self.addCleanup(recorder.end)
+        wait_for("all to be refused", lambda: all(rookery.state(name)["cause"] == "auth" for name in names), 40)
+        self.assertLessEqual(recorder.n_signed, 2)
+        for name in names:
+            self.assertRegex(rookery.state(name)["detail"], "though it worked before|not tried: the device refused")
 
 
 class BadFiles(unittest.TestCase):

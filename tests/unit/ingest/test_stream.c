@@ -64,7 +64,7 @@ static void names_each_cause(void **state)
         assert_int_equal(rig->status.is_reachable, rows[i].is_reachable);
         stream_stop(rig->stream);
         until(rig, rig->is_gone);
-        gate_login_forget(rig->gate, "127.0.0.1");
+        gate_login_forget(rig->gate, "127.0.0.1", 0);
     }
 }
 

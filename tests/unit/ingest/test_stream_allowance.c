@@ -63,7 +63,7 @@ static void whatever_ends_a_connection_gives_its_descriptors_back(void **state)
         pass_ms(rig, 2000);
         until(rig, rig->is_gone);
         assert_int_equal(rig->allowance.n_taken, 0);
-        gate_login_forget(rig->gate, "127.0.0.1");
+        gate_login_forget(rig->gate, "127.0.0.1", 0);
     }
 }
 
