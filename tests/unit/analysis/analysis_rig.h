@@ -37,7 +37,7 @@ static inline struct packet *rig_key(enum codec codec, int64_t wall_us)
 static inline void rig_give_up(void *ctx)
 {
     (void)ctx;
-    fail_msg("waited for more than 10 s");
+    fail_msg("waited for more than a minute");
 }
 
 /* Turns the loop until the condition holds. */
@@ -45,7 +45,7 @@ static inline void rig_give_up(void *ctx)
     do {                                                                                           \
         struct timer watchdog = {0};                                                               \
         timer_init(&watchdog, loop, rig_give_up, NULL);                                            \
-        timer_arm_ms(&watchdog, 10000);                                                            \
+        timer_arm_ms(&watchdog, 60000);                                                            \
         while (!(condition))                                                                       \
             loop_turn(loop, true);                                                                 \
         timer_disarm(&watchdog);                                                                   \

@@ -23,11 +23,17 @@ struct answer {
     struct luma_grid grid;
 };
 
-static void rig_start(struct rig *rig, const char *path, int64_t deadline_ms)
+static void rig_start_at(struct rig *rig, const char *path, int64_t deadline_ms,
+                         const struct clock *clock)
 {
-    *rig = (struct rig){.loop = loop_create(NULL)};
+    *rig = (struct rig){.loop = loop_create(&(struct loop_params){.clock = clock})};
     rig->worker = worker_create(&(struct worker_params){
         .loop = rig->loop, .path = path, .deadline_ms = deadline_ms, .max_waiting = 4});
+}
+
+static void rig_start(struct rig *rig, const char *path, int64_t deadline_ms)
+{
+    rig_start_at(rig, path, deadline_ms, NULL);
 }
 
 static void on_stopped(void *ctx)
@@ -207,14 +213,21 @@ static void a_worker_that_hangs_is_killed(void **state)
     (void)state;
     struct rig rig;
     struct answer a;
-    rig_start(&rig, WORKER_PATH, 500);
+    struct clock_virtual clock;
+    clock_virtual_init(&clock, 0);
+    rig_start_at(&rig, WORKER_PATH, 500, &clock.clock);
     assert_int_equal(ask_picture(&rig, CODEC_H264, 0, &a), 0);
     RIG_WAIT(rig.loop, a.is_here);
     assert_int_equal(a.code, 0);
     kill(pid_of(&rig), SIGSTOP);
     assert_int_equal(ask_picture(&rig, CODEC_H264, 0, &a), 0);
+    loop_turn(rig.loop, false);
+    assert_false(a.is_here);
+    clock_virtual_advance(&clock, 500 * US_PER_MS);
     RIG_WAIT(rig.loop, a.is_here);
     assert_int_equal(a.code, -ETIMEDOUT);
+    RIG_WAIT(rig.loop, pid_of(&rig) <= 0);
+    clock_virtual_advance(&clock, US_PER_S); /* the pause before another */
     assert_int_equal(ask_picture(&rig, CODEC_H264, 0, &a), 0);
     RIG_WAIT(rig.loop, a.is_here);
     assert_int_equal(a.code, 0);

@@ -12,7 +12,7 @@
 #include "base/mem.h"
 #include "http_rig.h"
 
-#define DEADLINE_US (5 * US_PER_S)
+#define DEADLINE_US (60 * US_PER_S)
 
 void rig_init(struct rig *rig, const struct http_server_params *params)
 {

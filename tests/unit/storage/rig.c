@@ -292,10 +292,12 @@ static void on_wake(void *ctx)
     (void)ctx;
 }
 
+#define WAIT_MAX_US (60 * US_PER_S) /* a busy machine's disk */
+
 void rig_wait(struct rig *rig, rig_condition *condition)
 {
     struct timer wake = {0};
-    int64_t until_us = clock_mono_us(clock_system()) + 10 * US_PER_S;
+    int64_t until_us = clock_mono_us(clock_system()) + WAIT_MAX_US;
     timer_init(&wake, rig->loop, on_wake, NULL);
     while (!condition(rig)) {
         if (clock_mono_us(clock_system()) > until_us)

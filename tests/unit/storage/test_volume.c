@@ -48,9 +48,13 @@ static void wait_while(struct disk *d, atomic_bool *is_stuck)
     atomic_fetch_sub(&d->n_waiting, 1);
 }
 
+/* What cannot be synced does not pass for a disk that works again. */
 static int disk_create(const struct volume_io *io, int dirfd, const char *path)
 {
-    int error = atomic_load(&disk_of(dirfd)->write_error);
+    struct disk *d = disk_of(dirfd);
+    int error = atomic_load(&d->write_error);
+    if (error == 0)
+        error = atomic_load(&d->sync_error);
     return error < 0 ? error : volume_io_system()->create(io, dirfd, path);
 }
 
