@@ -62,23 +62,38 @@ static bool is_in_ledger(struct chain_check *c, const struct segment_id *id, int
 
 /* --- a stream --- */
 
+/* Of strands that ended before then: all segments that may be their ends have been there. */
+static void tell_other_ends(struct chain_check *c, int64_t until_us)
+{
+    char path[SEGMENT_PATH_BYTES];
+    for (size_t i = 0; i < c->n_strands; i++) {
+        struct chain_end *end = &c->ends[i];
+        if (end->is_found || !end->is_other || c->strands[i].last_us >= until_us)
+            continue;
+        end->is_found = true;
+        tell(c, segment_path(&end->other, path),
+             "is not the file that was written: the index knows another hash");
+    }
+}
+
 /* The segment that a strand ends with was not there, and the ledger does not know of it. */
 static void finish_stream(struct chain_check *c)
 {
+    tell_other_ends(c, INT64_MAX);
     char path[SEGMENT_PATH_BYTES];
     for (size_t i = 0; i < c->n_strands; i++) {
         const struct chain_row *strand = &c->strands[i];
         struct segment_id id = c->last.id;
         id.from_us = strand->last_us;
         id.n = 0;
-        if (c->is_strand_seen[i] || is_in_ledger(c, &id, strand->last_us, strand->last_us + 1))
+        if (c->ends[i].is_found || is_in_ledger(c, &id, strand->last_us, strand->last_us + 1))
             continue;
         segment_path(&id, path);
         *strrchr(path, '-') = '\0';
         tell(c, path, "the segment that began then was taken out: the hash chain ends with it");
     }
     FREE(&c->strands);
-    FREE(&c->is_strand_seen);
+    FREE(&c->ends);
     c->n_strands = 0;
 }
 
@@ -91,7 +106,7 @@ static int begin_stream(struct chain_check *c, const struct segment_row *row, st
     c->is_last_readable = false;
     c->n_tips = 0;
     int rc = catalogue_read(c->storage->catalogue, job_strands, c, err);
-    c->is_strand_seen = xcalloc(c->n_strands + 1, sizeof *c->is_strand_seen);
+    c->ends = xcalloc(c->n_strands + 1, sizeof *c->ends);
     return rc < 0 ? rc : 0;
 }
 
@@ -137,16 +152,21 @@ static bool is_strand_start(const struct chain_check *c, const struct segment_ro
     return false;
 }
 
-static void compare_ends(struct chain_check *c, const char *path, const struct segment_row *row,
+static void compare_ends(struct chain_check *c, const struct segment_row *row,
                          const struct chain_file *file)
 {
+    bool is_comparable =
+        (file->verdict == CHAIN_WHOLE || file->verdict == CHAIN_NONE) && !row->is_thinned;
     for (size_t i = 0; i < c->n_strands; i++) {
+        struct chain_end *end = &c->ends[i];
         if (c->strands[i].last_us != row->id.from_us)
             continue;
-        c->is_strand_seen[i] = true;
-        bool is_comparable = file->verdict == CHAIN_WHOLE || file->verdict == CHAIN_NONE;
-        if (is_comparable && !row->is_thinned && !chain_is_equal(&c->strands[i].link, &file->link))
-            tell(c, path, "is not the file that was written: the index knows another hash");
+        if (!is_comparable || chain_is_equal(&c->strands[i].link, &file->link)) {
+            end->is_found = true;
+        } else {
+            end->is_other = true;
+            end->other = row->id;
+        }
     }
 }
 
@@ -182,7 +202,7 @@ static void compare_links(struct chain_check *c, const char *path, const struct 
 static void judge(struct chain_check *c, const char *path, const struct segment_row *row,
                   const struct chain_file *file, const struct err *problem)
 {
-    compare_ends(c, path, row, file);
+    compare_ends(c, row, file);
     const struct chain_value *link = file->has_link && !row->is_thinned ? &file->link : NULL;
     switch (file->verdict) {
     case CHAIN_BROKEN:
@@ -218,6 +238,7 @@ int chain_check_row(struct chain_check *c, int dirfd, const char *path,
         rc = begin_stream(c, row, err);
     if (rc < 0)
         return rc;
+    tell_other_ends(c, row->id.from_us);
     int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     bool is_readable = fd >= 0 && chain_check_file(fd, (uint64_t)row->bytes, &c->storage->chain,
                                                    &row->id, &file, &problem) == 0;
@@ -275,5 +296,5 @@ int chain_check_finish(struct chain_check *c, struct err *err)
 void chain_check_fini(struct chain_check *c)
 {
     free(c->strands);
-    free(c->is_strand_seen);
+    free(c->ends);
 }

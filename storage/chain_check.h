@@ -18,6 +18,14 @@ struct chain_tip {
     bool is_known; /* the segment is thinned, or cannot be read: any may follow */
 };
 
+/* What was found of a strand's end. Several segments may begin in one moment: who is recorded again
+ * within a group of pictures begins with its key frame. */
+struct chain_end {
+    bool is_found;
+    bool is_other; /* a segment that begins then has another hash, unless is_found */
+    struct segment_id other;
+};
+
 struct chain_check {
     /* set by the caller, then const */
     struct storage *storage;
@@ -30,7 +38,7 @@ struct chain_check {
     bool is_first;           /* no row of it came yet */
     bool is_last_readable;
     struct chain_row *strands; /* as the catalogue knows them */
-    bool *is_strand_seen;      /* its last segment was found */
+    struct chain_end *ends;    /* of each */
     size_t n_strands;
     struct chain_tip tips[CHAIN_TIPS]; /* the newest last */
     size_t n_tips;

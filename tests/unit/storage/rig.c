@@ -175,6 +175,11 @@ void rig_record(struct rig *rig, const char *camera_id)
 {
     rig->hub = hub_create(rig->loop, camera_id, "main", NULL);
     hub_set_up(rig->hub, true);
+    rig_start_recorder(rig);
+}
+
+void rig_start_recorder(struct rig *rig)
+{
     rig->n_gone = 0;
     rig->recorder = recorder_start(rig->storage, &(struct recorder_params){.hub = rig->hub,
                                                                            .status_loop = rig->loop,

@@ -57,6 +57,8 @@ void rig_close(struct rig *rig);
 
 /* A camera with an H.264 stream, recorded. */
 void rig_record(struct rig *rig, const char *camera_id);
+/* One more on the hub of the last, which has stopped. */
+void rig_start_recorder(struct rig *rig);
 void rig_stop(struct rig *rig); /* waits until everything is settled */
 
 struct format *rig_format(uint8_t flavour);

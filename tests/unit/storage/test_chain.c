@@ -279,6 +279,45 @@ static void a_clock_that_was_set_back_is_no_tampering(void **state)
     fail_msg("no segments lie between others");
 }
 
+static bool is_recorder_gone(struct rig *rig)
+{
+    return rig->n_gone > 0;
+}
+
+/* Recording is switched off and on while the stream goes on. */
+static void record_again(struct rig *rig)
+{
+    recorder_stop(rig->recorder);
+    rig_wait(rig, is_recorder_gone);
+    rig_start_recorder(rig);
+}
+
+/* Each of them begins with the key frame of the group: their segments begin in one moment. */
+static void recording_twice_within_a_group_is_no_tampering(void **state)
+{
+    struct rig *rig = *state;
+    struct segment_row rows[8];
+    struct problems p;
+    rig_open(rig);
+    rig_record(rig, "cam");
+    rig_pictures(rig, 60, 25);
+    for (int i = 0; i < 3; i++) {
+        record_again(rig);
+        for (int k = 0; k < 2; k++)
+            rig_picture(rig, false);
+    }
+    rig_pictures(rig, 50, 25);
+    rig_stop(rig);
+    assert_int_equal(rig_rows(rig, rows, 8), 4);
+    assert_int_equal(rows[2].id.from_us, rows[1].id.from_us);
+    check(rig, &p);
+    if (p.n > 0)
+        fail_msg("%s", p.what[0]);
+    take_out(rig, &rows[2]);
+    check(rig, &p);
+    assert_int_not_equal(p.n, 0);
+}
+
 static int job_doom(struct db *db, void *ctx, struct err *err)
 {
     int rc = db_segment_doom(db, ctx, "expired", RIG_START_US, err);
@@ -488,6 +527,7 @@ int main(void)
         TEST(the_oldest_taken_out_shows_too),
         TEST(a_whole_stream_taken_out_shows),
         TEST(a_clock_that_was_set_back_is_no_tampering),
+        TEST(recording_twice_within_a_group_is_no_tampering),
         TEST(what_the_ledger_explains_is_no_tampering),
         TEST(a_chain_goes_on_over_a_restart),
         TEST(hashes_of_another_installation_are_told_not_blamed),
