@@ -51,6 +51,12 @@ static inline int64_t us_of_ticks(int64_t ticks, uint32_t timescale)
     return ticks / timescale * US_PER_S + ticks % timescale * US_PER_S / timescale;
 }
 
+/* The reverse, rounded towards 0, for times that differ by less than a century. */
+static inline int64_t ticks_of_us(int64_t us, uint32_t timescale)
+{
+    return us / US_PER_S * timescale + us % US_PER_S * timescale / US_PER_S;
+}
+
 /* "2026-11-23T04:05:06.789Z"; dst holds CLOCK_RFC3339_BYTES. Returns dst. */
 char *rfc3339_print(int64_t wall_us, char *dst);
 

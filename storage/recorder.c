@@ -10,6 +10,8 @@
 #include "media/hub.h"
 #include "media/inband.h"
 #include "storage/disk_fragment.h"
+#include "storage/recorder_sound.h"
+#include "storage/recorder_volume.h"
 #include "storage/writer.h"
 
 enum {
@@ -22,8 +24,7 @@ enum {
 
 /* Between two pictures: a longer pause is a hole; wall clock and steady clock that part by more
  * tell that the wall clock was set. */
-#define HOLE_US  SEGMENT_HOLE_US
-#define DRIFT_US INT64_C(500000) /* sound is moved back to the pictures */
+#define HOLE_US SEGMENT_HOLE_US
 
 struct recorder {
     struct sink sink;
@@ -57,18 +58,11 @@ struct recorder {
     bool is_hole; /* in front of the picture that is looked at */
     bool is_jump; /* its wall clock does not follow from media time */
 
-    /* sound of the segment */
-    bool is_audio_placed;
-    int64_t audio_base_dts, audio_last_dts, audio_end;
+    struct recorder_sound sound; /* of the segment */
 
     struct disk_fragment *fragment; /* being gathered; NULL = none */
     size_t cap_video, cap_audio;    /* what the previous one needed */
 };
-
-static int64_t us_to_ticks(int64_t us, uint32_t timescale)
-{
-    return us / US_PER_S * timescale + us % US_PER_S * timescale / US_PER_S;
-}
 
 /* --- fragments --- */
 
@@ -107,7 +101,7 @@ static void send_fragment(struct recorder *r, int64_t to_us)
     f->to_us = MAX(to_us, r->from_us + 1000);
     f->sequence = ++r->sequence;
     f->video_base_dts = r->base_dts;
-    f->audio_base_dts = r->audio_base_dts;
+    f->audio_base_dts = r->sound.base_dts;
     if (f->n_video > 0)
         f->video[f->n_video - 1].duration = r->last_duration;
     if (f->sequence == 1) {
@@ -193,52 +187,12 @@ static void end_segment(struct recorder *r, int64_t to_us, enum segment_edge end
         close_segment(r, to_us, ended);
 }
 
-/* Whether so much of this recorder waits for the volume that no more should be added. */
-static bool is_behind(const struct recorder *r, const struct volume *v)
-{
-    return atomic_load(&r->link->queued_bytes[v->index]) > RECORDER_QUEUE_MAX_BYTES / 2;
-}
-
-/* At a key frame the volume may be left without losing a picture: when it does not answer, has a
- * fault or is far behind, and another one is better off. What waits for it is written when it
- * answers. */
-static bool is_to_move(const struct recorder *r)
-{
-    const struct volume *v = r->writer->volume;
-    int64_t now_us = clock_mono_us(r->storage->clock);
-    enum volume_grade grade = is_behind(r, v) ? VOLUME_UNUSABLE : volume_grade(v, now_us);
-    if (grade == VOLUME_SOUND)
-        return false;
-    const struct volume *other = storage__pick_volume(r->storage, r->link->camera_id);
-    return other != NULL && other != v && volume_grade(other, now_us) < grade &&
-           !is_behind(r, other);
-}
-
-/* Where the next segment goes; NULL when it cannot be recorded now. */
-static struct volume *find_volume(struct recorder *r, const struct packet *key)
-{
-    struct volume *v = storage__pick_volume(r->storage, r->link->camera_id);
-    if (v != NULL && !is_behind(r, v))
-        return v;
-    const struct volume *last = atomic_load(&r->link->volume);
-    bool is_slow = v != NULL || (last != NULL && volume_is_ok(last));
-    if (v == NULL && last == NULL) /* none was ever used: one tells why */
-        atomic_store(&r->link->volume, r->storage->volumes[0]);
-    atomic_fetch_add(&r->link->n_lost_fragments, 1);
-    recorder_link_set(r->link, is_slow ? RECORDER_SLOW : RECORDER_NO_DISK, key->wall_us);
-    return NULL;
-}
-
 static bool open_segment(struct recorder *r, const struct packet *key)
 {
     struct segment_id id = {.stream = r->link->stream, .from_us = key->wall_us};
-    struct volume *volume = find_volume(r, key);
+    struct volume *volume = recorder_volume_take(r->storage, r->link, key->wall_us);
     if (volume == NULL)
         return false;
-    int trouble = atomic_load(&r->link->trouble);
-    if (trouble == RECORDER_NO_DISK || trouble == RECORDER_SLOW)
-        recorder_link_set(r->link, RECORDER_WAITING, key->wall_us);
-    atomic_store(&r->link->volume, volume);
     str_copy(id.camera_id, sizeof id.camera_id, r->link->camera_id);
     id.n = atomic_fetch_add(&r->storage->next_n, 1);
     r->writer = writer_create(volume, r->link, &id, r->began, &r->last);
@@ -253,8 +207,7 @@ static bool open_segment(struct recorder *r, const struct packet *key)
     r->sequence = 0;
     r->n_holes = 0;
     r->has_audio = false;
-    r->is_audio_placed = false;
-    r->audio_end = 0;
+    r->sound = (struct recorder_sound){0};
     r->step_us = 0;
     r->last_duration = DEFAULT_DURATION;
     return true;
@@ -286,7 +239,7 @@ static bool is_cut(const struct recorder *r, const struct packet *pkt, enum segm
     if (r->is_hole)
         return true;
     *edge = SEGMENT_MOVED;
-    if (is_to_move(r))
+    if (recorder_volume_is_to_be_left(r->storage, r->link, r->writer->volume))
         return true;
     *edge = SEGMENT_ROTATED;
     return media_us >= r->length_us || r->bytes >= s->segment_max_bytes ||
@@ -303,7 +256,7 @@ static void leave_hole(struct recorder *r, const struct packet *pkt)
     send_fragment(r, from_us);
     if (r->writer == NULL)
         return;
-    r->base_dts = pkt->dts - end_dts - us_to_ticks(hole_us, r->sets.entry->timescale);
+    r->base_dts = pkt->dts - end_dts - ticks_of_us(hole_us, r->sets.entry->timescale);
     r->n_holes++;
     need_fragment(r)->hole = (struct segment_hole){from_us, from_us + hole_us};
 }
@@ -363,36 +316,7 @@ static void push_video(struct recorder *r, struct packet *pkt)
     r->last_mono_us = pkt->arrival_mono_us;
 }
 
-/* --- sound: never stops or delays pictures --- */
-
-static uint32_t audio_duration(const struct packet *pkt)
-{
-    size_t moment = format_moment_bytes(pkt->format);
-    return moment == 0 ? 1024 : (uint32_t)(pkt->size / moment);
-}
-
-/* Puts sound beside the pictures of its wall clock, at the start of a fragment, when its own media
- * time does not tell or has drifted away. False: this packet cannot be kept. */
-static bool place_audio(struct recorder *r, const struct packet *pkt)
-{
-    uint32_t scale = pkt->format->timescale;
-    int64_t picture_us = us_of_ticks(r->last_dts - r->base_dts, r->sets.entry->timescale);
-    int64_t by_wall = us_to_ticks(picture_us + pkt->wall_us - r->last_wall_us, scale);
-    if (r->is_audio_placed) {
-        int64_t off = by_wall - (pkt->dts - r->audio_base_dts);
-        int64_t bound = us_to_ticks(DRIFT_US, scale);
-        if (off <= bound && off >= -bound && pkt->dts > r->audio_last_dts)
-            return true;
-    }
-    r->is_audio_placed = false;
-    if (r->fragment != NULL && r->fragment->n_audio > 0)
-        return false;
-    if (by_wall < r->audio_end)
-        return false;
-    r->audio_base_dts = pkt->dts - by_wall;
-    r->is_audio_placed = true;
-    return true;
-}
+/* --- sound --- */
 
 static void note_audio_format(struct recorder *r, const struct packet *pkt)
 {
@@ -403,6 +327,16 @@ static void note_audio_format(struct recorder *r, const struct packet *pkt)
     r->audio = format_ref(pkt->format);
     if (!is_same && r->writer != NULL && r->sequence > 0)
         r->is_cut_wanted = true;
+}
+
+/* By its wall clock, beside the newest picture. */
+static bool place_audio(struct recorder *r, const struct packet *pkt)
+{
+    int64_t picture_us = us_of_ticks(r->last_dts - r->base_dts, r->sets.entry->timescale);
+    int64_t beside_us = picture_us + pkt->wall_us - r->last_wall_us;
+    bool is_fragment_start = r->fragment == NULL || r->fragment->n_audio == 0;
+    return recorder_sound_place(&r->sound, pkt, ticks_of_us(beside_us, pkt->format->timescale),
+                                is_fragment_start);
 }
 
 static void push_audio(struct recorder *r, struct packet *pkt)
@@ -416,16 +350,14 @@ static void push_audio(struct recorder *r, struct packet *pkt)
         return;
     struct disk_fragment *f = need_fragment(r);
     if (f->n_audio > 0) {
-        int64_t step = pkt->dts - r->audio_last_dts;
+        int64_t step = pkt->dts - r->sound.last_dts;
         f->audio[f->n_audio - 1].duration = (uint32_t)MIN(step, UINT32_MAX);
     }
-    uint32_t duration = audio_duration(pkt);
+    uint32_t duration = recorder_sound_take(&r->sound, pkt);
     add_sample(&f->audio, &f->n_audio, &f->cap_audio, packet_ref(pkt), duration);
     f->bytes += pkt->size;
     f->lost_packets += pkt->lost_before;
     r->bytes += (int64_t)pkt->size;
-    r->audio_last_dts = pkt->dts;
-    r->audio_end = pkt->dts - r->audio_base_dts + duration;
 }
 
 /* --- sink --- */
