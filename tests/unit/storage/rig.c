@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "media/hub.h"
+#include "storage/db.h"
 #include "storage/db_segments.h"
 #include "storage/repair.h"
 
@@ -147,6 +148,36 @@ void rig_close(struct rig *rig)
 
 /* --- the camera --- */
 
+void rig_reopen(struct rig *rig)
+{
+    rig_close(rig);
+    rig_open(rig);
+}
+
+void rig_shell(const struct rig *rig, const char *fmt, ...)
+{
+    char command[700];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(command, sizeof command, fmt, args);
+    va_end(args);
+    char *there = xasprintf("cd %s && %s", rig->dir, command);
+    assert_int_equal(system(there), 0);
+    free(there);
+}
+
+static int job_sql(struct db *db, void *ctx, struct err *err)
+{
+    return db_exec(db, ctx, err);
+}
+
+void rig_sql(struct rig *rig, const char *sql)
+{
+    struct err err = {0};
+    if (catalogue_write(rig->catalogue, job_sql, (void *)sql, &err) < 0)
+        fail_msg("%s", err.msg);
+}
+
 struct format *rig_format(uint8_t flavour)
 {
     const uint8_t sps[] = {0x67, 0x42, 0xc0, 0x1e, 0xd9, 0x00, 0xa0, 0x47, 0xfe, flavour};
@@ -202,6 +233,15 @@ void rig_stop(struct rig *rig)
     hub_close(rig->hub);
     loop_turn(rig->loop, false);
     hub_unref(&rig->hub);
+}
+
+void rig_record_some(struct rig *rig)
+{
+    rig->params.segment_us = 4 * US_PER_S;
+    rig_open(rig);
+    rig_record(rig, "cam");
+    rig_pictures(rig, 400, 25);
+    rig_stop(rig);
 }
 
 static const char picture_mark[8] = "RIGMARK!";
@@ -272,6 +312,13 @@ void rig_pause(struct rig *rig, int64_t us, bool is_media_time_going_on)
     rig->wall_us += us;
     rig->mono_us += us;
     rig->ticks += is_media_time_going_on ? us * 9 / 100 : 0;
+}
+
+void rig_outage(struct rig *rig, int64_t us)
+{
+    hub_set_up(rig->hub, false);
+    rig->wall_us += us;
+    hub_set_up(rig->hub, true);
 }
 
 void rig_pictures(struct rig *rig, size_t n, size_t group)
@@ -374,6 +421,13 @@ size_t rig_unsettled(struct rig *rig)
     struct row_list l = {0};
     assert_true(catalogue_read(rig->catalogue, job_unsettled, &l, NULL) >= 0);
     return l.n;
+}
+
+char *rig_file(const struct rig *rig, const struct segment_row *row, char dst[RIG_PATH_BYTES])
+{
+    char path[SEGMENT_PATH_BYTES];
+    snprintf(dst, RIG_PATH_BYTES, "%s/rec/%s", rig->dir, segment_path(&row->id, path));
+    return dst;
 }
 
 static int64_t oldest_of(const struct segment_row *rows, size_t n)

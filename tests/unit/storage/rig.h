@@ -54,12 +54,20 @@ int rig_teardown(void **state);
 
 void rig_open(struct rig *rig);
 void rig_close(struct rig *rig);
+void rig_reopen(struct rig *rig);
+/* In the rig's directory, where the first volume is "rec"; must succeed. */
+void rig_shell(const struct rig *rig, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* On the catalogue; must succeed. */
+void rig_sql(struct rig *rig, const char *sql);
 
 /* A camera with an H.264 stream, recorded. */
 void rig_record(struct rig *rig, const char *camera_id);
 /* One more on the hub of the last, which has stopped. */
 void rig_start_recorder(struct rig *rig);
 void rig_stop(struct rig *rig); /* waits until everything is settled */
+/* What many tests begin with: "cam" with four segments of 4 s, a key frame every second, the
+ * pictures 0 to 399, all settled. The storage is open. */
+void rig_record_some(struct rig *rig);
 
 struct format *rig_format(uint8_t flavour);
 /* The payload of the picture of this number; no two agree in much. */
@@ -73,6 +81,8 @@ void rig_each_number(const uint8_t *data, size_t n, void (*fn)(void *ctx, int64_
 void rig_picture(struct rig *rig, bool is_key);
 /* No picture comes for so long; the camera's own time goes on or stands still. */
 void rig_pause(struct rig *rig, int64_t us, bool is_media_time_going_on);
+/* The camera is down for so long. */
+void rig_outage(struct rig *rig, int64_t us);
 /* n pictures, every `group`-th a key frame, beginning with one. */
 void rig_pictures(struct rig *rig, size_t n, size_t group);
 void rig_sound(struct rig *rig, int64_t ticks, int64_t wall_us);
@@ -88,6 +98,9 @@ void rig_recordings(struct rig *rig, struct recordings *out);
 /* All rows of segments. */
 size_t rig_rows(struct rig *rig, struct segment_row *out, size_t cap);
 size_t rig_unsettled(struct rig *rig);
+/* The file of a row of the first volume. Returns dst. */
+#define RIG_PATH_BYTES 300
+char *rig_file(const struct rig *rig, const struct segment_row *row, char dst[RIG_PATH_BYTES]);
 
 /* Every row's file is there and whole, nothing is unsettled, no file is without a row; returns the
  * frames of all segments. */

@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "media/hub.h"
 #include "storage/chain_read.h"
 #include "storage/db.h"
 #include "storage/db_chains.h"
@@ -65,51 +64,63 @@ static void another_secret_is_another_chain(void **state)
 
 /* --- recordings that somebody laid hands on --- */
 
-struct problems {
+/* Of the latest check. */
+static struct {
     int n;
     char what[16][400];
-};
+} told;
 
 static void on_problem(void *ctx, const char *path, const char *what)
 {
-    struct problems *p = ctx;
-    if (p->n < 16)
-        snprintf(p->what[p->n], sizeof p->what[0], "%s: %s", path, what);
-    p->n++;
+    (void)ctx;
+    if (told.n < 16)
+        snprintf(told.what[told.n], sizeof told.what[0], "%s: %s", path, what);
+    told.n++;
 }
 
-static struct index_report check(struct rig *rig, struct problems *p)
+static struct index_report check(struct rig *rig)
 {
     struct index_report report;
     struct err err = {0};
-    *p = (struct problems){0};
-    if (storage_index_check(rig->storage, true, on_problem, p, &report, &err) < 0)
+    told.n = 0;
+    if (storage_index_check(rig->storage, true, on_problem, NULL, &report, &err) < 0)
         fail_msg("%s", err.msg);
     return report;
 }
 
-static void full_path(const struct rig *rig, const struct segment_row *row, char dst[300])
+static void check_fine(struct rig *rig)
 {
-    char path[SEGMENT_PATH_BYTES];
-    snprintf(dst, 300, "%s/rec/%s", rig->dir, segment_path(&row->id, path));
+    check(rig);
+    if (told.n > 0)
+        fail_msg("%s", told.what[0]);
 }
 
-/* Four segments of 4 s, three of them of one strand. */
-static size_t record_some(struct rig *rig, struct segment_row rows[8])
+static void check_tells(struct rig *rig, uint64_t n_changed, const char *what)
 {
-    struct problems p;
-    rig->params.segment_us = 4 * US_PER_S;
-    rig_open(rig);
-    rig_record(rig, "cam");
-    rig_pictures(rig, 400, 25);
-    rig_stop(rig);
-    size_t n = rig_rows(rig, rows, 8);
-    assert_int_equal(n, 4);
-    struct index_report report = check(rig, &p);
-    if (p.n > 0)
-        fail_msg("%s", p.what[0]);
-    assert_int_equal(report.n_changed, 0);
-    return n;
+    assert_int_equal(check(rig).n_changed, n_changed);
+    assert_non_null(strstr(told.what[0], what));
+}
+
+/* What was recorded, three of the four of one strand, and the files. */
+static struct segment_row rows[16];
+static char paths[4][RIG_PATH_BYTES];
+
+static size_t look(struct rig *rig)
+{
+    return rig_rows(rig, rows, ARRAY_LEN(rows));
+}
+
+static int setup(void **state)
+{
+    if (rig_setup(state) < 0)
+        return -1;
+    struct rig *rig = *state;
+    rig_record_some(rig);
+    assert_int_equal(look(rig), 4);
+    for (size_t i = 0; i < 4; i++)
+        rig_file(rig, &rows[i], paths[i]);
+    check_fine(rig);
+    return 0;
 }
 
 static void poke(const char *path, off_t at, const void *bytes, size_t n)
@@ -134,146 +145,100 @@ static void flip(const char *path, off_t at)
 static void a_single_bit_anywhere_shows(void **state)
 {
     struct rig *rig = *state;
-    struct segment_row rows[8];
-    struct problems p;
-    char path[300];
     int n_silent = 0;
-    record_some(rig, rows);
-    full_path(rig, &rows[1], path);
     for (off_t at = 0; at < rows[1].bytes; at += 97) {
-        flip(path, at);
-        struct index_report report = check(rig, &p);
+        flip(paths[1], at);
+        struct index_report report = check(rig);
         bool is_seen = report.n_changed + report.n_bad_files + report.n_mismatch > 0;
         if (!is_seen)
             print_error("byte %ld of %ld was changed unseen\n", (long)at, (long)rows[1].bytes);
         n_silent += !is_seen;
-        flip(path, at);
+        flip(paths[1], at);
     }
     assert_int_equal(n_silent, 0);
-    check(rig, &p);
-    assert_int_equal(p.n, 0);
+    check_fine(rig);
 }
 
 static void a_changed_picture_is_named_with_its_time(void **state)
 {
     struct rig *rig = *state;
-    struct segment_row rows[8];
-    struct problems p;
-    char path[300];
-    record_some(rig, rows);
-    full_path(rig, &rows[1], path);
-    flip(path, rows[1].bytes / 2);
-    struct index_report report = check(rig, &p);
+    flip(paths[1], rows[1].bytes / 2);
+    struct index_report report = check(rig);
     assert_int_equal(report.n_changed, 1);
-    assert_non_null(strstr(p.what[0], "2026-09-21T14:13:"));
-    assert_non_null(strstr(p.what[0], "was changed after it was written"));
+    assert_non_null(strstr(told.what[0], "2026-09-21T14:13:"));
+    assert_non_null(strstr(told.what[0], "was changed after it was written"));
 }
 
 /* Both files are whole and by our own key, but one stands where the other was. */
 static void exchanged_files_show(void **state)
 {
     struct rig *rig = *state;
-    struct segment_row rows[8];
-    struct problems p;
-    char a[300], b[300], aside[80];
-    record_some(rig, rows);
-    full_path(rig, &rows[1], a);
-    full_path(rig, &rows[2], b);
-    snprintf(aside, sizeof aside, "%s/aside", rig->dir);
-    assert_int_equal(rename(a, aside), 0);
-    assert_int_equal(rename(b, a), 0);
-    assert_int_equal(rename(aside, b), 0);
-    assert_true(check(rig, &p).n_changed >= 2);
-}
-
-static int job_take_out(struct db *db, void *ctx, struct err *err)
-{
-    const struct segment_row *row = ctx;
-    char sql[200];
-    snprintf(sql, sizeof sql, "DELETE FROM segments WHERE from_us = %lld",
-             (long long)row->id.from_us);
-    return db_exec(db, sql, err);
+    rig_shell(rig, "mv %s aside && mv %s %s && mv aside %s", paths[1], paths[2], paths[1],
+              paths[2]);
+    assert_true(check(rig).n_changed >= 2);
 }
 
 /* The file and its row: files and index agree, but the chain does not. */
-static void take_out(struct rig *rig, struct segment_row *row)
+static void take_out(struct rig *rig, const struct segment_row *row)
 {
-    char path[300];
-    full_path(rig, row, path);
-    assert_int_equal(unlink(path), 0);
-    assert_int_equal(catalogue_write(rig->catalogue, job_take_out, row, NULL), 0);
+    char path[RIG_PATH_BYTES], sql[100];
+    assert_int_equal(unlink(rig_file(rig, row, path)), 0);
+    snprintf(sql, sizeof sql, "DELETE FROM segments WHERE from_us = %lld",
+             (long long)row->id.from_us);
+    rig_sql(rig, sql);
 }
 
 static void a_segment_taken_out_with_its_row_shows(void **state)
 {
     struct rig *rig = *state;
-    struct segment_row rows[8];
-    struct problems p;
-    record_some(rig, rows);
     take_out(rig, &rows[2]);
-    struct index_report report = check(rig, &p);
+    struct index_report report = check(rig);
     assert_int_equal(report.n_changed, 1);
     assert_int_equal(report.n_missing + report.n_adopted + report.n_mismatch, 0);
-    assert_non_null(strstr(p.what[0], "taken out"));
+    assert_non_null(strstr(told.what[0], "taken out"));
 }
 
 static void the_newest_taken_out_shows_too(void **state)
 {
     struct rig *rig = *state;
-    struct segment_row rows[8];
-    struct problems p;
-    record_some(rig, rows);
     take_out(rig, &rows[3]);
-    assert_int_equal(check(rig, &p).n_changed, 1);
-    assert_non_null(strstr(p.what[0], "taken out"));
+    check_tells(rig, 1, "taken out");
 }
 
 static void the_oldest_taken_out_shows_too(void **state)
 {
     struct rig *rig = *state;
-    struct segment_row rows[8];
     struct index_report report;
-    struct problems p;
-    record_some(rig, rows);
     assert_int_equal(storage_index_rebuild(rig->storage, NULL, NULL, &report, NULL), 0);
     take_out(rig, &rows[0]); /* of one strand now, whatever was settled first */
-    assert_int_equal(check(rig, &p).n_changed, 1);
-    assert_non_null(strstr(p.what[0], "segments in front of it were taken out"));
+    check_tells(rig, 1, "segments in front of it were taken out");
 }
 
 static void a_whole_stream_taken_out_shows(void **state)
 {
     struct rig *rig = *state;
-    struct segment_row rows[8];
-    struct problems p;
-    size_t n = record_some(rig, rows);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < 4; i++)
         take_out(rig, &rows[i]);
-    assert_true(check(rig, &p).n_changed > 0);
-    assert_non_null(strstr(p.what[0], "taken out"));
+    assert_true(check(rig).n_changed > 0);
+    assert_non_null(strstr(told.what[0], "taken out"));
 }
 
 /* Then segments of before and after lie between each other in the order of time. */
 static void a_clock_that_was_set_back_is_no_tampering(void **state)
 {
     struct rig *rig = *state;
-    struct segment_row rows[16];
-    struct problems p;
-    record_some(rig, rows);
     rig_record(rig, "cam");
     rig_pictures(rig, 300, 25);
     rig->wall_us -= 9 * US_PER_S;
     rig_pictures(rig, 500, 25);
     rig_stop(rig);
-    size_t n = rig_rows(rig, rows, 16);
+    size_t n = look(rig);
     assert_true(n > 10);
-    check(rig, &p);
-    if (p.n > 0)
-        fail_msg("%s", p.what[0]);
+    check_fine(rig);
     for (size_t i = 1; i < n; i++)
         if (rows[i].id.n < rows[i - 1].id.n && rows[i + 1].id.n > rows[i - 1].id.n) {
             take_out(rig, &rows[i + 1]); /* of the strand from after, in the middle */
-            assert_int_equal(check(rig, &p).n_changed, 1);
+            assert_int_equal(check(rig).n_changed, 1);
             return;
         }
     fail_msg("no segments lie between others");
@@ -296,8 +261,6 @@ static void record_again(struct rig *rig)
 static void recording_twice_within_a_group_is_no_tampering(void **state)
 {
     struct rig *rig = *state;
-    struct segment_row rows[8];
-    struct problems p;
     rig_open(rig);
     rig_record(rig, "cam");
     rig_pictures(rig, 60, 25);
@@ -308,14 +271,12 @@ static void recording_twice_within_a_group_is_no_tampering(void **state)
     }
     rig_pictures(rig, 50, 25);
     rig_stop(rig);
-    assert_int_equal(rig_rows(rig, rows, 8), 4);
+    assert_int_equal(look(rig), 4);
     assert_int_equal(rows[2].id.from_us, rows[1].id.from_us);
-    check(rig, &p);
-    if (p.n > 0)
-        fail_msg("%s", p.what[0]);
+    check_fine(rig);
     take_out(rig, &rows[2]);
-    check(rig, &p);
-    assert_int_not_equal(p.n, 0);
+    check(rig);
+    assert_int_not_equal(told.n, 0);
 }
 
 static int job_doom(struct db *db, void *ctx, struct err *err)
@@ -327,48 +288,33 @@ static int job_doom(struct db *db, void *ctx, struct err *err)
 static void what_the_ledger_explains_is_no_tampering(void **state)
 {
     struct rig *rig = *state;
-    struct segment_row rows[8];
-    struct problems p;
-    char path[300];
-    record_some(rig, rows);
     for (int i = 0; i < 4; i += 2) { /* the oldest, and one in the middle */
-        full_path(rig, &rows[i], path);
-        assert_int_equal(unlink(path), 0);
+        assert_int_equal(unlink(paths[i]), 0);
         assert_int_equal(catalogue_write(rig->catalogue, job_doom, &rows[i], NULL), 0);
     }
-    check(rig, &p);
-    if (p.n > 0)
-        fail_msg("%s", p.what[0]);
+    check_fine(rig);
 }
 
 static void a_chain_goes_on_over_a_restart(void **state)
 {
     struct rig *rig = *state;
-    struct segment_row rows[8];
-    struct problems p;
-    record_some(rig, rows);
-    rig_close(rig);
-    rig_open(rig);
+    rig_reopen(rig);
     rig_record(rig, "cam");
     rig_pictures(rig, 200, 25);
     rig_stop(rig);
-    assert_int_equal(rig_rows(rig, rows, 8), 6);
-    check(rig, &p);
-    assert_int_equal(p.n, 0);
+    assert_int_equal(look(rig), 6);
+    check_fine(rig);
     take_out(rig, &rows[3]); /* the last of before: the next one tells */
-    assert_int_equal(check(rig, &p).n_changed, 1);
+    assert_int_equal(check(rig).n_changed, 1);
 }
 
 static void hashes_of_another_installation_are_told_not_blamed(void **state)
 {
     struct rig *rig = *state;
-    struct segment_row rows[8];
-    struct problems p;
-    record_some(rig, rows);
     rig_close(rig);
     rig->params.secret = secret;
     rig_open(rig);
-    struct index_report report = check(rig, &p);
+    struct index_report report = check(rig);
     assert_int_equal(report.n_foreign, 4);
     assert_int_equal(report.n_changed, 0);
     rig_close(rig);
@@ -379,66 +325,51 @@ static void hashes_of_another_installation_are_told_not_blamed(void **state)
 static void a_rebuilt_index_knows_the_chains_again(void **state)
 {
     struct rig *rig = *state;
-    struct segment_row rows[8];
     struct index_report report;
-    struct problems p;
-    record_some(rig, rows);
     assert_int_equal(storage_index_rebuild(rig->storage, NULL, NULL, &report, NULL), 0);
-    check(rig, &p);
-    assert_int_equal(p.n, 0);
+    check_fine(rig);
     take_out(rig, &rows[3]);
-    assert_int_equal(check(rig, &p).n_changed, 1);
+    assert_int_equal(check(rig).n_changed, 1);
 }
 
 /* --- after a crash --- */
 
-static int job_unsettle(struct db *db, void *ctx, struct err *err)
+static void unsettle_newest(struct rig *rig)
 {
-    (void)ctx;
-    return db_exec(db,
-                   "INSERT INTO open_segments(camera, stream, from_us, n, volume, began, doomed)"
-                   " SELECT camera, stream, from_us, n, volume, began, 0 FROM segments"
-                   " ORDER BY from_us DESC LIMIT 1;"
-                   "DELETE FROM segments WHERE from_us = (SELECT max(from_us) FROM segments);"
-                   "DELETE FROM chains",
-                   err);
+    rig_sql(rig, "INSERT INTO open_segments(camera, stream, from_us, n, volume, began, doomed)"
+                 " SELECT camera, stream, from_us, n, volume, began, 0 FROM segments"
+                 " ORDER BY from_us DESC LIMIT 1;"
+                 "DELETE FROM segments WHERE from_us = (SELECT max(from_us) FROM segments);"
+                 "DELETE FROM chains");
 }
 
 /* The file of the newest segment as it was before its end was written; returns its length then. */
-static off_t cut_end(struct rig *rig, const struct segment_row *row, char path[300])
+static off_t cut_end(struct rig *rig)
 {
     struct segment_reader r;
-    full_path(rig, row, path);
-    int fd = open(path, O_RDWR);
+    int fd = open(paths[3], O_RDWR);
     assert_true(fd >= 0);
-    assert_true(segment_reader_init(&r, fd, (uint64_t)row->bytes, NULL) >= 0);
+    assert_true(segment_reader_init(&r, fd, (uint64_t)rows[3].bytes, NULL) >= 0);
     while (segment_reader_next(&r, NULL) == 1)
         continue;
     off_t bytes = (off_t)r.next_at;
     segment_reader_fini(&r);
     assert_int_equal(ftruncate(fd, bytes), 0);
     close(fd);
-    assert_int_equal(catalogue_write(rig->catalogue, job_unsettle, NULL, NULL), 0);
+    unsettle_newest(rig);
     return bytes;
 }
 
 static void a_crash_does_not_end_the_chain(void **state)
 {
     struct rig *rig = *state;
-    struct segment_row rows[8];
-    struct problems p;
-    char path[300];
-    record_some(rig, rows);
-    cut_end(rig, &rows[3], path);
-    rig_close(rig);
-    rig_open(rig);
-    assert_int_equal(rig_rows(rig, rows, 8), 4);
+    cut_end(rig);
+    rig_reopen(rig);
+    assert_int_equal(look(rig), 4);
     assert_int_equal(rows[3].frames, 100);
-    check(rig, &p);
-    if (p.n > 0)
-        fail_msg("%s", p.what[0]);
-    flip(path, rows[3].bytes / 2);
-    assert_int_equal(check(rig, &p).n_changed, 1);
+    check_fine(rig);
+    flip(paths[3], rows[3].bytes / 2);
+    assert_int_equal(check(rig).n_changed, 1);
 }
 
 /* The length of a file survived, its bytes did not: the file system gives zeros. */
@@ -446,40 +377,25 @@ static void pictures_of_zeros_are_left_out(void **state)
 {
     struct rig *rig = *state;
     static const uint8_t zeros[20000];
-    struct segment_row rows[8];
-    struct problems p;
-    char path[300];
-    record_some(rig, rows);
-    off_t bytes = cut_end(rig, &rows[3], path);
-    poke(path, bytes - (off_t)sizeof zeros, zeros, sizeof zeros);
-    rig_close(rig);
-    rig_open(rig);
-    assert_int_equal(rig_rows(rig, rows, 8), 4);
+    off_t bytes = cut_end(rig);
+    poke(paths[3], bytes - (off_t)sizeof zeros, zeros, sizeof zeros);
+    rig_reopen(rig);
+    assert_int_equal(look(rig), 4);
     assert_int_equal(rows[3].frames, 75); /* one fragment of 25 is torn */
-    check(rig, &p);
-    if (p.n > 0)
-        fail_msg("%s", p.what[0]);
+    check_fine(rig);
 }
 
 /* The end reached the disk, a fragment in front of it did not. */
 static void an_end_does_not_vouch_for_the_pictures(void **state)
 {
     struct rig *rig = *state;
-    struct segment_row rows[8];
-    struct problems p;
-    char path[300];
-    record_some(rig, rows);
-    full_path(rig, &rows[3], path);
-    flip(path, rows[3].bytes / 2);
-    assert_int_equal(catalogue_write(rig->catalogue, job_unsettle, NULL, NULL), 0);
-    rig_close(rig);
-    rig_open(rig);
-    assert_int_equal(rig_rows(rig, rows, 8), 4);
+    flip(paths[3], rows[3].bytes / 2);
+    unsettle_newest(rig);
+    rig_reopen(rig);
+    assert_int_equal(look(rig), 4);
     assert_true(rows[3].frames == 25 || rows[3].frames == 50);
     assert_int_equal(rows[3].ended, SEGMENT_CRASH);
-    check(rig, &p);
-    if (p.n > 0)
-        fail_msg("%s", p.what[0]);
+    check_fine(rig);
 }
 
 static bool is_usable(struct rig *rig)
@@ -491,8 +407,6 @@ static bool is_usable(struct rig *rig)
 static void a_file_without_room_for_its_end_is_a_link(void **state)
 {
     struct rig *rig = *state;
-    struct segment_row rows[8];
-    struct problems p;
     rig->params.segment_us = 4 * US_PER_S;
     rig_open(rig);
     rig_record(rig, "cam");
@@ -505,13 +419,12 @@ static void a_file_without_room_for_its_end_is_a_link(void **state)
     rig_wait(rig, is_usable);
     rig_pictures(rig, 50, 25);
     rig_stop(rig);
-    assert_true(rig_rows(rig, rows, 8) >= 2);
-    check(rig, &p);
-    if (p.n > 0)
-        fail_msg("%s", p.what[0]);
+    assert_true(look(rig) >= 2);
+    check_fine(rig);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
+#define TEST(name)  cmocka_unit_test_setup_teardown(name, setup, rig_teardown)
+#define FRESH(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
 
 int main(void)
 {
@@ -527,7 +440,7 @@ int main(void)
         TEST(the_oldest_taken_out_shows_too),
         TEST(a_whole_stream_taken_out_shows),
         TEST(a_clock_that_was_set_back_is_no_tampering),
-        TEST(recording_twice_within_a_group_is_no_tampering),
+        FRESH(recording_twice_within_a_group_is_no_tampering),
         TEST(what_the_ledger_explains_is_no_tampering),
         TEST(a_chain_goes_on_over_a_restart),
         TEST(hashes_of_another_installation_are_told_not_blamed),
@@ -535,7 +448,7 @@ int main(void)
         TEST(a_crash_does_not_end_the_chain),
         TEST(pictures_of_zeros_are_left_out),
         TEST(an_end_does_not_vouch_for_the_pictures),
-        TEST(a_file_without_room_for_its_end_is_a_link),
+        FRESH(a_file_without_room_for_its_end_is_a_link),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,9 +14,7 @@ static void record_some(struct rig *rig)
     rig_open(rig);
     rig_record(rig, "cam");
     rig_pictures(rig, 300, 25);
-    hub_set_up(rig->hub, false);
-    rig->wall_us += 10 * US_PER_S + 123;
-    hub_set_up(rig->hub, true);
+    rig_outage(rig, 10 * US_PER_S + 123);
     rig_pictures(rig, 100, 25);
     rig_stop(rig);
 }
@@ -39,6 +37,15 @@ static struct index_report check(struct rig *rig, bool is_deep, int n_problems)
     return report;
 }
 
+static struct index_report rebuild(struct rig *rig)
+{
+    struct index_report report;
+    struct err err = {0};
+    if (storage_index_rebuild(rig->storage, NULL, NULL, &report, &err) < 0)
+        fail_msg("%s", err.msg);
+    return report;
+}
+
 static void all_is_well(void **state)
 {
     struct rig *rig = *state;
@@ -54,39 +61,29 @@ static void every_kind_of_damage_is_named(void **state)
 {
     struct rig *rig = *state;
     struct segment_row rows[8];
-    char path[SEGMENT_PATH_BYTES], full[4][300], cmd[700];
+    char full[4][RIG_PATH_BYTES];
     record_some(rig);
     rig_rows(rig, rows, 8);
     for (int i = 0; i < 4; i++)
-        snprintf(full[i], sizeof full[i], "%s/rec/%s", rig->dir, segment_path(&rows[i].id, path));
+        rig_file(rig, &rows[i], full[i]);
     assert_int_equal(unlink(full[0]), 0);
     assert_int_equal(truncate(full[1], rows[1].bytes - 5000), 0);
-    snprintf(cmd, sizeof cmd, "cp %s %.*s-99.mp4 && echo x > %s/rec/cam/note.mp4", full[2],
-             (int)(strrchr(full[2], '-') - full[2]), full[2], rig->dir);
-    assert_int_equal(system(cmd), 0);
+    rig_shell(rig, "cp %s %.*s-99.mp4 && echo x > rec/cam/note.mp4", full[2],
+              (int)(strrchr(full[2], '-') - full[2]), full[2]);
     struct index_report report = check(rig, false, 4);
     assert_int_equal(report.n_missing, 1);
     assert_int_equal(report.n_adopted, 1);
     assert_int_equal(report.n_bad_files, 2);
 }
 
-static int job_forget_all(struct db *db, void *ctx, struct err *err)
-{
-    (void)ctx;
-    return db_exec(db, "DELETE FROM segments; DELETE FROM camera_keys;", err);
-}
-
 static void the_index_is_made_again_from_the_files_alone(void **state)
 {
     struct rig *rig = *state;
     struct segment_row before[8], after[8];
-    struct index_report report;
-    struct err err = {0};
     record_some(rig);
     size_t n = rig_rows(rig, before, 8);
-    assert_int_equal(catalogue_write(rig->catalogue, job_forget_all, NULL, NULL), 0);
-    if (storage_index_rebuild(rig->storage, NULL, NULL, &report, &err) < 0)
-        fail_msg("%s", err.msg);
+    rig_sql(rig, "DELETE FROM segments; DELETE FROM camera_keys;");
+    struct index_report report = rebuild(rig);
     assert_int_equal(report.n_adopted, n);
     assert_int_equal(rig_rows(rig, after, 8), n);
     for (size_t i = 0; i < n; i++)
@@ -98,14 +95,11 @@ static void the_index_is_made_again_from_the_files_alone(void **state)
 static void a_lost_catalogue_is_no_lost_recording(void **state)
 {
     struct rig *rig = *state;
-    struct index_report report;
-    char cmd[128];
     record_some(rig);
     rig_close(rig);
-    snprintf(cmd, sizeof cmd, "rm %s/catalog.db*", rig->dir);
-    assert_int_equal(system(cmd), 0);
+    rig_shell(rig, "rm catalog.db*");
     rig_open(rig);
-    assert_int_equal(storage_index_rebuild(rig->storage, NULL, NULL, &report, NULL), 0);
+    rebuild(rig);
     assert_int_equal(rig_check(rig), 400);
 }
 
@@ -113,13 +107,12 @@ static void a_torn_file_is_mended_by_rebuild(void **state)
 {
     struct rig *rig = *state;
     struct segment_row rows[8];
-    struct index_report report;
-    char path[SEGMENT_PATH_BYTES], full[300];
+    char path[RIG_PATH_BYTES];
     record_some(rig);
     rig_rows(rig, rows, 8);
-    snprintf(full, sizeof full, "%s/rec/%s", rig->dir, segment_path(&rows[1].id, path));
-    assert_int_equal(truncate(full, rows[1].bytes - 5000), 0);
-    assert_int_equal(storage_index_rebuild(rig->storage, NULL, NULL, &report, NULL), 0);
+    rig_file(rig, &rows[1], path);
+    assert_int_equal(truncate(path, rows[1].bytes - 5000), 0);
+    struct index_report report = rebuild(rig);
     assert_int_equal(report.n_bad_files, 0);
     assert_int_equal(rig_check(rig), 375); /* all but the torn fragment */
 }
@@ -129,11 +122,9 @@ static void a_missing_volume_loses_no_rows(void **state)
     struct rig *rig = *state;
     struct index_report report;
     struct err err = {0};
-    char cmd[200];
     record_some(rig);
     rig_close(rig);
-    snprintf(cmd, sizeof cmd, "mv %s/rec %s/away", rig->dir, rig->dir);
-    assert_int_equal(system(cmd), 0);
+    rig_shell(rig, "mv rec away");
     rig_open(rig);
     assert_int_equal(storage_index_rebuild(rig->storage, NULL, NULL, &report, &err), ERR_NOT_FOUND);
     assert_non_null(strstr(err.msg, "mounted"));
@@ -141,11 +132,6 @@ static void a_missing_volume_loses_no_rows(void **state)
 }
 
 /* --- what rows can show of the invariants --- */
-
-static int job_sql(struct db *db, void *ctx, struct err *err)
-{
-    return db_exec(db, ctx, err);
-}
 
 static struct {
     char path[8][200], what[8][200];
@@ -174,7 +160,7 @@ static struct index_report check_telling(struct rig *rig)
 
 static void rows_that_contradict_each_other_are_told(void **state)
 {
-    static char *const cases[][3] = {
+    static const char *const cases[][3] = {
         /* what is done, what is told, what undoes it */
         {"UPDATE volumes SET bytes = bytes + 1", "counted as",
          "UPDATE volumes SET bytes = bytes - 1"},
@@ -193,11 +179,11 @@ static void rows_that_contradict_each_other_are_told(void **state)
     record_some(rig);
     check(rig, false, 0);
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        assert_int_equal(catalogue_write(rig->catalogue, job_sql, cases[i][0], NULL), 0);
+        rig_sql(rig, cases[i][0]);
         assert_int_equal(check_telling(rig).n_broken, 1);
         assert_int_equal(told.n, 1);
         assert_non_null(strstr(told.what[0], cases[i][1]));
-        assert_int_equal(catalogue_write(rig->catalogue, job_sql, cases[i][2], NULL), 0);
+        rig_sql(rig, cases[i][2]);
     }
     check(rig, false, 0);
 }
@@ -206,11 +192,9 @@ static void odd_things_are_told_and_not_wrong(void **state)
 {
     struct rig *rig = *state;
     record_some(rig);
-    catalogue_write(rig->catalogue, job_sql,
-                    "INSERT INTO holds(id, camera, from_us, to_us, user, reason, created_us)"
-                    " VALUES('h', 1, 1000, 2000, 'lin', '', 1);"
-                    "INSERT INTO open_segments VALUES(1, 0, 5000000, 9, 1, 0, 0)",
-                    NULL);
+    rig_sql(rig, "INSERT INTO holds(id, camera, from_us, to_us, user, reason, created_us)"
+                 " VALUES('h', 1, 1000, 2000, 'lin', '', 1);"
+                 "INSERT INTO open_segments VALUES(1, 0, 5000000, 9, 1, 0, 0)");
     struct index_report report = check_telling(rig);
     assert_int_equal(report.n_broken, 0);
     assert_int_equal(report.n_notes, 2);
@@ -222,9 +206,7 @@ static void segments_of_an_unknown_volume_are_told_once(void **state)
 {
     struct rig *rig = *state;
     record_some(rig);
-    catalogue_write(rig->catalogue, job_sql,
-                    "UPDATE segments SET volume = 99 WHERE n = (SELECT min(n) FROM segments)",
-                    NULL);
+    rig_sql(rig, "UPDATE segments SET volume = 99 WHERE n = (SELECT min(n) FROM segments)");
     struct index_report report = check_telling(rig);
     assert_int_equal(report.n_unreachable, 1);
     assert_int_equal(report.n_adopted, 1); /* the index knows it elsewhere */
@@ -237,26 +219,21 @@ static void what_is_missing_between_two_segments_that_followed_each_other_is_tol
 {
     struct rig *rig = *state;
     struct segment_row rows[8];
-    char path[SEGMENT_PATH_BYTES], full[300];
+    char path[RIG_PATH_BYTES];
     record_some(rig);
     rig_rows(rig, rows, 8);
     assert_int_equal(rows[0].ended, SEGMENT_ROTATED);
     assert_int_equal(rows[1].ended, SEGMENT_ROTATED);
-    snprintf(full, sizeof full, "%s/rec/%s", rig->dir, segment_path(&rows[1].id, path));
-    assert_int_equal(unlink(full), 0);
-    catalogue_write(rig->catalogue, job_sql,
-                    "DELETE FROM segments WHERE n = (SELECT n FROM segments ORDER BY from_us"
-                    " LIMIT 1 OFFSET 1)",
-                    NULL);
+    rig_file(rig, &rows[1], path);
+    assert_int_equal(unlink(path), 0);
+    rig_sql(rig, "DELETE FROM segments WHERE n = (SELECT n FROM segments ORDER BY from_us"
+                 " LIMIT 1 OFFSET 1)");
     struct index_report report = check_telling(rig);
     assert_int_equal(report.n_broken, 1);
     assert_non_null(strstr(told.what[0], "4000 ms are missing"));
     /* unless the ledger says that it was deleted */
-    catalogue_write(
-        rig->catalogue, job_sql,
-        "INSERT INTO deletions SELECT camera, 0, to_us, to_us + 4000000, 1, 1, 1, 'space'"
-        " FROM segments ORDER BY from_us LIMIT 1",
-        NULL);
+    rig_sql(rig, "INSERT INTO deletions SELECT camera, 0, to_us, to_us + 4000000, 1, 1, 1, 'space'"
+                 " FROM segments ORDER BY from_us LIMIT 1");
     check(rig, false, 0);
 }
 
@@ -266,14 +243,13 @@ static void a_tail_that_was_cut_off_shows_after_a_rebuild(void **state)
 {
     struct rig *rig = *state;
     struct segment_row rows[8];
-    struct index_report report;
-    char path[SEGMENT_PATH_BYTES], full[300];
+    char path[RIG_PATH_BYTES];
     record_some(rig);
     rig_rows(rig, rows, 8);
-    snprintf(full, sizeof full, "%s/rec/%s", rig->dir, segment_path(&rows[1].id, path));
-    assert_int_equal(truncate(full, rows[1].bytes / 2), 0);
-    assert_int_equal(storage_index_rebuild(rig->storage, NULL, NULL, &report, NULL), 0);
-    report = check_telling(rig);
+    rig_file(rig, &rows[1], path);
+    assert_int_equal(truncate(path, rows[1].bytes / 2), 0);
+    rebuild(rig);
+    struct index_report report = check_telling(rig);
     assert_int_equal(report.n_broken, 1);
     assert_non_null(strstr(told.what[0], "whose end was cut off"));
 }
@@ -282,10 +258,8 @@ static void an_overlap_is_told(void **state)
 {
     struct rig *rig = *state;
     record_some(rig);
-    catalogue_write(rig->catalogue, job_sql,
-                    "UPDATE segments SET to_us = to_us + 1500000 WHERE n ="
-                    " (SELECT n FROM segments ORDER BY from_us LIMIT 1)",
-                    NULL);
+    rig_sql(rig, "UPDATE segments SET to_us = to_us + 1500000 WHERE n ="
+                 " (SELECT n FROM segments ORDER BY from_us LIMIT 1)");
     struct index_report report = check_telling(rig);
     assert_int_equal(report.n_broken, 1);
     assert_int_equal(report.n_mismatch, 1); /* and the file says something else */
@@ -296,7 +270,7 @@ static void a_copy_on_another_volume_is_told(void **state)
 {
     struct rig *rig = *state;
     struct segment_row rows[8];
-    char path[SEGMENT_PATH_BYTES], cmd[900];
+    char path[SEGMENT_PATH_BYTES];
     rig->volumes[1].path = xasprintf("%s/more", rig->dir);
     rig->params.n_volumes = 2;
     record_some(rig);
@@ -304,9 +278,7 @@ static void a_copy_on_another_volume_is_told(void **state)
     bool is_first = storage__volume(rig->storage, rows[0].volume) == rig->storage->volumes[0];
     const char *from = is_first ? "rec" : "more", *to = is_first ? "more" : "rec";
     segment_path(&rows[0].id, path);
-    snprintf(cmd, sizeof cmd, "cd %s && mkdir -p %s/%.*s && cp %s/%s %s/%s", rig->dir, to,
-             (int)(strrchr(path, '/') - path), path, from, path, to, path);
-    assert_int_equal(system(cmd), 0);
+    rig_shell(rig, "mkdir -p $(dirname %s/%s) && cp %s/%s %s/%s", to, path, from, path, to, path);
     struct index_report report = check_telling(rig);
     assert_int_equal(report.n_adopted, 1);
     assert_non_null(strstr(told.what[0], "is a second one"));
@@ -314,28 +286,51 @@ static void a_copy_on_another_volume_is_told(void **state)
 
 /* --- beside a server, and again after a kill --- */
 
+/* What a command has open. */
+struct beside {
+    struct catalogue *catalogue;
+    struct storage *storage;
+};
+
+static struct beside open_beside(struct rig *rig)
+{
+    struct beside b;
+    assert_int_equal(catalogue_open_shared(rig->dir, clock_system(), &b.catalogue, NULL), 0);
+    struct storage_params params = rig->params;
+    params.catalogue = b.catalogue;
+    params.is_reader = true;
+    assert_int_equal(storage_open(&params, &b.storage, NULL), 0);
+    return b;
+}
+
+static void close_beside(struct beside *b)
+{
+    storage_close(&b->storage);
+    catalogue_close(&b->catalogue);
+}
+
+static struct index_report check_beside(struct rig *rig)
+{
+    struct index_report report;
+    struct beside b = open_beside(rig);
+    told.n = 0;
+    assert_int_equal(storage_index_check(b.storage, false, on_told, NULL, &report, NULL), 0);
+    close_beside(&b);
+    if (report.n_adopted + report.n_broken + report.n_bad_files > 0)
+        fail_msg("%s: %s", told.path[0], told.what[0]);
+    return report;
+}
+
 static void what_is_being_written_is_no_mistake(void **state)
 {
     struct rig *rig = *state;
-    struct catalogue *shared;
-    struct storage *reader;
     rig->params.segment_us = 4 * US_PER_S;
     rig_open(rig);
     rig_record(rig, "cam");
     for (int i = 0; i < 20; i++) {
         rig_pictures(rig, 60, 20);
-        assert_int_equal(catalogue_open_shared(rig->dir, clock_system(), &shared, NULL), 0);
-        struct storage_params params = rig->params;
-        params.catalogue = shared;
-        params.is_reader = true;
-        assert_int_equal(storage_open(&params, &reader, NULL), 0);
-        struct index_report report;
-        told.n = 0;
-        assert_int_equal(storage_index_check(reader, false, on_told, NULL, &report, NULL), 0);
-        if (told.n > 0)
-            fail_msg("%s: %s", told.path[0], told.what[0]);
-        storage_close(&reader);
-        catalogue_close(&shared);
+        check_beside(rig);
+        assert_int_equal(told.n, 0);
     }
     rig_stop(rig);
 }
@@ -348,26 +343,7 @@ static void unsettle(struct rig *rig, const char *doomed)
              "INSERT INTO open_segments SELECT camera, stream, from_us, n, volume, began, %s"
              " FROM segments; DELETE FROM segments",
              doomed);
-    assert_int_equal(catalogue_write(rig->catalogue, job_sql, sql, NULL), 0);
-}
-
-/* What the command sees. */
-static struct index_report check_beside(struct rig *rig)
-{
-    struct catalogue *shared;
-    struct storage *reader;
-    struct index_report report;
-    assert_int_equal(catalogue_open_shared(rig->dir, clock_system(), &shared, NULL), 0);
-    struct storage_params params = rig->params;
-    params.catalogue = shared;
-    params.is_reader = true;
-    assert_int_equal(storage_open(&params, &reader, NULL), 0);
-    told.n = 0;
-    assert_int_equal(storage_index_check(reader, false, on_told, NULL, &report, NULL), 0);
-    storage_close(&reader);
-    catalogue_close(&shared);
-    assert_int_equal(report.n_adopted + report.n_broken + report.n_bad_files, 0);
-    return report;
+    rig_sql(rig, sql);
 }
 
 static void what_a_kill_left_is_named(void **state)
@@ -409,7 +385,7 @@ static void one_that_is_settled_late_is_not_missing(void **state)
         "DELETE FROM segments WHERE n = (SELECT min(n) + 1 FROM segments)";
     struct rig *rig = *state;
     record_some(rig);
-    assert_int_equal(catalogue_write(rig->catalogue, job_sql, middle, NULL), 0);
+    rig_sql(rig, middle);
     struct index_report report = check_beside(rig);
     assert_int_equal(report.n_writing, 1);
     assert_int_equal(told.n, 0);
@@ -419,12 +395,8 @@ static void what_is_doomed_is_counted(void **state)
 {
     struct rig *rig = *state;
     record_some(rig);
-    assert_int_equal(
-        catalogue_write(rig->catalogue, job_sql,
-                        "INSERT INTO deletions SELECT camera, stream, from_us, to_us, 1, 1, bytes,"
-                        " 'expired' FROM segments",
-                        NULL),
-        0);
+    rig_sql(rig, "INSERT INTO deletions SELECT camera, stream, from_us, to_us, 1, 1, bytes,"
+                 " 'expired' FROM segments");
     uint64_t n = check_beside(rig).n_segments;
     unsettle(rig, "1");
     struct index_report report = check_beside(rig);
@@ -436,14 +408,13 @@ static void rebuild_enters_what_is_missing_into_the_ledger(void **state)
 {
     struct rig *rig = *state;
     struct segment_row rows[8];
-    struct index_report report;
     struct recordings found;
-    char path[SEGMENT_PATH_BYTES], full[300];
+    char path[RIG_PATH_BYTES];
     record_some(rig);
     rig_rows(rig, rows, 8);
-    snprintf(full, sizeof full, "%s/rec/%s", rig->dir, segment_path(&rows[1].id, path));
-    assert_int_equal(unlink(full), 0);
-    assert_int_equal(storage_index_rebuild(rig->storage, NULL, NULL, &report, NULL), 0);
+    rig_file(rig, &rows[1], path);
+    assert_int_equal(unlink(path), 0);
+    struct index_report report = rebuild(rig);
     assert_int_equal(report.n_missing, 1);
     check(rig, true, 0);
     rig_recordings(rig, &found);
@@ -459,30 +430,25 @@ static void rebuild_is_killed_and_done_again(void **state)
 {
     struct rig *rig = *state;
     struct segment_row before[8], after[8];
-    struct index_report report;
-    char cmd[200];
     record_some(rig);
     size_t n = rig_rows(rig, before, 8);
     rig_close(rig);
-    snprintf(cmd, sizeof cmd, "rm %s/catalog.db*", rig->dir);
-    assert_int_equal(system(cmd), 0);
+    rig_shell(rig, "rm catalog.db*");
     fflush(stdout);
     pid_t child = fork();
     if (child == 0) { /* dies with the first row in the index */
         struct index_report r;
         rig_open(rig);
-        catalogue_write(rig->catalogue, job_sql,
-                        "CREATE TRIGGER stop BEFORE INSERT ON segments WHEN (SELECT count(*) FROM"
-                        " segments) = 1 BEGIN SELECT RAISE(ABORT, 'stop'); END",
-                        NULL);
+        rig_sql(rig, "CREATE TRIGGER stop BEFORE INSERT ON segments WHEN (SELECT count(*) FROM"
+                     " segments) = 1 BEGIN SELECT RAISE(ABORT, 'stop'); END");
         _exit(storage_index_rebuild(rig->storage, NULL, NULL, &r, NULL) < 0 ? 3 : 0);
     }
     int status = 0;
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_int_equal(WEXITSTATUS(status), 3);
     rig_open(rig);
-    catalogue_write(rig->catalogue, job_sql, "DROP TRIGGER stop", NULL);
-    assert_int_equal(storage_index_rebuild(rig->storage, NULL, NULL, &report, NULL), 0);
+    rig_sql(rig, "DROP TRIGGER stop");
+    rebuild(rig);
     assert_int_equal(rig_rows(rig, after, 8), n);
     for (size_t i = 0; i < n; i++)
         assert_memory_equal(&before[i].id, &after[i].id, sizeof before[i].id);
@@ -492,133 +458,28 @@ static void rebuild_is_killed_and_done_again(void **state)
 static void rebuild_takes_out_rows_of_days_without_files(void **state)
 {
     struct rig *rig = *state;
-    struct index_report report;
     record_some(rig);
-    catalogue_write(
-        rig->catalogue, job_sql,
-        "INSERT INTO segments(camera, stream, from_us, n, to_us, volume, bytes, frames,"
-        " lost_packets, began, ended) VALUES(1, 0, 1000000, 1, 2000000, 1, 10, 1, 0, 0, 0)",
-        NULL);
+    rig_sql(rig,
+            "INSERT INTO segments(camera, stream, from_us, n, to_us, volume, bytes, frames,"
+            " lost_packets, began, ended) VALUES(1, 0, 1000000, 1, 2000000, 1, 10, 1, 0, 0, 0)");
     assert_int_equal(check_telling(rig).n_missing, 1);
-    assert_int_equal(storage_index_rebuild(rig->storage, NULL, NULL, &report, NULL), 0);
+    rebuild(rig);
     assert_int_equal(rig_rows(rig, NULL, 0), 4);
     check(rig, false, 0);
-}
-
-/* --- markers --- */
-
-static struct volume_status status_of(struct rig *rig, size_t i)
-{
-    struct volume_status st[3];
-    assert_true(storage_volumes(rig->storage, st, 3) > i);
-    return st[i];
-}
-
-static void a_directory_with_foreign_files_is_refused(void **state)
-{
-    struct rig *rig = *state;
-    char cmd[200];
-    snprintf(cmd, sizeof cmd, "mkdir %s/rec && touch %s/rec/thesis.doc", rig->dir, rig->dir);
-    assert_int_equal(system(cmd), 0);
-    rig_open(rig);
-    assert_false(status_of(rig, 0).is_ok);
-    assert_non_null(strstr(status_of(rig, 0).detail, "empty directory"));
-}
-
-static void a_disk_that_comes_back_is_used_again(void **state)
-{
-    struct rig *rig = *state;
-    char cmd[300];
-    rig_open(rig);
-    rig_close(rig);
-    snprintf(cmd, sizeof cmd, "mv %s/rec %s/away && mkdir %s/rec", rig->dir, rig->dir, rig->dir);
-    assert_int_equal(system(cmd), 0);
-    rig_open(rig);
-    assert_false(status_of(rig, 0).is_ok);
-    rig_record(rig, "cam");
-    rig_pictures(rig, 50, 25); /* nothing is written into the bare mount point */
-    snprintf(cmd, sizeof cmd, "rmdir %s/rec && mv %s/away %s/rec", rig->dir, rig->dir, rig->dir);
-    assert_int_equal(system(cmd), 0);
-    while (!status_of(rig, 0).is_ok)
-        loop_turn(rig->loop, false);
-    rig_pictures(rig, 50, 25);
-    rig_stop(rig);
-    assert_int_equal(rig_check(rig), 50);
-}
-
-static bool is_ok(struct rig *rig)
-{
-    return status_of(rig, 0).is_ok;
-}
-
-static bool is_broken(struct rig *rig)
-{
-    rig_pictures(rig, 25, 25);
-    return !status_of(rig, 0).is_ok;
-}
-
-/* Pulled and put back: another file system with the same marker, as a copy of the directory is. */
-static void a_disk_that_was_pulled_is_taken_over(void **state)
-{
-    struct rig *rig = *state;
-    char cmd[300];
-    rig_open(rig);
-    rig_record(rig, "cam");
-    atomic_store(&rig->disk.create_error, -EIO);
-    atomic_store(&rig->disk.write_error, -EIO);
-    rig_wait(rig, is_broken);
-    snprintf(cmd, sizeof cmd, "mv %s/rec %s/old && cp -a %s/old %s/rec", rig->dir, rig->dir,
-             rig->dir, rig->dir);
-    assert_int_equal(system(cmd), 0);
-    for (int i = 0; i < 5; i++) { /* some probes that fail */
-        int before = atomic_load(&rig->disk.n_creates);
-        while (atomic_load(&rig->disk.n_creates) == before)
-            loop_turn(rig->loop, false);
-    }
-    atomic_store(&rig->disk.create_error, 0);
-    atomic_store(&rig->disk.write_error, 0);
-    rig_wait(rig, is_ok);
-    rig_pictures(rig, 50, 25);
-    rig_stop(rig);
-    snprintf(cmd, sizeof cmd, "rm -r %s/old", rig->dir);
-    assert_int_equal(system(cmd), 0);
-    assert_int_equal(rig_check(rig), 50);
-}
-
-static void two_servers_never_share_a_volume(void **state)
-{
-    struct rig *rig = *state;
-    struct rig second = *rig;
-    char dir[80];
-    rig_open(rig);
-    snprintf(dir, sizeof dir, "%s/second", rig->dir);
-    snprintf(second.dir, sizeof second.dir, "%.60s", dir);
-    second.params.volumes = rig->volumes;
-    rig_open(&second);
-    assert_false(status_of(&second, 0).is_ok);
-    assert_non_null(strstr(status_of(&second, 0).detail, "another server"));
-    rig_close(&second);
 }
 
 static void tools_only_read(void **state)
 {
     struct rig *rig = *state;
-    struct catalogue *shared;
-    struct storage *reader;
     struct sample_map *map;
     record_some(rig);
-    assert_int_equal(catalogue_open_shared(rig->dir, clock_system(), &shared, NULL), 0);
-    struct storage_params params = rig->params;
-    params.catalogue = shared;
-    params.is_reader = true;
-    assert_int_equal(storage_open(&params, &reader, NULL), 0);
+    struct beside b = open_beside(rig);
     struct sample_query q = {
         .camera_id = "cam", .from_us = RIG_START_US, .to_us = RIG_START_US + 60 * US_PER_S};
-    assert_int_equal(source_map(storage_source(reader), &q, &map, NULL), 0);
+    assert_int_equal(source_map(storage_source(b.storage), &q, &map, NULL), 0);
     assert_int_equal(map->n_samples, 400);
     sample_map_free(&map);
-    storage_close(&reader);
-    catalogue_close(&shared);
+    close_beside(&b);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
@@ -646,10 +507,6 @@ int main(void)
         TEST(rebuild_enters_what_is_missing_into_the_ledger),
         TEST(rebuild_is_killed_and_done_again),
         TEST(rebuild_takes_out_rows_of_days_without_files),
-        TEST(a_directory_with_foreign_files_is_refused),
-        TEST(a_disk_that_comes_back_is_used_again),
-        TEST(a_disk_that_was_pulled_is_taken_over),
-        TEST(two_servers_never_share_a_volume),
         TEST(tools_only_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,17 +6,30 @@
 #include "media/hub.h"
 #include "storage/repair.h"
 
+/* A camera that is recorded. */
+static int setup(void **state)
+{
+    if (rig_setup(state) < 0)
+        return -1;
+    rig_open(*state);
+    rig_record(*state, "cam");
+    return 0;
+}
+
+/* Pictures that go on with the group. */
+static void deltas(struct rig *rig, int n)
+{
+    for (int i = 0; i < n; i++)
+        rig_picture(rig, false);
+}
+
 static void a_lost_source_is_a_gap(void **state)
 {
     struct rig *rig = *state;
     struct recordings rec;
     struct segment_row rows[4];
-    rig_open(rig);
-    rig_record(rig, "cam");
     rig_pictures(rig, 100, 25);
-    hub_set_up(rig->hub, false);
-    rig->wall_us += 30 * US_PER_S;
-    hub_set_up(rig->hub, true);
+    rig_outage(rig, 30 * US_PER_S);
     rig_pictures(rig, 100, 25);
     rig_stop(rig);
     rig_recordings(rig, &rec);
@@ -38,8 +51,6 @@ static void missing_pictures_are_a_hole(void **state)
 {
     struct rig *rig = *state;
     struct segment_row rows[4];
-    rig_open(rig);
-    rig_record(rig, "cam");
     rig_pictures(rig, 50, 25);
     rig_pause(rig, 5 * US_PER_S, true);
     rig_pictures(rig, 50, 25);
@@ -80,15 +91,11 @@ static void a_pause_inside_a_group_is_a_gap(void **state)
     struct segment_row rows[4];
     struct sample_map *map;
     struct index_report report;
-    rig_open(rig);
-    rig_record(rig, "cam");
     rig_pictures(rig, 60, 250);
     rig_pause(rig, 5 * US_PER_S, true);
-    for (int i = 0; i < 60; i++)
-        rig_picture(rig, false);
+    deltas(rig, 60);
     rig_pause(rig, 5 * US_PER_S, false);
-    for (int i = 0; i < 60; i++)
-        rig_picture(rig, false);
+    deltas(rig, 60);
     rig_wait(rig, rig_is_written);
     const int64_t from_us[] = {RIG_START_US + 60 * RIG_FRAME_US,
                                RIG_START_US + 120 * RIG_FRAME_US + 5 * US_PER_S};
@@ -121,22 +128,18 @@ static void a_pause_is_found_again_after_a_crash(void **state)
 {
     struct rig *rig = *state;
     struct segment_row rows[2];
-    char path[SEGMENT_PATH_BYTES];
-    rig_open(rig);
-    rig_record(rig, "cam");
+    char path[RIG_PATH_BYTES], name[SEGMENT_PATH_BYTES];
     rig_pictures(rig, 60, 250);
     rig_pause(rig, 5 * US_PER_S, true);
-    for (int i = 0; i < 60; i++)
-        rig_picture(rig, false);
+    deltas(rig, 60);
     rig_stop(rig);
     assert_int_equal(rig_rows(rig, rows, 2), 1);
     assert_int_equal(rows[0].holes.n, 1);
     struct segment_row seen = {.id = rows[0].id};
     struct volume *v = rig->storage->volumes[0];
-    char *file = xasprintf("%s/%s", v->path, segment_path(&rows[0].id, path));
-    assert_int_equal(truncate(file, rows[0].bytes - 8), 0);
-    free(file);
-    assert_int_equal(repair_segment(v->dirfd, path, v->chain, true, &seen, NULL), 0);
+    assert_int_equal(truncate(rig_file(rig, &rows[0], path), rows[0].bytes - 8), 0);
+    segment_path(&rows[0].id, name);
+    assert_int_equal(repair_segment(v->dirfd, name, v->chain, true, &seen, NULL), 0);
     assert_int_equal(seen.frames, 120);
     assert_int_equal(seen.holes.n, 1);
     assert_memory_equal(seen.holes.list, rows[0].holes.list, sizeof seen.holes.list[0]);
@@ -147,8 +150,6 @@ static void a_pause_does_not_lengthen_what_follows(void **state)
 {
     struct rig *rig = *state;
     struct segment_row rows[4];
-    rig_open(rig);
-    rig_record(rig, "cam");
     rig_pictures(rig, 60, 250);
     rig_pause(rig, 9 * US_PER_S, true);
     rig_picture(rig, false);
@@ -164,8 +165,6 @@ static void many_pauses_end_the_segment(void **state)
 {
     struct rig *rig = *state;
     struct segment_row rows[8];
-    rig_open(rig);
-    rig_record(rig, "cam");
     for (int i = 0; i < 7; i++) {
         rig_picture(rig, i == 0);
         rig_picture(rig, false);
@@ -201,8 +200,6 @@ static void expect_cause(struct rig *rig, int64_t from_us, int64_t to_us, const 
 static void a_gap_has_one_cause_however_it_is_asked_for(void **state)
 {
     struct rig *rig = *state;
-    rig_open(rig);
-    rig_record(rig, "cam");
     rig_pictures(rig, 50, 25);
     int64_t from_us = rig->wall_us;
     rig_pause(rig, 7 * US_PER_S, true);
@@ -243,12 +240,9 @@ static void clock_steps_keep_lengths_true(void **state)
 {
     struct rig *rig = *state;
     struct segment_row rows[4];
-    rig_open(rig);
-    rig_record(rig, "cam");
     rig_pictures(rig, 60, 50);
     rig->wall_us += 86400 * US_PER_S; /* a day forward, between key frames */
-    for (int i = 0; i < 15; i++)
-        rig_picture(rig, false);
+    deltas(rig, 15);
     rig_pictures(rig, 50, 25);
     rig->wall_us -= 2 * 86400 * US_PER_S; /* two days back, at a key frame */
     rig_pictures(rig, 50, 25);
@@ -259,7 +253,7 @@ static void clock_steps_keep_lengths_true(void **state)
     assert_int_equal(rows[0].frames + rows[1].frames + rows[2].frames, 175);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, rig_teardown)
 
 int main(void)
 {
@@ -271,7 +265,8 @@ int main(void)
         TEST(a_pause_does_not_lengthen_what_follows),
         TEST(many_pauses_end_the_segment),
         TEST(a_gap_has_one_cause_however_it_is_asked_for),
-        TEST(a_camera_whose_clock_runs_wrong_has_no_gaps),
+        cmocka_unit_test_setup_teardown(a_camera_whose_clock_runs_wrong_has_no_gaps, rig_setup,
+                                        rig_teardown),
         TEST(clock_steps_keep_lengths_true),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,19 +4,9 @@
 #include <unistd.h>
 
 #include "base/str.h"
-#include "media/hub.h"
 #include "storage/db.h"
 #include "storage/db_segments.h"
 #include "storage/db_states.h"
-
-/* Four segments of 4 s: 400 pictures, a key frame every second, the numbers 0..399 inside. */
-static void record_some(struct rig *rig)
-{
-    rig->params.segment_us = 4 * US_PER_S;
-    rig_open(rig);
-    rig_record(rig, "cam");
-    rig_pictures(rig, 400, 25);
-}
 
 static struct sample_map *map_of(struct rig *rig, int64_t from_us, int64_t to_us)
 {
@@ -73,22 +63,16 @@ static void check_seeks(struct rig *rig)
 static void finds_the_key_frame_before(void **state)
 {
     struct rig *rig = *state;
-    record_some(rig);
-    rig_stop(rig);
+    rig_record_some(rig);
     check_seeks(rig);
 }
 
 static void finds_it_in_recovered_files_too(void **state)
 {
     struct rig *rig = *state;
-    record_some(rig);
-    rig_stop(rig);
+    rig_record_some(rig);
     /* as a crash on a full disk leaves them: without their ends */
-    char cmd[256];
-    snprintf(cmd, sizeof cmd,
-             "cd %s/rec && for f in $(find . -name '*.mp4'); do truncate -s -16 $f; done",
-             rig->dir);
-    assert_int_equal(system(cmd), 0);
+    rig_shell(rig, "for f in $(find rec -name '*.mp4'); do truncate -s -16 $f; done");
     check_seeks(rig);
 }
 
@@ -97,8 +81,7 @@ static void a_bound_tells_where_to_go_on(void **state)
     struct rig *rig = *state;
     struct sample_map *map;
     int64_t at_us = RIG_START_US, next_number = 0;
-    record_some(rig);
-    rig_stop(rig);
+    rig_record_some(rig);
     for (int rounds = 0; at_us != 0; rounds++) {
         struct sample_query q = {.camera_id = "cam",
                                  .from_us = at_us,
@@ -123,9 +106,7 @@ static void gaps_are_marked(void **state)
     rig_open(rig);
     rig_record(rig, "cam");
     rig_pictures(rig, 100, 25);
-    hub_set_up(rig->hub, false);
-    rig->wall_us += 10 * US_PER_S;
-    hub_set_up(rig->hub, true);
+    rig_outage(rig, 10 * US_PER_S);
     rig_pictures(rig, 100, 25);
     rig_stop(rig);
     struct sample_map *map = map_of(rig, 0, 18 * US_PER_S);
@@ -145,12 +126,10 @@ static void a_file_that_is_gone_is_a_gap(void **state)
 {
     struct rig *rig = *state;
     struct segment_row rows[8];
-    char path[SEGMENT_PATH_BYTES], full[300];
-    record_some(rig);
-    rig_stop(rig);
+    char path[RIG_PATH_BYTES];
+    rig_record_some(rig);
     rig_rows(rig, rows, 8);
-    snprintf(full, sizeof full, "%s/rec/%s", rig->dir, segment_path(&rows[1].id, path));
-    assert_int_equal(unlink(full), 0);
+    assert_int_equal(unlink(rig_file(rig, &rows[1], path)), 0);
     struct sample_map *map = map_of(rig, 0, 16 * US_PER_S);
     assert_int_equal(map->n_samples, 300);
     assert_true(map->samples[100].is_after_gap);
@@ -163,9 +142,7 @@ static void overlapping_segments_are_played_once(void **state)
     rig_open(rig);
     rig_record(rig, "cam");
     rig_pictures(rig, 100, 25);
-    rig->wall_us -= 2 * US_PER_S; /* the clock steps back */
-    hub_set_up(rig->hub, false);
-    hub_set_up(rig->hub, true);
+    rig_outage(rig, -2 * US_PER_S); /* the clock steps back */
     rig_pictures(rig, 100, 25);
     rig_stop(rig);
     struct sample_map *map = map_of(rig, 0, 20 * US_PER_S);
@@ -180,8 +157,7 @@ static void unknown_cameras_are_not_found(void **state)
     struct rig *rig = *state;
     struct sample_map *map;
     struct recordings rec;
-    record_some(rig);
-    rig_stop(rig);
+    rig_record_some(rig);
     struct sample_query q = {.camera_id = "other", .from_us = 0, .to_us = INT64_MAX / 2};
     assert_int_equal(source_map(storage_source(rig->storage), &q, &map, NULL), ERR_NOT_FOUND);
     assert_null(map);
@@ -217,6 +193,24 @@ static int job_story(struct db *db, void *ctx, struct err *err)
     return rc == 0 ? db_run_end(db, run, t + 60 * US_PER_S, err) : rc;
 }
 
+/* The 4 s of the camera whose gaps have a cause. */
+static void record_4_s(struct rig *rig)
+{
+    rig_open(rig);
+    rig_record(rig, "cam");
+    rig_pictures(rig, 100, 25);
+    rig_stop(rig);
+}
+
+static struct recordings recordings_to(struct rig *rig, int64_t to_s)
+{
+    struct recordings rec;
+    assert_int_equal(storage_recordings(rig->storage, "cam", "main", RIG_START_US,
+                                        RIG_START_US + to_s * US_PER_S, &rec, NULL),
+                     0);
+    return rec;
+}
+
 static void check_gap(const struct recordings *rec, size_t i, int64_t from_s, int64_t to_s,
                       const char *cause)
 {
@@ -229,16 +223,10 @@ static void check_gap(const struct recordings *rec, size_t i, int64_t from_s, in
 static void gaps_have_causes(void **state)
 {
     struct rig *rig = *state;
-    struct recordings rec;
-    rig_open(rig);
-    rig_record(rig, "cam");
-    rig_pictures(rig, 100, 25); /* 4 s */
-    rig_stop(rig);
+    record_4_s(rig);
     assert_int_equal(catalogue_write(rig->catalogue, job_story, NULL, NULL), 0);
     atomic_store(&rig->clock.now_wall_us, RIG_START_US + 100 * US_PER_S);
-    int rc = storage_recordings(rig->storage, "cam", "main", RIG_START_US,
-                                RIG_START_US + 1000 * US_PER_S, &rec, NULL);
-    assert_int_equal(rc, 0);
+    struct recordings rec = recordings_to(rig, 1000);
     assert_int_equal(rec.n_gaps, 4);
     check_gap(&rec, 0, 4, 20, "timeout"); /* also the seconds before it was noticed */
     check_gap(&rec, 1, 20, 50, "server_stopped");
@@ -261,19 +249,13 @@ static int job_restart(struct db *db, void *ctx, struct err *err)
 static void a_short_restart_is_the_cause_of_what_it_left_out(void **state)
 {
     struct rig *rig = *state;
-    struct recordings rec;
-    rig_open(rig);
-    rig_record(rig, "cam");
-    rig_pictures(rig, 100, 25); /* 4 s */
-    rig_stop(rig);
+    record_4_s(rig);
     assert_int_equal(catalogue_write(rig->catalogue, job_restart, NULL, NULL), 0);
     rig_pause(rig, US_PER_S / 5, true);
     rig_record(rig, "cam");
     rig_pictures(rig, 100, 25);
     rig_stop(rig);
-    int rc = storage_recordings(rig->storage, "cam", "main", RIG_START_US,
-                                RIG_START_US + 8 * US_PER_S, &rec, NULL);
-    assert_int_equal(rc, 0);
+    struct recordings rec = recordings_to(rig, 8);
     assert_int_equal(rec.n_gaps, 1);
     assert_string_equal(rec.gaps[0].cause, "server_stopped");
     recordings_fini(&rec);
@@ -312,16 +294,10 @@ static int job_off_and_on(struct db *db, void *ctx, struct err *err)
 static void what_nobody_asked_for_is_no_fault(void **state)
 {
     struct rig *rig = *state;
-    struct recordings rec;
-    rig_open(rig);
-    rig_record(rig, "cam");
-    rig_pictures(rig, 100, 25); /* 4 s */
-    rig_stop(rig);
+    record_4_s(rig);
     assert_int_equal(catalogue_write(rig->catalogue, job_off_and_on, NULL, NULL), 0);
     atomic_store(&rig->clock.now_wall_us, RIG_START_US + 40 * US_PER_S);
-    int rc = storage_recordings(rig->storage, "cam", "main", RIG_START_US,
-                                RIG_START_US + 1000 * US_PER_S, &rec, NULL);
-    assert_int_equal(rc, 0);
+    struct recordings rec = recordings_to(rig, 1000);
     assert_int_equal(rec.n_gaps, 3);
     check_gap(&rec, 0, 4, 25, "not_recorded");
     check_gap(&rec, 1, 25, 30, "timeout");

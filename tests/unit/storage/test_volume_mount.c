@@ -4,21 +4,6 @@
 #include <errno.h>
 #include <sys/stat.h>
 
-#include "storage/db.h"
-
-static void shell(const char *cmd)
-{
-    if (system(cmd) != 0)
-        fail_msg("%s", cmd);
-}
-
-#define SHELL(...)                                                                                 \
-    do {                                                                                           \
-        char *cmd_ = xasprintf(__VA_ARGS__);                                                       \
-        shell(cmd_);                                                                               \
-        free(cmd_);                                                                                \
-    } while (0)
-
 static struct volume_status status_of(struct rig *rig, size_t i)
 {
     struct volume_status st[3];
@@ -32,13 +17,9 @@ static void assert_state(struct rig *rig, size_t i, const char *state)
     assert_int_equal(status_of(rig, i).is_ok, strcmp(state, "ok") == 0);
 }
 
-static void record_some(struct rig *rig)
+static void record_and_close(struct rig *rig)
 {
-    rig->params.segment_us = 4 * US_PER_S;
-    rig_open(rig);
-    rig_record(rig, "cam");
-    rig_pictures(rig, 400, 25);
-    rig_stop(rig);
+    rig_record_some(rig);
     rig_close(rig);
 }
 
@@ -47,12 +28,12 @@ static void make_foreign(struct rig *rig, const char *name)
 {
     struct rig second = *rig;
     snprintf(second.dir, sizeof second.dir, "%.40s/second", rig->dir);
-    SHELL("mkdir %s", second.dir);
+    rig_shell(rig, "mkdir %s", second.dir);
     second.volumes[0].path = xasprintf("%s/rec", second.dir);
     second.params.volumes = second.volumes;
     rig_open(&second);
     rig_close(&second);
-    SHELL("mv %s/second/rec %s/%s && rm -r %s/second", rig->dir, rig->dir, name, rig->dir);
+    rig_shell(rig, "mv second/rec %s && rm -r second", name);
     free((char *)second.volumes[0].path);
 }
 
@@ -65,8 +46,8 @@ static bool has_detail(struct rig *rig)
 static void another_disk_at_a_known_path_is_not_written_to(void **state)
 {
     struct rig *rig = *state;
-    record_some(rig);
-    SHELL("mv %s/rec %s/away", rig->dir, rig->dir);
+    record_and_close(rig);
+    rig_shell(rig, "mv rec away");
     make_foreign(rig, "rec");
     rig_open(rig);
     assert_state(rig, 0, "swapped");
@@ -76,8 +57,8 @@ static void another_disk_at_a_known_path_is_not_written_to(void **state)
     rig_pictures(rig, 100, 25);
     rig_wait(rig, has_detail);
     assert_non_null(strstr(rig->status.detail, "another disk")); /* the camera says why, too */
-    SHELL("test $(find %s/rec -type f | wc -l) = 1", rig->dir);  /* the marker */
-    SHELL("mv %s/rec %s/wrong && mv %s/away %s/rec", rig->dir, rig->dir, rig->dir, rig->dir);
+    rig_shell(rig, "test $(find rec -type f | wc -l) = 1");      /* the marker */
+    rig_shell(rig, "mv rec wrong && mv away rec");
     while (!status_of(rig, 0).is_ok)
         loop_turn(rig->loop, false);
     rig_pictures(rig, 100, 25);
@@ -90,8 +71,8 @@ static void another_disk_at_a_known_path_is_not_written_to(void **state)
 static void a_missing_disk_is_named(void **state)
 {
     struct rig *rig = *state;
-    record_some(rig);
-    SHELL("mv %s/rec %s/away && mkdir %s/rec", rig->dir, rig->dir, rig->dir);
+    record_and_close(rig);
+    rig_shell(rig, "mv rec away && mkdir rec");
     rig->volumes[1].path = xasprintf("%s/rec2", rig->dir);
     rig->params.n_volumes = 2;
     rig_open(rig);
@@ -100,17 +81,14 @@ static void a_missing_disk_is_named(void **state)
     rig_record(rig, "cam");
     rig_pictures(rig, 100, 25);
     rig_stop(rig);
-    SHELL("test -z \"$(ls -A %s/rec)\"", rig->dir);
+    rig_shell(rig, "test -z \"$(ls -A rec)\"");
 }
 
-static int job_unsettle(struct db *db, void *ctx, struct err *err)
+static void unsettle(struct rig *rig)
 {
-    (void)ctx;
-    return db_exec(db,
-                   "INSERT INTO open_segments(camera, stream, from_us, n, volume, began, doomed)"
-                   " SELECT camera, stream, from_us, n, volume, began, n = 1 FROM segments;"
-                   "DELETE FROM segments",
-                   err);
+    rig_sql(rig, "INSERT INTO open_segments(camera, stream, from_us, n, volume, began, doomed)"
+                 " SELECT camera, stream, from_us, n, volume, began, n = 1 FROM segments;"
+                 "DELETE FROM segments");
 }
 
 static bool is_settled(struct rig *rig)
@@ -122,19 +100,15 @@ static bool is_settled(struct rig *rig)
 static void a_disk_that_comes_late_is_recovered_then(void **state)
 {
     struct rig *rig = *state;
-    rig->params.segment_us = 4 * US_PER_S;
-    rig_open(rig);
-    rig_record(rig, "cam");
-    rig_pictures(rig, 400, 25);
-    rig_stop(rig);
-    assert_int_equal(catalogue_write(rig->catalogue, job_unsettle, NULL, NULL), 0);
+    rig_record_some(rig);
+    unsettle(rig);
     rig_close(rig);
-    SHELL("mv %s/rec %s/away && mkdir %s/rec", rig->dir, rig->dir, rig->dir);
+    rig_shell(rig, "mv rec away && mkdir rec");
     rig->params.sync_interval_us = US_PER_S / 4; /* looks as often for the disk */
     rig_open(rig);
     assert_state(rig, 0, "missing");
     assert_int_equal(rig_unsettled(rig), 4);
-    SHELL("rmdir %s/rec && mv %s/away %s/rec", rig->dir, rig->dir, rig->dir);
+    rig_shell(rig, "rmdir rec && mv away rec");
     rig_wait(rig, is_settled);
     assert_int_equal(rig_check(rig), 300); /* and no file without a row */
 }
@@ -142,8 +116,8 @@ static void a_disk_that_comes_late_is_recovered_then(void **state)
 static void a_disk_at_another_path_is_used(void **state)
 {
     struct rig *rig = *state;
-    record_some(rig);
-    SHELL("mv %s/rec %s/elsewhere", rig->dir, rig->dir);
+    record_and_close(rig);
+    rig_shell(rig, "mv rec elsewhere");
     free((char *)rig->volumes[0].path);
     rig->volumes[0].path = xasprintf("%s/elsewhere", rig->dir);
     rig_open(rig);
@@ -165,9 +139,8 @@ static void two_disks_that_changed_places_are_used(void **state)
     struct rig *rig = *state;
     rig->volumes[1].path = xasprintf("%s/rec2", rig->dir);
     rig->params.n_volumes = 2;
-    record_some(rig);
-    SHELL("mv %s/rec %s/x && mv %s/rec2 %s/rec && mv %s/x %s/rec2", rig->dir, rig->dir, rig->dir,
-          rig->dir, rig->dir, rig->dir);
+    record_and_close(rig);
+    rig_shell(rig, "mv rec x && mv rec2 rec && mv x rec2");
     rig_open(rig);
     assert_state(rig, 0, "ok");
     assert_state(rig, 1, "ok");
@@ -186,8 +159,8 @@ static void an_archive_from_elsewhere_is_adopted(void **state)
 static void a_copy_beside_its_original_is_refused(void **state)
 {
     struct rig *rig = *state;
-    record_some(rig);
-    SHELL("cp -a %s/rec %s/rec2", rig->dir, rig->dir);
+    record_and_close(rig);
+    rig_shell(rig, "cp -a rec rec2");
     rig->volumes[1].path = xasprintf("%s/rec2", rig->dir);
     rig->params.n_volumes = 2;
     rig_open(rig);
@@ -218,9 +191,9 @@ static void a_disk_that_was_exchanged_is_not_taken_over(void **state)
     atomic_store(&rig->disk.create_error, -EIO);
     atomic_store(&rig->disk.write_error, -EIO);
     rig_wait(rig, is_broken);
-    SHELL("mv %s/rec %s/away && mv %s/other %s/rec", rig->dir, rig->dir, rig->dir, rig->dir);
+    rig_shell(rig, "mv rec away && mv other rec");
     rig_wait(rig, is_swapped);
-    SHELL("test $(find %s/rec -type f | wc -l) = 1", rig->dir);
+    rig_shell(rig, "test $(find rec -type f | wc -l) = 1");
     rig_stop(rig);
 }
 
@@ -247,7 +220,7 @@ static void a_disk_that_was_pulled_and_put_back_counts_as_it_is(void **state)
     rig_record(rig, "cam");
     rig_pictures(rig, 60, 25);
     rig_wait(rig, rig_is_written);
-    SHELL("cp -a %s/rec %s/back", rig->dir, rig->dir);
+    rig_shell(rig, "cp -a rec back");
     rig_pictures(rig, 60, 25);
     rig_wait(rig, rig_is_written);
     atomic_store(&rig->disk.create_error, -EIO);
@@ -255,7 +228,7 @@ static void a_disk_that_was_pulled_and_put_back_counts_as_it_is(void **state)
     atomic_store(&rig->disk.cut_error, -EIO);
     atomic_store(&rig->disk.sync_error, -EIO);
     rig_wait(rig, is_broken);
-    SHELL("mv %s/rec %s/away && mv %s/back %s/rec", rig->dir, rig->dir, rig->dir, rig->dir);
+    rig_shell(rig, "mv rec away && mv back rec");
     rig_wait(rig, is_put_back);
     atomic_store(&rig->disk.create_error, 0);
     atomic_store(&rig->disk.write_error, 0);
@@ -263,7 +236,7 @@ static void a_disk_that_was_pulled_and_put_back_counts_as_it_is(void **state)
     rig_wait(rig, is_usable);
     rig_pictures(rig, 100, 25);
     rig_stop(rig);
-    SHELL("rm -r %s/away", rig->dir);
+    rig_shell(rig, "rm -r away");
     assert_int_equal(rig_check(rig), 50 + 100); /* whole fragments */
 }
 
@@ -273,8 +246,8 @@ static void a_reader_does_not_mistake_one_for_the_other(void **state)
     struct catalogue *shared;
     struct storage *reader;
     struct volume_status st;
-    record_some(rig);
-    SHELL("mv %s/rec %s/away", rig->dir, rig->dir);
+    record_and_close(rig);
+    rig_shell(rig, "mv rec away");
     make_foreign(rig, "rec");
     rig_open(rig);
     assert_int_equal(catalogue_open_shared(rig->dir, clock_system(), &shared, NULL), 0);
@@ -287,6 +260,77 @@ static void a_reader_does_not_mistake_one_for_the_other(void **state)
     assert_int_equal(st.key, 0);
     storage_close(&reader);
     catalogue_close(&shared);
+}
+
+static void a_directory_with_foreign_files_is_refused(void **state)
+{
+    struct rig *rig = *state;
+    rig_shell(rig, "mkdir rec && touch rec/thesis.doc");
+    rig_open(rig);
+    assert_false(status_of(rig, 0).is_ok);
+    assert_non_null(strstr(status_of(rig, 0).detail, "empty directory"));
+}
+
+static void a_disk_that_comes_back_is_used_again(void **state)
+{
+    struct rig *rig = *state;
+    rig_open(rig);
+    rig_close(rig);
+    rig_shell(rig, "mv rec away && mkdir rec");
+    rig_open(rig);
+    assert_false(status_of(rig, 0).is_ok);
+    rig_record(rig, "cam");
+    rig_pictures(rig, 50, 25); /* nothing is written into the bare mount point */
+    rig_shell(rig, "rmdir rec && mv away rec");
+    while (!status_of(rig, 0).is_ok)
+        loop_turn(rig->loop, false);
+    rig_pictures(rig, 50, 25);
+    rig_stop(rig);
+    assert_int_equal(rig_check(rig), 50);
+}
+
+static bool is_ok(struct rig *rig)
+{
+    return status_of(rig, 0).is_ok;
+}
+
+/* Pulled and put back: another file system with the same marker, as a copy of the directory is. */
+static void a_disk_that_was_pulled_is_taken_over(void **state)
+{
+    struct rig *rig = *state;
+    rig_open(rig);
+    rig_record(rig, "cam");
+    atomic_store(&rig->disk.create_error, -EIO);
+    atomic_store(&rig->disk.write_error, -EIO);
+    rig_wait(rig, is_broken);
+    rig_shell(rig, "mv rec old && cp -a old rec");
+    for (int i = 0; i < 5; i++) { /* some probes that fail */
+        int before = atomic_load(&rig->disk.n_creates);
+        while (atomic_load(&rig->disk.n_creates) == before)
+            loop_turn(rig->loop, false);
+    }
+    atomic_store(&rig->disk.create_error, 0);
+    atomic_store(&rig->disk.write_error, 0);
+    rig_wait(rig, is_ok);
+    rig_pictures(rig, 50, 25);
+    rig_stop(rig);
+    rig_shell(rig, "rm -r old");
+    assert_int_equal(rig_check(rig), 50);
+}
+
+static void two_servers_never_share_a_volume(void **state)
+{
+    struct rig *rig = *state;
+    struct rig second = *rig;
+    char dir[80];
+    rig_open(rig);
+    snprintf(dir, sizeof dir, "%s/second", rig->dir);
+    snprintf(second.dir, sizeof second.dir, "%.60s", dir);
+    second.params.volumes = rig->volumes;
+    rig_open(&second);
+    assert_false(status_of(&second, 0).is_ok);
+    assert_non_null(strstr(status_of(&second, 0).detail, "another server"));
+    rig_close(&second);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
@@ -304,6 +348,10 @@ int main(void)
         TEST(a_disk_that_was_exchanged_is_not_taken_over),
         TEST(a_disk_that_was_pulled_and_put_back_counts_as_it_is),
         TEST(a_reader_does_not_mistake_one_for_the_other),
+        TEST(a_directory_with_foreign_files_is_refused),
+        TEST(a_disk_that_comes_back_is_used_again),
+        TEST(a_disk_that_was_pulled_is_taken_over),
+        TEST(two_servers_never_share_a_volume),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
