@@ -398,6 +398,7 @@ static void what_is_doomed_is_counted(void **state)
     rig_sql(rig, "INSERT INTO deletions SELECT camera, stream, from_us, to_us, 1, 1, bytes,"
                  " 'expired' FROM segments");
     uint64_t n = check_beside(rig).n_segments;
+    storage_close(&rig->storage); /* or it deletes them */
     unsettle(rig, "1");
     struct index_report report = check_beside(rig);
     assert_int_equal(report.n_doomed, n);
