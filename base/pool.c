@@ -26,6 +26,10 @@ struct pool {
     struct job *ring; /* max_waiting entries, grown on demand */
     size_t cap, head, n;
     bool is_closing;
+    int n_alive;   /* threads */
+    int n_posting; /* of them */
+    loop_fn *drop; /* it was abandoned; NULL = not */
+    pthread_cond_t posted;
 };
 
 static bool next_job(struct pool *pool, struct job *out)
@@ -43,15 +47,58 @@ static bool next_job(struct pool *pool, struct job *out)
     return has_job;
 }
 
+static void free_pool(struct pool *pool)
+{
+    pthread_cond_destroy(&pool->wake);
+    pthread_cond_destroy(&pool->posted);
+    pthread_mutex_destroy(&pool->lock);
+    free(pool->ring);
+    free(pool->threads);
+    free(pool);
+}
+
+/* NULL: done may be posted, and the loop stays until that is over. */
+static loop_fn *begin_post(struct pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    loop_fn *drop = pool->drop;
+    pool->n_posting += drop == NULL;
+    pthread_mutex_unlock(&pool->lock);
+    return drop;
+}
+
+static void end_post(struct pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    pool->n_posting--;
+    pthread_cond_signal(&pool->posted);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+static void run(struct pool *pool, const struct job *job)
+{
+    job->work(job->ctx);
+    loop_fn *drop = begin_post(pool);
+    if (drop) {
+        drop(job->ctx);
+        return;
+    }
+    if (job->home && job->done)
+        loop_post(job->home, job->done, job->ctx);
+    end_post(pool);
+}
+
 static void *thread_main(void *arg)
 {
     struct pool *pool = arg;
     struct job job;
-    while (next_job(pool, &job)) {
-        job.work(job.ctx);
-        if (job.home && job.done)
-            loop_post(job.home, job.done, job.ctx);
-    }
+    while (next_job(pool, &job))
+        run(pool, &job);
+    pthread_mutex_lock(&pool->lock);
+    bool is_last = --pool->n_alive == 0 && pool->drop;
+    pthread_mutex_unlock(&pool->lock);
+    if (is_last) /* nobody joins */
+        free_pool(pool);
     return NULL;
 }
 
@@ -64,6 +111,8 @@ struct pool *pool_create(const struct pool_params *params)
     pool->threads = xcalloc((size_t)pool->n_threads, sizeof *pool->threads);
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->wake, NULL);
+    pthread_cond_init(&pool->posted, NULL);
+    pool->n_alive = pool->n_threads;
 
     /* Signals are the main thread's business. */
     sigset_t all;
@@ -95,11 +144,35 @@ void pool_destroy(struct pool **poolp)
     pthread_mutex_unlock(&pool->lock);
     for (int i = 0; i < pool->n_threads; i++)
         pthread_join(pool->threads[i], NULL);
-    pthread_cond_destroy(&pool->wake);
-    pthread_mutex_destroy(&pool->lock);
-    free(pool->ring);
-    free(pool->threads);
-    FREE(poolp);
+    free_pool(pool);
+    *poolp = NULL;
+}
+
+void pool_abandon(struct pool **poolp, loop_fn *drop)
+{
+    struct pool *pool = *poolp;
+    *poolp = NULL;
+    if (!pool)
+        return;
+    pthread_mutex_lock(&pool->lock);
+    struct job *ring = pool->ring;
+    size_t cap = pool->cap, head = pool->head, n = pool->n;
+    pool->ring = NULL;
+    pool->cap = pool->n = 0;
+    pool->is_closing = true;
+    pool->drop = drop;
+    while (pool->n_posting > 0)
+        pthread_cond_wait(&pool->posted, &pool->lock);
+    for (int i = 0; i < pool->n_threads; i++)
+        pthread_detach(pool->threads[i]);
+    pthread_cond_broadcast(&pool->wake);
+    bool is_last = pool->n_alive == 0;
+    pthread_mutex_unlock(&pool->lock);
+    for (size_t i = 0; i < n; i++)
+        drop(ring[(head + i) % cap].ctx);
+    free(ring);
+    if (is_last)
+        free_pool(pool);
 }
 
 static void grow(struct pool *pool)

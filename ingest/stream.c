@@ -97,6 +97,7 @@ static void configure_on_loop(void *ctx)
     if (is_other) {
         backoff_reset(&s->backoff);
         s->has_new_settings = true;
+        s->is_name_doubtful = false;
         s->memory = (struct rtsp_memory){0};
         s->is_udp = s->config.transport == TRANSPORT_UDP;
         s->stale_until_us = 0;
@@ -135,7 +136,7 @@ struct stream *stream_start(const struct stream_params *params)
     struct stream *s = xcalloc(1, sizeof *s);
     s->home = params->home;
     s->loop = params->loop;
-    s->pool = params->pool;
+    s->resolver = params->resolver;
     s->gate = params->gate;
     s->allowance = params->allowance;
     s->tls = params->tls;

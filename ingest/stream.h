@@ -10,12 +10,12 @@
 #define INGEST_STREAM_H
 
 #include "base/loop.h"
-#include "base/pool.h"
 #include "ingest/allowance.h"
 #include "ingest/cause.h"
 #include "ingest/push_port.h"
 #include "ingest/gate.h"
 #include "media/hub.h"
+#include "net/resolve.h"
 #include "net/tls_client.h"
 
 enum stream_transport { TRANSPORT_AUTO, TRANSPORT_TCP, TRANSPORT_UDP };
@@ -80,7 +80,7 @@ struct stream_status {
 struct stream_params {
     struct loop *home;
     struct loop *loop;                  /* the ingest loop it lives on */
-    struct pool *pool;                  /* for name resolution; destroy it before `loop` */
+    struct resolver *resolver;          /* destroy it before `loop`; NULL = numbers only */
     struct tls_client *tls;             /* outlives the stream; NULL = no TLS */
     const char *remux_path;             /* of rookery-remux; copied; NULL = RTSP only */
     struct gate *gate;                  /* of that loop; NULL = everybody may connect at once */

@@ -23,8 +23,9 @@ static void on_resolved(void *ctx, const struct err *err, const struct address *
 {
     struct stream *s = ctx;
     s->resolve = NULL;
+    s->is_name_doubtful = err && err->code == ERR_DNS;
     if (err) {
-        stream__fail(s, err->code == ERR_BUSY ? CAUSE_INTERNAL : CAUSE_DNS, "%s", err->msg);
+        stream__fail(s, s->is_name_doubtful ? CAUSE_DNS : CAUSE_INTERNAL, "%s", err->msg);
         return;
     }
     s->n_addresses = MIN(n, ARRAY_LEN(s->list));
@@ -35,7 +36,19 @@ static void on_resolved(void *ctx, const struct err *err, const struct address *
 
 void stream__resolve(struct stream *s)
 {
-    s->resolve = resolve_start(s->loop, s->pool, s->url.host, s->url.port, on_resolved, s);
+    s->resolve = resolve_start(s->loop, s->resolver, s->url.host, s->url.port, s->is_name_doubtful,
+                               on_resolved, s);
+}
+
+void stream__unresolved(struct stream *s)
+{
+    s->is_name_doubtful |= resolve_has_begun(s->resolve);
+    if (s->is_name_doubtful)
+        stream__fail(s, CAUSE_DNS, "host name %.100s did not resolve within 15 s", s->url.host);
+    else
+        stream__fail(s, CAUSE_INTERNAL,
+                     "host name %.100s was not asked for: too many others do not resolve",
+                     s->url.host);
 }
 
 static void connect_failed(struct stream *s, const struct err *err)

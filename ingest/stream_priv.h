@@ -68,7 +68,7 @@ struct stream {
     /* set at start, then const */
     struct loop *home;
     struct loop *loop;
-    struct pool *pool;
+    struct resolver *resolver;
     struct tls_client *tls;      /* NULL = none */
     char *remux_path;            /* NULL = RTSP only */
     struct gate *gate;           /* NULL = none */
@@ -111,6 +111,7 @@ struct stream {
     bool is_udp;
     int64_t stale_until_us; /* quirk K6: until then UDP in place of TCP; 0 = not */
     struct resolve *resolve;
+    bool is_name_doubtful; /* it was asked for and did not resolve */
     struct address list[RESOLVE_MAX_ADDRESSES];
     size_t n_addresses, i_address;
 
@@ -202,6 +203,8 @@ void stream__settle_transport(struct stream *s);
 
 /* stream_io.c */
 void stream__resolve(struct stream *s);
+/* It takes too long. */
+void stream__unresolved(struct stream *s);
 void stream__connect(struct stream *s);
 /* Media goes where the link goes when that hides it. */
 bool stream__may_use_udp(const struct stream *s);

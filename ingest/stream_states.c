@@ -347,7 +347,7 @@ void stream__on_deadline(void *ctx)
     struct stream *s = ctx;
     switch (s->state) {
     case STREAM_RESOLVE:
-        stream__fail(s, CAUSE_DNS, "host name %.100s did not resolve within 15 s", s->url.host);
+        stream__unresolved(s);
         break;
     case STREAM_CONNECT: {
         if (s->i_address + 1 < s->n_addresses) {

@@ -8,18 +8,71 @@
 #include "base/mem.h"
 #include "base/str.h"
 
+struct resolver {
+    resolver_look_up_fn *look_up;
+    struct pool *pools[2]; /* of doubtful names the second */
+};
+
 /* Two parties hold it: the caller until done or cancel, and the way through the pool. Both meet on
  * the loop, so plain fields do. */
 struct resolve {
     struct loop *loop;
+    resolver_look_up_fn *look_up;
     resolve_done_fn *done; /* NULL = cancelled */
     void *ctx;
+    atomic_bool is_cancelled; /* for the pool thread */
+    atomic_bool has_begun;    /* from it */
     uint16_t port;
     struct address list[RESOLVE_MAX_ADDRESSES];
     size_t n;
     struct err err;
     char host[]; /* read by the pool thread */
 };
+
+static int ask_system(const char *host, struct address list[RESOLVE_MAX_ADDRESSES], struct err *err)
+{
+    const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+    struct addrinfo *found = NULL;
+    int n = 0;
+    int rc = getaddrinfo(host, NULL, &hints, &found);
+    for (struct addrinfo *ai = found; rc == 0 && ai; ai = ai->ai_next) {
+        if (n == RESOLVE_MAX_ADDRESSES || ai->ai_addrlen > sizeof list[0].sa)
+            break;
+        memcpy(&list[n].sa, ai->ai_addr, ai->ai_addrlen);
+        list[n++].len = ai->ai_addrlen;
+    }
+    if (rc == 0)
+        freeaddrinfo(found);
+    if (n > 0)
+        return n;
+    return err_text(err, ERR_DNS, "host name %s does not resolve: %s", host,
+                    rc ? gai_strerror(rc) : "no address");
+}
+
+/* --- the resolver --- */
+
+struct resolver *resolver_create(resolver_look_up_fn *look_up)
+{
+    struct resolver *r = xcalloc(1, sizeof *r);
+    r->look_up = look_up ? look_up : ask_system;
+    r->pools[0] = pool_create(&(struct pool_params){.name = "names", .n_threads = RESOLVE_THREADS});
+    r->pools[1] = pool_create(
+        &(struct pool_params){.name = "doubtful", .n_threads = RESOLVE_DOUBTFUL_THREADS});
+    return r;
+}
+
+void resolver_destroy(struct resolver **rp)
+{
+    struct resolver *r = *rp;
+    *rp = NULL;
+    if (!r)
+        return;
+    for (int i = 0; i < 2; i++)
+        pool_abandon(&r->pools[i], free);
+    free(r);
+}
+
+/* --- one name --- */
 
 static void finish(void *ctx)
 {
@@ -32,30 +85,22 @@ static void finish(void *ctx)
 static void look_up(void *ctx)
 {
     struct resolve *r = ctx;
-    const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
-    struct addrinfo *found = NULL;
-    int rc = getaddrinfo(r->host, NULL, &hints, &found);
-    for (struct addrinfo *ai = found; rc == 0 && ai; ai = ai->ai_next) {
-        if (r->n == RESOLVE_MAX_ADDRESSES || ai->ai_addrlen > sizeof r->list[0].sa)
-            break;
-        struct address *a = &r->list[r->n++];
-        memcpy(&a->sa, ai->ai_addr, ai->ai_addrlen);
-        a->len = ai->ai_addrlen;
-        address_set_port(a, r->port);
-    }
-    if (rc == 0)
-        freeaddrinfo(found);
-    if (r->n == 0)
-        err_text(&r->err, ERR_DNS, "host name %s does not resolve: %s", r->host,
-                 rc ? gai_strerror(rc) : "no address");
+    if (atomic_load(&r->is_cancelled))
+        return;
+    atomic_store(&r->has_begun, true);
+    int n = r->look_up(r->host, r->list, &r->err);
+    r->n = n > 0 ? (size_t)n : 0;
+    for (size_t i = 0; i < r->n; i++)
+        address_set_port(&r->list[i], r->port);
 }
 
-struct resolve *resolve_start(struct loop *loop, struct pool *pool, const char *host, uint16_t port,
-                              resolve_done_fn *done, void *ctx)
+struct resolve *resolve_start(struct loop *loop, struct resolver *resolver, const char *host,
+                              uint16_t port, bool is_doubtful, resolve_done_fn *done, void *ctx)
 {
     size_t n = strlen(host);
     struct resolve *r = xcalloc(1, sizeof *r + n + 1);
     r->loop = loop;
+    r->look_up = resolver ? resolver->look_up : NULL;
     r->done = done;
     r->ctx = ctx;
     r->port = port;
@@ -63,11 +108,16 @@ struct resolve *resolve_start(struct loop *loop, struct pool *pool, const char *
     if (address_parse(host, port, &r->list[0]) == 0) {
         r->n = 1;
         loop_post(loop, finish, r);
-    } else if (!pool || !pool_submit(pool, look_up, loop, finish, r)) {
+    } else if (!resolver || !pool_submit(resolver->pools[is_doubtful], look_up, loop, finish, r)) {
         err_text(&r->err, ERR_BUSY, "too many host names wait to be resolved");
         loop_post(loop, finish, r);
     }
     return r;
+}
+
+bool resolve_has_begun(const struct resolve *r)
+{
+    return atomic_load(&r->has_begun);
 }
 
 void resolve_cancel(struct resolve **r)
@@ -76,5 +126,6 @@ void resolve_cancel(struct resolve **r)
         return;
     loop_assert((*r)->loop);
     (*r)->done = NULL;
+    atomic_store(&(*r)->is_cancelled, true);
     *r = NULL;
 }

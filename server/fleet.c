@@ -172,7 +172,7 @@ static void start_pull(struct camera *c, struct pull **slot, const struct stream
     f->n_pulls++;
     *slot = pull_start(&(struct pull_params){.home = f->params.loop,
                                              .ingest = f->params.ingest[c->ingest],
-                                             .pool = f->params.pool,
+                                             .resolver = f->params.resolver,
                                              .tls = f->params.tls,
                                              .remux_path = f->params.remux_path,
                                              .gate = f->params.gates[c->ingest],

@@ -9,7 +9,6 @@
 
 #include "analysis/motion_watch.h"
 #include "analysis/worker.h"
-#include "base/pool.h"
 #include "ingest/stream.h"
 #include "media/event.h"
 #include "server/camera_state.h"
@@ -39,7 +38,7 @@ struct fleet_params {
     struct gate *const *gates;   /* of each */
     struct allowance *allowance; /* of descriptors, for all cameras */
     int n_ingest;
-    struct pool *pool;
+    struct resolver *resolver;
     struct catalogue *catalogue;
     struct storage *storage;
     const struct secrets *secrets;

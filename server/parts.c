@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/str.h"
+#include "net/resolve.h"
 #include "net/tls.h"
 #include "net/tls_client.h"
 #include "server/catalogue_health.h"
@@ -71,6 +72,7 @@ static void start_loops(struct server *s)
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     int n = s->config->n_loops > 0 ? s->config->n_loops : (int)CLAMP(cores, 1L, 32L);
     s->pool = pool_create(&(struct pool_params){.name = "pool", .n_threads = 4});
+    s->resolver = resolver_create(NULL);
     s->password_pool =
         pool_create(&(struct pool_params){.name = "passwords", .n_threads = 2, .max_waiting = 16});
     s->n_ingest = MIN(n, SERVER_MAX_INGEST);
@@ -179,7 +181,7 @@ int parts_build(struct server *s, struct err *err)
                                                    .gates = s->gates,
                                                    .allowance = &s->allowance,
                                                    .n_ingest = s->n_ingest,
-                                                   .pool = s->pool,
+                                                   .resolver = s->resolver,
                                                    .catalogue = s->catalogue,
                                                    .storage = s->storage,
                                                    .secrets = s->secrets,
@@ -196,6 +198,7 @@ void parts_tear_down(struct server *s)
         loop_stop(s->ingest[i]);
         loop_join(s->ingest[i]);
     }
+    resolver_destroy(&s->resolver);
     pool_destroy(&s->pool);
     pool_destroy(&s->password_pool);
     for (int i = 0; i < 4; i++)

@@ -52,7 +52,7 @@ void process_load(struct process_load *out)
 
 #define FILES_MAX   (1 << 20) /* more is no limit to us */
 #define FILES_FEW   8192
-#define OWN_FILES   48 /* that come and go: readers, workers, names, files that are rotated */
+#define OWN_FILES   64 /* that come and go: readers, workers, names, files that are rotated */
 #define PAGES_LEAST 16
 #define PAGES_MOST  4000
 

@@ -170,7 +170,7 @@ struct pull *pull_start(const struct pull_params *params)
     p->n_alive = 1;
     p->stream = stream_start(&(struct stream_params){.home = params->home,
                                                      .loop = params->ingest,
-                                                     .pool = params->pool,
+                                                     .resolver = params->resolver,
                                                      .tls = params->tls,
                                                      .remux_path = params->remux_path,
                                                      .gate = params->gate,

@@ -7,7 +7,6 @@
 #define SERVER_PULL_H
 
 #include "analysis/motion_watch.h"
-#include "base/pool.h"
 #include "ingest/stream.h"
 #include "storage/storage.h"
 
@@ -16,7 +15,7 @@ struct pull;
 struct pull_params {
     struct loop *home;
     struct loop *ingest;
-    struct pool *pool;
+    struct resolver *resolver;
     struct tls_client *tls;
     const char *remux_path;      /* during pull_start */
     struct gate *gate;           /* of `ingest` */

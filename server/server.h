@@ -18,6 +18,7 @@
 
 struct fleet;
 struct push_port;
+struct resolver;
 struct gate;
 struct tls_client;
 struct feed;
@@ -34,6 +35,7 @@ struct server {
     struct allowance allowance; /* of files.n_cameras */
     int n_ingest;
     struct pool *pool;
+    struct resolver *resolver; /* of cameras' host names */
     struct pool *password_pool;
     struct catalogue *catalogue;
     struct secrets *secrets;

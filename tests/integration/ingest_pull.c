@@ -154,7 +154,7 @@ int main(int argc, char **argv)
     }
     home = loop_create(NULL);
     ingest = loop_create(&(struct loop_params){.name = "ingest"});
-    struct pool *pool = pool_create(NULL);
+    struct resolver *resolver = resolver_create(NULL);
     loop_start(ingest);
     for (; i < argc; i++, n_pulls++) {
         struct pull *p = &pulls[n_pulls];
@@ -163,7 +163,7 @@ int main(int argc, char **argv)
         str_copy(config.url, sizeof config.url, argv[i]);
         struct stream_params params = {.home = home,
                                        .loop = ingest,
-                                       .pool = pool,
+                                       .resolver = resolver,
                                        .config = &config,
                                        .status = on_status,
                                        .gone = on_gone,
@@ -188,7 +188,7 @@ int main(int argc, char **argv)
         report(&pulls[i]);
         n_video += pulls[i].n_video > 0;
     }
-    pool_destroy(&pool);
+    resolver_destroy(&resolver);
     loop_destroy(&ingest);
     loop_destroy(&home);
     return n_video == (uint64_t)n_pulls ? 0 : 1;

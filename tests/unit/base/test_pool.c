@@ -88,11 +88,45 @@ static void refuses_when_too_much_waits(void **state)
     assert_int_equal(atomic_load(&gate.n_entered), 21);
 }
 
+static atomic_int n_dropped;
+
+static void drop(void *ctx)
+{
+    (void)ctx;
+    atomic_fetch_add(&n_dropped, 1);
+}
+
+static void abandoned_it_waits_for_nobody(void **state)
+{
+    (void)state;
+    struct gate gate = {.lock = PTHREAD_MUTEX_INITIALIZER};
+    struct loop *loop = loop_create(NULL);
+    struct pool *pool = pool_create(&(struct pool_params){.n_threads = 2});
+    pthread_mutex_lock(&gate.lock);
+    for (int i = 0; i < 10; i++) /* done would stop at what is no job */
+        assert_true(pool_submit(pool, enter, loop, done, &gate));
+    while (atomic_load(&gate.n_entered) < 2)
+        poll(NULL, 0, 1);
+    pool_abandon(&pool, drop);
+    assert_null(pool);
+    assert_int_equal(atomic_load(&n_dropped), 8); /* those that waited */
+    loop_turn(loop, false);
+    loop_destroy(&loop); /* while two still run */
+    pthread_mutex_unlock(&gate.lock);
+    while (atomic_load(&n_dropped) < 10)
+        poll(NULL, 0, 1);
+    assert_int_equal(atomic_load(&gate.n_entered), 2);
+    pool = pool_create(NULL);
+    pool_abandon(&pool, drop); /* idle */
+    assert_int_equal(atomic_load(&n_dropped), 10);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(works_elsewhere_and_answers_at_home),
         cmocka_unit_test(refuses_when_too_much_waits),
+        cmocka_unit_test(abandoned_it_waits_for_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

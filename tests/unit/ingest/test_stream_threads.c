@@ -11,7 +11,7 @@
 struct rig {
     struct loop *home;   /* this thread; the camera lives here too */
     struct loop *ingest; /* a thread of its own */
-    struct pool *pool;
+    struct resolver *resolver;
     struct fake_camera *cam;
     struct stream_config config;
     struct stream_status status;
@@ -41,7 +41,7 @@ static struct stream *start(struct rig *rig)
 {
     struct stream_params params = {.home = rig->home,
                                    .loop = rig->ingest,
-                                   .pool = rig->pool,
+                                   .resolver = rig->resolver,
                                    .config = &rig->config,
                                    .status = on_status,
                                    .gone = on_gone,
@@ -115,7 +115,7 @@ static int setup(void **state)
     struct rig *rig = xcalloc(1, sizeof *rig);
     rig->home = loop_create(NULL);
     rig->ingest = loop_create(&(struct loop_params){.name = "ingest"});
-    rig->pool = pool_create(&(struct pool_params){.n_threads = 1});
+    rig->resolver = resolver_create(NULL);
     rig->cam = fake_camera_create(rig->home);
     timer_init(&rig->pictures, rig->home, on_pictures, rig);
     timer_init(&rig->overdue, rig->home, on_overdue, rig);
@@ -135,7 +135,7 @@ static int teardown(void **state)
     loop_stop(rig->ingest);
     loop_join(rig->ingest);
     fake_camera_destroy(&rig->cam);
-    pool_destroy(&rig->pool); /* a name may still be on its way; its answer is posted to the loop */
+    resolver_destroy(&rig->resolver);
     loop_destroy(&rig->ingest);
     loop_destroy(&rig->home);
     free(rig);
