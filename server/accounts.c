@@ -30,6 +30,13 @@ static void hash_key(const uint8_t hash[SECRET_HASH_BYTES], char key[SECRET_TEXT
     hex_encode(hash, SECRET_HASH_BYTES, key);
 }
 
+static void secret_key(const char *secret, char key[SECRET_TEXT_BYTES])
+{
+    uint8_t hash[SECRET_HASH_BYTES];
+    secret_hash(secret, hash);
+    hash_key(hash, key);
+}
+
 static void index_rows(struct accounts *a)
 {
     map_destroy(&a->users);
@@ -307,11 +314,9 @@ int accounts_sign_in(struct accounts *a, const char *name, const char *password,
 
 void accounts_sign_out(struct accounts *a, const char *secret)
 {
-    uint8_t hash[SECRET_HASH_BYTES];
     char key[SECRET_TEXT_BYTES];
     loop_assert(a->loop);
-    secret_hash(secret, hash);
-    hash_key(hash, key);
+    secret_key(secret, key);
     struct session_row *s = map_remove(a->sessions, key);
     if (s == NULL)
         return;
@@ -322,11 +327,9 @@ void accounts_sign_out(struct accounts *a, const char *secret)
 bool accounts_session(struct accounts *a, const char *secret, struct user *out,
                       char csrf[SECRET_TEXT_BYTES])
 {
-    uint8_t hash[SECRET_HASH_BYTES];
     char key[SECRET_TEXT_BYTES];
     loop_assert(a->loop);
-    secret_hash(secret, hash);
-    hash_key(hash, key);
+    secret_key(secret, key);
     struct session_row *s = map_get(a->sessions, key);
     if (s == NULL)
         return false;
@@ -356,11 +359,9 @@ bool accounts_is_current(struct accounts *a, const char *name, int64_t since_us)
 
 bool accounts_token(struct accounts *a, const char *token, struct user *out)
 {
-    uint8_t hash[SECRET_HASH_BYTES];
     char key[SECRET_TEXT_BYTES];
     loop_assert(a->loop);
-    secret_hash(token, hash);
-    hash_key(hash, key);
+    secret_key(token, key);
     struct token_row *t = map_get(a->tokens, key);
     const struct user_row *row = t != NULL ? map_get(a->users, t->user) : NULL;
     if (row == NULL || !row->is_enabled)
