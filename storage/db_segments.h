@@ -1,4 +1,4 @@
-/* Rows of recordings: segments, files that are not settled, volumes, the ledger of deletions.
+/* Rows of recordings: segments, files that are not settled, the ledger of deletions.
  * Thread: inside a catalogue job. */
 #ifndef STORAGE_DB_SEGMENTS_H
 #define STORAGE_DB_SEGMENTS_H
@@ -40,15 +40,6 @@ typedef int segment_row_fn(void *ctx, const struct segment_row *row);
 /* The small number of a camera. ERR_NOT_FOUND when it never recorded and !is_created. */
 int db_camera_key(struct db *db, const char *camera_id, bool is_created, int64_t *out,
                   struct err *err);
-
-/* Finds or makes the volume of this marker, and remembers where it is. */
-int db_volume_put(struct db *db, const char *uuid, const char *path, int64_t *out_key,
-                  struct err *err);
-/* The volume of this marker and the path where it was last; ERR_NOT_FOUND. */
-int db_volume_of(struct db *db, const char *uuid, int64_t *out_key, char *path, size_t cap,
-                 struct err *err);
-/* ERR_NOT_FOUND when no volume was ever at this path. */
-int db_volume_find(struct db *db, const char *path, int64_t *out_key, struct err *err);
 
 /* An unsettled file: about to be written. Fills row->camera, and chain.before with the newest link
  * of its stream that is known. */
@@ -117,9 +108,6 @@ struct segment_totals {
     int64_t n, bytes, oldest_us;
 };
 int db_segment_totals(struct db *db, struct segment_totals *out, struct err *err);
-/* Of one volume, without its oldest; by its path when key is 0. Zeros when it is not known. */
-int db_volume_totals(struct db *db, int64_t key, const char *path, struct segment_totals *out,
-                     struct err *err);
 
 /* What was deleted of a stream and why, touching [from_us, to_us). */
 typedef int deletion_fn(void *ctx, int64_t from_us, int64_t to_us, const char *why);

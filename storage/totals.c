@@ -1,4 +1,5 @@
 /* How much is recorded, in all and on every volume. */
+#include "storage/db_volumes.h"
 #include "storage/storage_priv.h"
 #include "storage/writing.h"
 

@@ -11,7 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "storage/db_segments.h"
+#include "storage/db_volumes.h"
 #include "storage/dirs.h"
 #include "storage/writer_end.h"
 

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "storage/db_volumes.h"
 #include "storage/storage.h"
 
 #define DAY_US (INT64_C(86400) * US_PER_S)

@@ -11,6 +11,7 @@
 #include "storage/db_district.h"
 #include "storage/db_priv.h"
 #include "storage/db_schema.h"
+#include "storage/db_volumes.h"
 #include "storage/dirs.h"
 
 enum { N_TOWNSHIPS = 18, CAMERAS_PER_INSTITUTION = 10 };
