@@ -98,7 +98,7 @@ bool span_i64(struct span s, int64_t *out)
     return true;
 }
 
-static int hex_digit(char c)
+int hex_value(char c)
 {
     if (c >= '0' && c <= '9')
         return c - '0';
@@ -114,7 +114,7 @@ bool span_hex_u64(struct span s, uint64_t *out)
     s = span_trim(s);
     uint64_t v = 0;
     for (size_t i = 0; i < s.n; i++) {
-        int digit = hex_digit(s.p[i]);
+        int digit = hex_value(s.p[i]);
         if (digit < 0 || v >> 60)
             return false;
         v = v << 4 | (unsigned)digit;

@@ -45,6 +45,8 @@ bool str_ends(const char *s, const char *suffix);
 bool str_is_id(const char *s); /* [A-Za-z0-9_-]{1,64} */
 bool str_is_utf8(const char *s, size_t n);
 
+/* Of a hexadecimal digit; -1 = it is none. */
+int hex_value(char c);
 /* Lower-case hexadecimal; dst holds 2 * n + 1 bytes. */
 void hex_encode(const void *src, size_t n, char *dst);
 

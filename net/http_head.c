@@ -207,12 +207,6 @@ int http_head_parse(char *text, size_t n, struct http_head *out)
     return parse_framing(out);
 }
 
-static int hex_digit(char c)
-{
-    uint64_t v;
-    return span_hex_u64((struct span){&c, 1}, &v) ? (int)v : -1;
-}
-
 bool http_percent_decode(char *text, bool is_query)
 {
     char *dst = text;
@@ -221,8 +215,8 @@ bool http_percent_decode(char *text, bool is_query)
         if (c == '+' && is_query)
             c = ' ';
         if (c == '%') {
-            int high = hex_digit(p[1]);
-            int low = high < 0 ? -1 : hex_digit(p[2]);
+            int high = hex_value(p[1]);
+            int low = high < 0 ? -1 : hex_value(p[2]);
             if (low < 0 || (high | low) == 0)
                 return false;
             c = (char)(high << 4 | low);
@@ -237,7 +231,7 @@ bool http_percent_decode(char *text, bool is_query)
 /* One byte of a chunk's size line; the state moves on at its end. */
 static int feed_size(struct http_chunks *c, uint8_t byte)
 {
-    int digit = hex_digit((char)byte);
+    int digit = hex_value((char)byte);
     if (c->state == CHUNK_SIZE && digit >= 0) {
         if (++c->n_digits > 15)
             return -400;
