@@ -10,6 +10,7 @@
 #include "media/hub.h"
 #include "media/inband.h"
 #include "storage/disk_fragment.h"
+#include "storage/recorder_clock.h"
 #include "storage/recorder_sound.h"
 #include "storage/recorder_volume.h"
 #include "storage/writer.h"
@@ -19,12 +20,7 @@ enum {
     FRAGMENT_MAX_TICKS = 2 * 90000,
     FRAGMENT_KEY_TICKS = 81000, /* a key frame begins a fragment, but not more often than this */
     FRAGMENT_MAX_PACKETS = 500, /* per track */
-    DEFAULT_DURATION = 3600,
 };
-
-/* Between two pictures: a longer pause is a hole; wall clock and steady clock that part by more
- * tell that the wall clock was set. */
-#define HOLE_US SEGMENT_HOLE_US
 
 struct recorder {
     struct sink sink;
@@ -50,15 +46,9 @@ struct recorder {
     bool has_audio;     /* the file has a track for it; known from the first fragment on */
     bool is_cut_wanted; /* at the next key frame, for another format */
 
-    /* the newest picture of the segment; its duration is known when the next one comes */
-    int64_t last_dts, last_wall_us, last_mono_us;
-    int64_t step_us;    /* by which the wall clock was set since the segment began */
     int64_t sent_to_us; /* where the fragments sent so far end */
-    uint32_t last_duration;
-    bool is_hole; /* in front of the picture that is looked at */
-    bool is_jump; /* its wall clock does not follow from media time */
-
-    struct recorder_sound sound; /* of the segment */
+    struct recorder_clock clock;
+    struct recorder_sound sound;
 
     struct disk_fragment *fragment; /* being gathered; NULL = none */
     size_t cap_video, cap_audio;    /* what the previous one needed */
@@ -103,7 +93,7 @@ static void send_fragment(struct recorder *r, int64_t to_us)
     f->video_base_dts = r->base_dts;
     f->audio_base_dts = r->sound.base_dts;
     if (f->n_video > 0)
-        f->video[f->n_video - 1].duration = r->last_duration;
+        f->video[f->n_video - 1].duration = r->clock.duration;
     if (f->sequence == 1) {
         f->video_format = format_ref(r->sets.entry);
         f->audio_format = r->audio != NULL ? format_ref(r->audio) : NULL;
@@ -144,7 +134,7 @@ static bool is_fragment_due(const struct recorder *r, const struct packet *pkt)
     const struct disk_fragment *f = r->fragment;
     if (f == NULL || f->n_video == 0)
         return false;
-    if (r->is_jump) /* every fragment tells the wall clock of its first picture */
+    if (r->clock.is_jump) /* every fragment tells the wall clock of its first picture */
         return true;
     int64_t age = pkt->dts - f->video[0].pkt->dts;
     return (pkt->is_key && age >= FRAGMENT_KEY_TICKS) || age >= FRAGMENT_MAX_TICKS ||
@@ -152,33 +142,6 @@ static bool is_fragment_due(const struct recorder *r, const struct packet *pkt)
 }
 
 /* --- segments --- */
-
-/* Where the pictures of the segment end when the next one is not theirs. */
-static int64_t end_us(const struct recorder *r)
-{
-    return r->last_wall_us - r->step_us + us_of_ticks(r->last_duration, r->sets.entry->timescale);
-}
-
-static bool is_far(int64_t us)
-{
-    return us > HOLE_US || us < -HOLE_US;
-}
-
-/* What happened since the picture before: a pause of the camera or the network, or the clock was
- * set. A camera whose clock runs wrong parts from ours by little from picture to picture; that is
- * neither. */
-static void compare_clocks(struct recorder *r, const struct packet *pkt)
-{
-    int64_t media_us = us_of_ticks(pkt->dts - r->last_dts, r->sets.entry->timescale);
-    int64_t wall_us = pkt->wall_us - r->last_wall_us;
-    int64_t mono_us = pkt->arrival_mono_us - r->last_mono_us;
-    r->is_jump = is_far(wall_us - media_us);
-    bool is_step = r->is_jump && is_far(wall_us - mono_us);
-    if (is_step)
-        r->step_us += wall_us - media_us;
-    int64_t last_us = us_of_ticks(r->last_duration, r->sets.entry->timescale);
-    r->is_hole = !is_step && wall_us - last_us > HOLE_US;
-}
 
 static void end_segment(struct recorder *r, int64_t to_us, enum segment_edge ended)
 {
@@ -208,8 +171,7 @@ static bool open_segment(struct recorder *r, const struct packet *key)
     r->n_holes = 0;
     r->has_audio = false;
     r->sound = (struct recorder_sound){0};
-    r->step_us = 0;
-    r->last_duration = DEFAULT_DURATION;
+    recorder_clock_begin(&r->clock, r->sets.entry->timescale);
     return true;
 }
 
@@ -218,25 +180,25 @@ static bool open_segment(struct recorder *r, const struct packet *key)
 static bool is_cut(const struct recorder *r, const struct packet *pkt, enum segment_edge *edge)
 {
     const struct storage *s = r->storage;
-    int64_t media_us = us_of_ticks(pkt->dts - r->base_dts, r->sets.entry->timescale);
+    int64_t media_us = us_of_ticks(pkt->dts - r->base_dts, r->clock.timescale);
     *edge = pkt->is_key ? SEGMENT_HOLE : SEGMENT_NO_KEY;
-    if (pkt->dts <= r->last_dts || media_us > SEGMENT_LIMIT_US - 60 * US_PER_S)
+    if (pkt->dts <= r->clock.dts || media_us > SEGMENT_LIMIT_US - 60 * US_PER_S)
         return true;
     *edge = pkt->is_key ? SEGMENT_FORMAT : SEGMENT_NO_KEY;
     if (!inband_fits(&r->sets, pkt->format))
         return true;
     if (!pkt->is_key) {
         *edge = SEGMENT_NO_KEY;
-        return r->is_hole && r->n_holes == SEGMENT_HOLES_MAX;
+        return r->clock.is_hole && r->n_holes == SEGMENT_HOLES_MAX;
     }
     if (r->is_cut_wanted)
         return true;
     *edge = SEGMENT_CLOCK;
-    if (r->step_us != 0)
+    if (r->clock.step_us != 0)
         return true;
     /* after a loss the pictures up to this one came, but could not be decoded */
     *edge = pkt->lost_before > 0 ? SEGMENT_NO_KEY : SEGMENT_HOLE;
-    if (r->is_hole)
+    if (r->clock.is_hole)
         return true;
     *edge = SEGMENT_MOVED;
     if (recorder_volume_is_to_be_left(r->storage, r->link, r->writer->volume))
@@ -250,13 +212,13 @@ static bool is_cut(const struct recorder *r, const struct packet *pkt, enum segm
  * where they ended, and media time goes on with the wall clock whatever the camera's did. */
 static void leave_hole(struct recorder *r, const struct packet *pkt)
 {
-    int64_t from_us = end_us(r);
-    int64_t hole_us = pkt->wall_us - r->step_us - from_us;
-    int64_t end_dts = r->last_dts - r->base_dts + r->last_duration;
+    int64_t from_us = recorder_clock_end_us(&r->clock);
+    int64_t hole_us = recorder_clock_of(&r->clock, pkt) - from_us;
+    int64_t end_dts = r->clock.dts - r->base_dts + r->clock.duration;
     send_fragment(r, from_us);
     if (r->writer == NULL)
         return;
-    r->base_dts = pkt->dts - end_dts - ticks_of_us(hole_us, r->sets.entry->timescale);
+    r->base_dts = pkt->dts - end_dts - ticks_of_us(hole_us, r->clock.timescale);
     r->n_holes++;
     need_fragment(r)->hole = (struct segment_hole){from_us, from_us + hole_us};
 }
@@ -265,30 +227,30 @@ static void leave_hole(struct recorder *r, const struct packet *pkt)
 static void cut_before(struct recorder *r, const struct packet *pkt)
 {
     enum segment_edge edge;
-    compare_clocks(r, pkt);
+    recorder_clock_compare(&r->clock, pkt);
     bool is_new_segment = is_cut(r, pkt, &edge);
-    int64_t to_us = end_us(r);
-    if (r->is_hole && !is_new_segment) {
+    int64_t to_us = recorder_clock_end_us(&r->clock);
+    if (r->clock.is_hole && !is_new_segment) {
         leave_hole(r, pkt);
         return;
     }
-    if (pkt->dts > r->last_dts && !(is_new_segment && r->is_hole)) {
-        r->last_duration = (uint32_t)MIN(pkt->dts - r->last_dts, UINT32_MAX);
-        to_us = pkt->wall_us - r->step_us;
+    if (pkt->dts > r->clock.dts && !(is_new_segment && r->clock.is_hole)) {
+        r->clock.duration = (uint32_t)MIN(pkt->dts - r->clock.dts, UINT32_MAX);
+        to_us = recorder_clock_of(&r->clock, pkt);
     }
     if (is_new_segment)
         end_segment(r, to_us, edge);
     else if (is_fragment_due(r, pkt))
         send_fragment(r, to_us);
     else if (r->fragment != NULL && r->fragment->n_video > 0)
-        r->fragment->video[r->fragment->n_video - 1].duration = r->last_duration;
+        r->fragment->video[r->fragment->n_video - 1].duration = r->clock.duration;
 }
 
 /* Without memory for its parameter sets a picture and those that follow it cannot be decoded. */
 static void lose_picture(struct recorder *r)
 {
     atomic_fetch_add(&r->link->n_lost_fragments, 1);
-    end_segment(r, end_us(r), SEGMENT_NO_KEY);
+    end_segment(r, recorder_clock_end_us(&r->clock), SEGMENT_NO_KEY);
 }
 
 static void push_video(struct recorder *r, struct packet *pkt)
@@ -307,13 +269,11 @@ static void push_video(struct recorder *r, struct packet *pkt)
         return;
     }
     struct disk_fragment *f = need_fragment(r);
-    add_sample(&f->video, &f->n_video, &f->cap_video, sample, r->last_duration);
+    add_sample(&f->video, &f->n_video, &f->cap_video, sample, r->clock.duration);
     f->bytes += sample->size;
     f->lost_packets += pkt->lost_before;
     r->bytes += (int64_t)sample->size;
-    r->last_dts = pkt->dts;
-    r->last_wall_us = pkt->wall_us;
-    r->last_mono_us = pkt->arrival_mono_us;
+    recorder_clock_take(&r->clock, pkt);
 }
 
 /* --- sound --- */
@@ -332,8 +292,8 @@ static void note_audio_format(struct recorder *r, const struct packet *pkt)
 /* By its wall clock, beside the newest picture. */
 static bool place_audio(struct recorder *r, const struct packet *pkt)
 {
-    int64_t picture_us = us_of_ticks(r->last_dts - r->base_dts, r->sets.entry->timescale);
-    int64_t beside_us = picture_us + pkt->wall_us - r->last_wall_us;
+    int64_t picture_us = us_of_ticks(r->clock.dts - r->base_dts, r->clock.timescale);
+    int64_t beside_us = picture_us + pkt->wall_us - r->clock.wall_us;
     bool is_fragment_start = r->fragment == NULL || r->fragment->n_audio == 0;
     return recorder_sound_place(&r->sound, pkt, ticks_of_us(beside_us, pkt->format->timescale),
                                 is_fragment_start);
@@ -377,7 +337,7 @@ static void end_all(struct recorder *r, enum segment_edge ended)
         lose_fragment(r);
         return;
     }
-    end_segment(r, end_us(r), ended);
+    end_segment(r, recorder_clock_end_us(&r->clock), ended);
 }
 
 static void on_source_changed(struct sink *sink, bool is_up)
