@@ -10,17 +10,6 @@
 
 #define HOST_BYTES 256
 
-struct refusal {
-    uint64_t login;
-    int64_t at_us, until_us;
-};
-
-/* A login that has worked was refused. */
-struct doubt {
-    uint64_t login; /* 0 = none */
-    int64_t at_us, until_us;
-};
-
 struct gate_scout {
     uint64_t login; /* that is being tried; 0 = a free place */
     int64_t since_us;
@@ -31,11 +20,7 @@ struct gate_host {
     int n_inside, n_suspects; /* inside */
     int n_waiting;
     struct gate_scout scouts[GATE_PER_HOST]; /* inside */
-    struct refusal refusals[GATE_LOGINS];    /* newest first */
-    int n_refusals;
-    uint64_t accepted; /* a login that worked; 0 = none yet */
-    int64_t accepted_us;
-    struct doubt doubts[GATE_LOGINS]; /* newest first */
+    struct logins logins;
 };
 
 struct queue_of_passes {
@@ -63,38 +48,6 @@ static void lower(const char *host, char dst[HOST_BYTES])
     dst[i] = 0;
 }
 
-static void expire(struct gate_host *h, int64_t now_us)
-{
-    while (h->n_refusals > 0) {
-        const struct refusal *oldest = &h->refusals[h->n_refusals - 1];
-        if (oldest->until_us + GATE_LOGIN_US > now_us)
-            return;
-        h->n_refusals--;
-    }
-}
-
-static bool is_doubted(const struct gate_host *h, int64_t now_us)
-{
-    for (size_t i = 0; i < ARRAY_LEN(h->doubts); i++)
-        if (h->doubts[i].login && h->doubts[i].until_us + GATE_LOGIN_US > now_us)
-            return true;
-    return false;
-}
-
-/* Nothing about it needs to be remembered. */
-static bool is_blank(struct gate_host *h, int64_t now_us)
-{
-    expire(h, now_us);
-    return h->n_refusals == 0 && !is_doubted(h, now_us);
-}
-
-/* When something was refused there last. */
-static int64_t refused_us(const struct gate_host *h)
-{
-    int64_t at_us = h->n_refusals > 0 ? h->refusals[0].at_us : INT64_MIN;
-    return h->doubts[0].login ? MAX(at_us, h->doubts[0].at_us) : at_us;
-}
-
 static bool is_in_use(const struct gate_host *h)
 {
     return h->n_inside > 0 || h->n_waiting > 0;
@@ -119,34 +72,40 @@ static void make_room(struct gate *g)
         struct gate_host *h = value;
         if (is_in_use(h))
             continue;
-        if (is_blank(h, loop_mono_us(g->loop))) {
+        if (logins_is_blank(&h->logins, loop_mono_us(g->loop))) {
             oldest = h;
             break;
         }
-        if (!oldest || refused_us(h) < refused_us(oldest))
+        if (!oldest || logins_refused_us(&h->logins) < logins_refused_us(&oldest->logins))
             oldest = h;
     }
     if (oldest)
         drop(g, oldest);
 }
 
-static struct gate_host *need_host(struct gate *g, const char *host)
+/* NULL = nothing is known of it. */
+static struct gate_host *find_host(const struct gate *g, const char *host)
 {
     char name[HOST_BYTES];
     lower(host, name);
-    struct gate_host *h = map_get(g->hosts, name);
+    return map_get(g->hosts, name);
+}
+
+static struct gate_host *need_host(struct gate *g, const char *host)
+{
+    struct gate_host *h = find_host(g, host);
     if (h)
         return h;
     make_room(g);
     h = xcalloc(1, sizeof *h);
-    str_copy(h->name, sizeof h->name, name);
+    lower(host, h->name);
     map_put(g->hosts, h->name, h);
     return h;
 }
 
 static void drop_if_idle(struct gate *g, struct gate_host *h)
 {
-    if (!is_in_use(h) && is_blank(h, loop_mono_us(g->loop)))
+    if (!is_in_use(h) && logins_is_blank(&h->logins, loop_mono_us(g->loop)))
         drop(g, h);
 }
 
@@ -155,8 +114,7 @@ static void drop_if_idle(struct gate *g, struct gate_host *h)
 /* Whether one at a time is to find out about its login. */
 static bool is_unknown(const struct gate_pass *p, int64_t now_us)
 {
-    const struct gate_host *h = p->host;
-    return p->login && (h->accepted != p->login || now_us - h->accepted_us >= GATE_TRUST_US);
+    return p->login && !logins_is_trusted(&p->host->logins, p->login, now_us);
 }
 
 static bool has_scout(const struct gate_pass *p, int64_t now_us)
@@ -352,145 +310,37 @@ int gate_n_waiting(const struct gate *g)
 
 /* --- logins --- */
 
-/* Whoever waited for the end of a refusal and is refused again waits twice as long, whichever
- * stream it is. */
-static int64_t until_after(const struct refusal *was, int64_t now_us, int64_t until_us)
-{
-    if (now_us < was->until_us)
-        return until_us;
-    return MAX(until_us, now_us + MIN(2 * (was->until_us - was->at_us), GATE_LONGEST_US));
-}
-
-static void note_refusal(struct gate_host *h, const struct refusal *r, int i)
-{
-    for (i = MIN(i, GATE_LOGINS - 1); i > 0; i--)
-        h->refusals[i] = h->refusals[i - 1];
-    h->refusals[0] = *r;
-}
-
-static int find_doubt(const struct gate_host *h, uint64_t login)
-{
-    int i = 0;
-    while (i < GATE_LOGINS && h->doubts[i].login != login)
-        i++;
-    return i;
-}
-
-/* The first time it may be a limit that passes; then it is taken for wrong. */
-static int64_t note_doubt(struct gate_host *h, uint64_t login, int64_t now_us, int64_t until_us)
-{
-    int i = find_doubt(h, login);
-    int64_t shared_us = until_us;
-    if (i < GATE_LOGINS && now_us < h->doubts[i].until_us) /* tried before it was known */
-        shared_us = h->doubts[i].until_us;
-    else if (i < GATE_LOGINS && now_us - h->doubts[i].until_us < GATE_LOGIN_US)
-        shared_us = now_us + GATE_DOUBT_US;
-    else
-        shared_us = MIN(until_us, now_us + GATE_DOUBT_US);
-    for (i = MIN(i, GATE_LOGINS - 1); i > 0; i--)
-        h->doubts[i] = h->doubts[i - 1];
-    h->doubts[0] = (struct doubt){.login = login, .at_us = now_us, .until_us = shared_us};
-    if (h->accepted == login)
-        h->accepted = 0;
-    return MAX(until_us, shared_us);
-}
-
 int64_t gate_login_refused(struct gate *g, const char *host, uint64_t login, bool is_proven,
                            int64_t until_us)
 {
     loop_assert(g->loop);
     struct gate_host *h = need_host(g, host);
-    int64_t now_us = loop_mono_us(g->loop);
-    int i = 0;
-    expire(h, now_us);
-    if (is_proven)
-        return note_doubt(h, login, now_us, until_us);
-    while (i < h->n_refusals && h->refusals[i].login != login)
-        i++;
-    if (i < h->n_refusals)
-        until_us = until_after(&h->refusals[i], now_us, until_us);
-    else
-        h->n_refusals = MIN(h->n_refusals + 1, GATE_LOGINS);
-    note_refusal(h, &(struct refusal){.login = login, .at_us = now_us, .until_us = until_us}, i);
-    return until_us;
+    return logins_refused(&h->logins, login, is_proven, loop_mono_us(g->loop), until_us);
 }
 
 int64_t gate_login_at(struct gate *g, const char *host, uint64_t login, bool is_proven)
 {
     loop_assert(g->loop);
-    char name[HOST_BYTES];
-    int64_t now_us = loop_mono_us(g->loop);
-    lower(host, name);
-    struct gate_host *h = map_get(g->hosts, name);
-    if (!h)
-        return 0;
-    expire(h, now_us);
-    int i_doubt = find_doubt(h, login);
-    if (i_doubt < GATE_LOGINS && h->doubts[i_doubt].until_us > now_us)
-        return h->doubts[i_doubt].until_us;
-    if (is_proven || h->accepted == login)
-        return 0;
-    for (int i = 0; i < h->n_refusals; i++)
-        if (h->refusals[i].login == login && h->refusals[i].until_us > now_us)
-            return h->refusals[i].until_us;
-    if (h->n_refusals < GATE_LOGINS)
-        return 0;
-    int64_t at_us = h->refusals[GATE_LOGINS - 1].at_us + GATE_LOGIN_US;
-    return at_us > now_us ? at_us : 0;
-}
-
-static void remove_doubt(struct gate_host *h, int i)
-{
-    for (; i + 1 < GATE_LOGINS; i++)
-        h->doubts[i] = h->doubts[i + 1];
-    h->doubts[i] = (struct doubt){0};
+    const struct gate_host *h = find_host(g, host);
+    return h ? logins_at(&h->logins, login, is_proven, loop_mono_us(g->loop)) : 0;
 }
 
 void gate_login_accepted(struct gate *g, const char *host, uint64_t login)
 {
     loop_assert(g->loop);
-    char name[HOST_BYTES];
-    lower(host, name);
-    struct gate_host *h = map_get(g->hosts, name);
+    struct gate_host *h = find_host(g, host);
     if (!h)
         return;
-    h->accepted = login;
-    h->accepted_us = loop_mono_us(g->loop);
-    int i = find_doubt(h, login);
-    if (i < GATE_LOGINS)
-        remove_doubt(h, i);
+    logins_accepted(&h->logins, login, loop_mono_us(g->loop));
     want_turn(g);
 }
 
 void gate_login_forget(struct gate *g, const char *host, uint64_t login)
 {
     loop_assert(g->loop);
-    char name[HOST_BYTES];
-    int64_t fresh_us = loop_mono_us(g->loop) - GATE_FRESH_US;
-    int n = 0;
-    lower(host, name);
-    struct gate_host *h = map_get(g->hosts, name);
+    struct gate_host *h = find_host(g, host);
     if (!h)
         return;
-    for (int i = 0; i < h->n_refusals; i++)
-        if (h->refusals[i].login == login && h->refusals[i].at_us > fresh_us)
-            h->refusals[n++] = h->refusals[i];
-    h->n_refusals = n;
-    for (int i = GATE_LOGINS - 1; i >= 0; i--)
-        if (h->doubts[i].login != login || h->doubts[i].at_us <= fresh_us)
-            remove_doubt(h, i);
+    logins_forget(&h->logins, login, loop_mono_us(g->loop));
     drop_if_idle(g, h);
-}
-
-/* FNV-1a over all, apart by a byte that stands in neither. */
-uint64_t gate_login_of(const char *user, const char *password, uint16_t port)
-{
-    uint64_t hash = UINT64_C(1469598103934665603);
-    const char *const texts[] = {user, password};
-    for (int i = 0; i < 2; i++) {
-        for (const char *c = texts[i]; *c; c++)
-            hash = (hash ^ (uint8_t)*c) * UINT64_C(1099511628211);
-        hash = hash * UINT64_C(1099511628211);
-    }
-    return (hash ^ port) * UINT64_C(1099511628211);
 }

@@ -7,18 +7,10 @@
  * last try ran into silence) waits behind the others and gets at most half of the places, so that
  * dead cameras, which hold theirs for many seconds, delay nobody.
  *
- * A login that has not worked at the host within GATE_TRUST_US is tried by one stream at a time (a
- * scout): the channels of a recorder do not find out each by itself that their password is wrong.
- * Refused logins are remembered by host: the same user and password are not tried again by another
- * stream before the first one may, each time twice as long, and after GATE_LOGINS refusals within
- * GATE_LOGIN_US nobody logs in there for the first time.
- *
- * A stream whose login has worked (is_proven) is not kept from it by refusals of streams for which
- * it never did: they may be channels that this user may not see. Refused to such a stream, a login
- * is in doubt: changed at the device, or its limit of viewers is reached (quirk L1). Then it is
- * tried there once after a minute and once every GATE_DOUBT_US from then on, by whichever stream's
- * turn it is, until it works for one. A proven scout that gets no answer holds the others up for
- * GATE_SCOUT_US only.
+ * A login that has not worked at the host within LOGINS_TRUST_US is tried by one stream at a time
+ * (a scout): the channels of a recorder do not find out each by itself that their password is
+ * wrong. A proven scout that gets no answer holds the others up for GATE_SCOUT_US only. What is
+ * known of the logins of a host is kept here for all its streams (ingest/logins.h).
  *
  * Thread: one per ingest loop; the fleet keeps the cameras of a host on one loop.
  * Bounds: one entry per stream inside or waiting, and GATE_MAX_HOSTS remembered hosts. */
@@ -29,16 +21,11 @@
 #include <stdint.h>
 
 #include "base/loop.h"
+#include "ingest/logins.h"
 
-#define GATE_PER_HOST   4
-#define GATE_LOGINS     2 /* of up to two signed tries each; devices lock after five (quirk A8) */
-#define GATE_LOGIN_US   (1800 * US_PER_S)
-#define GATE_LONGEST_US (3600 * US_PER_S) /* that a login is not tried after a refusal */
-#define GATE_DOUBT_US   (600 * US_PER_S)
-#define GATE_TRUST_US   (10 * US_PER_S)
-#define GATE_SCOUT_US   (2 * US_PER_S)
-#define GATE_FRESH_US   (60 * US_PER_S)
-#define GATE_MAX_HOSTS  512
+#define GATE_PER_HOST  4
+#define GATE_SCOUT_US  (2 * US_PER_S)
+#define GATE_MAX_HOSTS 512
 
 struct gate;
 struct gate_host;
@@ -73,24 +60,11 @@ void gate_leave(struct gate *g, struct gate_pass *pass);
 /* Others that wait, for the detail of a state. */
 int gate_n_waiting(const struct gate *g);
 
-/* A login was refused and would be tried again at until_us. `login` stands for user and password
- * (gate_login_of), is_proven: it has worked for the caller. When it may be tried: later than that
- * where it was refused before. */
+/* As those of ingest/logins.h, at the host. */
 int64_t gate_login_refused(struct gate *g, const char *host, uint64_t login, bool is_proven,
                            int64_t until_us);
-
-/* When the login may be tried: a time in the future, or 0 = now. */
 int64_t gate_login_at(struct gate *g, const char *host, uint64_t login, bool is_proven);
-
-/* The login was accepted there. */
 void gate_login_accepted(struct gate *g, const char *host, uint64_t login);
-
-/* The settings of a camera there have changed, to this login (0 = none): what was refused may be
- * right now. The login itself is not tried again when it was refused within GATE_FRESH_US, so that
- * a mistake that is made in all channels of a recorder, one after the other, is refused once. */
 void gate_login_forget(struct gate *g, const char *host, uint64_t login);
-
-/* The devices behind one address are told apart by their ports. */
-uint64_t gate_login_of(const char *user, const char *password, uint16_t port);
 
 #endif

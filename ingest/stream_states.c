@@ -145,7 +145,7 @@ uint64_t stream__login(const struct stream *s)
     bool has_own = s->config.username[0] != 0;
     const char *user = has_own ? s->config.username : s->url.user;
     const char *password = has_own ? s->config.password : s->url.password;
-    return user[0] || password[0] ? gate_login_of(user, password, s->url.port) : 0;
+    return user[0] || password[0] ? login_of(user, password, s->url.port) : 0;
 }
 
 void stream__logged_in(struct stream *s)

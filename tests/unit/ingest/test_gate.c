@@ -145,15 +145,14 @@ static void who_waits_may_go_away(void **state)
 static void A8_a_refused_password_is_not_tried_by_others(void **state)
 {
     struct rig *rig = *state;
-    uint64_t wrong = gate_login_of("admin", "12345", 554);
+    uint64_t wrong = login_of("admin", "12345", 554);
     assert_int_equal(gate_login_at(rig->gate, "nvr", wrong, false), 0);
     int64_t until_us = loop_mono_us(rig->loop) + 10 * MIN_US;
     gate_login_refused(rig->gate, "nvr", wrong, false, until_us);
     assert_int_equal(gate_login_at(rig->gate, "NVR", wrong, false), until_us);
     assert_int_equal(gate_login_at(rig->gate, "nvr", wrong, true), 0); /* it worked for this one */
     assert_int_equal(gate_login_at(rig->gate, "other", wrong, false), 0);
-    assert_int_equal(gate_login_at(rig->gate, "nvr", gate_login_of("admin1", "2345", 554), false),
-                     0);
+    assert_int_equal(gate_login_at(rig->gate, "nvr", login_of("admin1", "2345", 554), false), 0);
     loop_advance(rig->loop, &rig->clock, 10 * MIN_US);
     assert_int_equal(gate_login_at(rig->gate, "nvr", wrong, false), 0);
 }
@@ -167,12 +166,11 @@ static void enter_with(struct rig *rig, int i, const char *host, uint64_t login)
 static void A8_an_unproven_login_is_tried_by_one_at_a_time(void **state)
 {
     struct rig *rig = *state;
-    uint64_t login = gate_login_of("a", "1", 554);
+    uint64_t login = login_of("a", "1", 554);
     enter_with(rig, 0, "nvr", login);
     enter_with(rig, 1, "nvr", login);
-    enter_with(rig, 2, "nvr",
-               gate_login_of("b", "2", 554)); /* perhaps another device behind a router */
-    enter_with(rig, 3, "nvr", 0);             /* it has none */
+    enter_with(rig, 2, "nvr", login_of("b", "2", 554)); /* perhaps another device behind a router */
+    enter_with(rig, 3, "nvr", 0);                       /* it has none */
     enter_with(rig, 4, "other", login);
     enter_with(rig, 5, "nvr", login);
     settle(rig);
@@ -195,7 +193,7 @@ static void A8_each_refusal_of_a_device_waits_twice_as_long(void **state)
 {
     static const int minutes[] = {10, 20, 40, 60, 60};
     struct rig *rig = *state;
-    uint64_t login = gate_login_of("a", "1", 554);
+    uint64_t login = login_of("a", "1", 554);
     for (size_t i = 0; i < ARRAY_LEN(minutes); i++) {
         int64_t now_us = loop_mono_us(rig->loop);
         int64_t until_us = now_us + minutes[i] * MIN_US;
@@ -213,11 +211,11 @@ static void A8_two_refusals_stop_all_new_logins_of_the_device(void **state)
 {
     struct rig *rig = *state;
     int64_t now_us = loop_mono_us(rig->loop);
-    uint64_t third = gate_login_of("c", "3", 554);
-    gate_login_refused(rig->gate, "nvr", gate_login_of("a", "1", 554), false, now_us + 10 * MIN_US);
+    uint64_t third = login_of("c", "3", 554);
+    gate_login_refused(rig->gate, "nvr", login_of("a", "1", 554), false, now_us + 10 * MIN_US);
     loop_advance(rig->loop, &rig->clock, MIN_US);
-    gate_login_refused(rig->gate, "nvr", gate_login_of("b", "2", 554), false, now_us + 11 * MIN_US);
-    assert_int_equal(gate_login_at(rig->gate, "nvr", third, false), now_us + GATE_LOGIN_US);
+    gate_login_refused(rig->gate, "nvr", login_of("b", "2", 554), false, now_us + 11 * MIN_US);
+    assert_int_equal(gate_login_at(rig->gate, "nvr", third, false), now_us + LOGINS_LATE_US);
     assert_int_equal(gate_login_at(rig->gate, "nvr", third, true), 0);
     gate_login_forget(rig->gate, "nvr", third); /* somebody corrected a password */
     assert_int_equal(gate_login_at(rig->gate, "nvr", third, false), 0);
@@ -226,7 +224,7 @@ static void A8_two_refusals_stop_all_new_logins_of_the_device(void **state)
 static void A8_a_login_that_works_is_not_held_back(void **state)
 {
     struct rig *rig = *state;
-    uint64_t login = gate_login_of("a", "1", 554);
+    uint64_t login = login_of("a", "1", 554);
     enter(rig, 0, "nvr", false);
     settle(rig);
     gate_login_accepted(rig->gate, "nvr", login);
@@ -245,7 +243,7 @@ static void enter_proven(struct rig *rig, int i, uint64_t login)
 static void A8_a_login_that_worked_once_is_found_out_about_again(void **state)
 {
     struct rig *rig = *state;
-    uint64_t login = gate_login_of("a", "1", 554);
+    uint64_t login = login_of("a", "1", 554);
     for (int i = 0; i < 6; i++)
         enter_proven(rig, i, login);
     settle(rig);
@@ -260,7 +258,7 @@ static void A8_a_login_that_worked_once_is_found_out_about_again(void **state)
     enter_proven(rig, 6, login);
     settle(rig);
     gate_login_accepted(rig->gate, "nvr", login);
-    loop_advance(rig->loop, &rig->clock, GATE_TRUST_US);
+    loop_advance(rig->loop, &rig->clock, LOGINS_TRUST_US);
     enter_proven(rig, 7, login);
     enter_proven(rig, 8, login);
     settle(rig);
@@ -272,7 +270,7 @@ static void A8_a_login_that_worked_once_is_found_out_about_again(void **state)
 static void a_proven_scout_holds_nobody_up_for_long(void **state)
 {
     struct rig *rig = *state;
-    uint64_t login = gate_login_of("a", "1", 554);
+    uint64_t login = login_of("a", "1", 554);
     for (int i = 0; i < 3; i++)
         enter_proven(rig, i, login);
     settle(rig);
@@ -298,7 +296,7 @@ static void A8_a_proven_login_that_is_refused_is_in_doubt_for_all(void **state)
 {
     static const int minutes[] = {1, 10, 10, 10};
     struct rig *rig = *state;
-    uint64_t login = gate_login_of("a", "1", 554);
+    uint64_t login = login_of("a", "1", 554);
     gate_login_refused(rig->gate, "nvr", login, false, loop_mono_us(rig->loop) + 10 * MIN_US);
     assert_int_equal(gate_login_at(rig->gate, "nvr", login, true), 0); /* no channel of this user */
     for (size_t i = 0; i < ARRAY_LEN(minutes); i++) {
@@ -309,7 +307,7 @@ static void A8_a_proven_login_that_is_refused_is_in_doubt_for_all(void **state)
                          until_us);
         assert_int_equal(gate_login_at(rig->gate, "nvr", login, true), until_us);
         assert_true(gate_login_at(rig->gate, "nvr", login, false) >= until_us);
-        assert_int_equal(gate_login_at(rig->gate, "nvr", gate_login_of("a", "1", 555), true), 0);
+        assert_int_equal(gate_login_at(rig->gate, "nvr", login_of("a", "1", 555), true), 0);
         loop_advance(rig->loop, &rig->clock, minutes[i] * MIN_US);
     }
     gate_login_refused(rig->gate, "nvr", login, true, loop_mono_us(rig->loop) + MIN_US);
@@ -358,7 +356,7 @@ static void A8_a_changed_password_does_not_lock_us_out(void **state)
         struct channel *c = &channels[i];
         *c = (struct channel){.rig = rig, .n_tries = &n_tries};
         c->pass = (struct gate_pass){.enter = on_channel_turn, .ctx = c, .is_proven = true};
-        c->pass.login = gate_login_of("admin", "old", 554);
+        c->pass.login = login_of("admin", "old", 554);
         backoff_init(&c->backoff, (uint64_t)i + 1);
         backoff_good(&c->backoff, loop_mono_us(rig->loop), 0);
     }
@@ -381,7 +379,7 @@ static void A8_a_changed_password_does_not_lock_us_out(void **state)
 static void A8_one_mistake_in_all_channels_is_refused_once(void **state)
 {
     struct rig *rig = *state;
-    uint64_t wrong = gate_login_of("a", "typo", 554), right = gate_login_of("a", "1", 554);
+    uint64_t wrong = login_of("a", "typo", 554), right = login_of("a", "1", 554);
     gate_login_refused(rig->gate, "nvr", right, true, loop_mono_us(rig->loop) + MIN_US);
     gate_login_refused(rig->gate, "nvr", wrong, false, loop_mono_us(rig->loop) + 10 * MIN_US);
     loop_advance(rig->loop, &rig->clock, US_PER_S);
@@ -390,7 +388,7 @@ static void A8_one_mistake_in_all_channels_is_refused_once(void **state)
     gate_login_forget(rig->gate, "nvr", right);
     assert_int_equal(gate_login_at(rig->gate, "nvr", right, false), 0);
     gate_login_refused(rig->gate, "nvr", wrong, false, loop_mono_us(rig->loop) + 10 * MIN_US);
-    loop_advance(rig->loop, &rig->clock, GATE_FRESH_US);
+    loop_advance(rig->loop, &rig->clock, LOGINS_FRESH_US);
     gate_login_forget(rig->gate, "nvr", wrong); /* corrected at the device, and entered again */
     assert_int_equal(gate_login_at(rig->gate, "nvr", wrong, false), 0);
 }
@@ -398,7 +396,7 @@ static void A8_one_mistake_in_all_channels_is_refused_once(void **state)
 static void remembers_a_bounded_number_of_hosts(void **state)
 {
     struct rig *rig = *state;
-    uint64_t login = gate_login_of("a", "1", 554);
+    uint64_t login = login_of("a", "1", 554);
     for (int i = 0; i < 3 * GATE_MAX_HOSTS; i++) {
         char host[32];
         snprintf(host, sizeof host, "host-%d", i);

@@ -29,16 +29,15 @@ static void A8_does_not_try_what_was_refused_while_it_waited(void **state)
 {
     struct rig *rig = *state;
     struct gate_pass other = {
-        .enter = free,
-        .login = gate_login_of("admin", "secret", (uint16_t)fake_camera_port(rig->cam))};
+        .enter = free, .login = login_of("admin", "secret", (uint16_t)fake_camera_port(rig->cam))};
     gate_enter(rig->gate, &other, "127.0.0.1", false);
     pass_ms(rig, 1);
     start_at(rig, FAKE_WRONG_PASSWORD);
     pass_ms(rig, 1000);
     assert_int_equal(n_connections(rig), 0);
     gate_login_refused(rig->gate, "127.0.0.1",
-                       gate_login_of("admin", "secret", (uint16_t)fake_camera_port(rig->cam)),
-                       false, loop_mono_us(rig->loop) + 600 * US_PER_S);
+                       login_of("admin", "secret", (uint16_t)fake_camera_port(rig->cam)), false,
+                       loop_mono_us(rig->loop) + 600 * US_PER_S);
     gate_leave(rig->gate, &other);
     until(rig, rig->status.cause == CAUSE_AUTH);
     assert_non_null(strstr(rig->status.detail, "not tried: "));
