@@ -255,7 +255,7 @@ export type Span = {
 export type Gap = {
   from: Time;
   to: Time;
-  /** a cause of CameraState, or server_stopped, expired, space, thinned, unknown and the like */ cause: string;
+  /** a cause of CameraState, or server_stopped, not_recorded (nobody asked for it), expired, space, thinned, unknown and the like */ cause: string;
 };
 
 export type Recordings = {
