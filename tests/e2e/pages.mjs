@@ -133,7 +133,12 @@ async function district(page) {
     );
     truth(!(await detail.innerText()).includes(key), 'the key is shown again');
     await until('that it waits', 10, async () =>
-      (await detail.innerText()).includes(`waits for the encoder to push to /${id}`),
+      (await detail.innerText()).includes('等待编码器推流'),
+    );
+    const words = detail.locator('details');
+    await words.locator('summary').click();
+    await until('the server’s own words', 10, async () =>
+      (await words.innerText()).includes(`waits for the encoder to push to /${id}`),
     );
     await shoot(page, 'push-detail');
     await detail.locator('header .danger').click();

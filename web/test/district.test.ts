@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { Camera, CameraStateShort, Institution, Township } from '@/api/schema';
 import {
@@ -11,6 +12,8 @@ import { listTownships } from '@/district/list';
 import { isPushed, newKey, pushAddress } from '@/district/push';
 import { sourceOf } from '@/district/source';
 import { buildTree, camerasInOrder, cameraNode, flattenTree, levelOf } from '@/district/tree';
+import en from '@/i18n/en';
+import zhCN from '@/i18n/zh-CN';
 
 const state = (fields: Partial<CameraStateShort> = {}): CameraStateShort => ({
   cause: 'ok',
@@ -233,6 +236,20 @@ describe('a camera whose encoder pushes', () => {
     );
     expect(pushAddress({ ...target, host: '2001:db8::1', id: '' })).toBe(
       'rtsp://[2001:db8::1]:8554/…',
+    );
+  });
+});
+
+describe('the import', () => {
+  it('names the columns as the server takes them', () => {
+    const source = readFileSync('../server/import_sheet.c', 'utf8');
+    const named = [...source.matchAll(/\{"(\w+)", "([^"]+)", (?:true|false)\}/g)];
+    expect(named.length).toBeGreaterThan(10);
+    expect(zhCN.district.importColumnOf).toEqual(
+      Object.fromEntries(named.map(([, english, chinese]) => [english, chinese])),
+    );
+    expect(Object.entries(en.district.importColumnOf).every(([key, name]) => key === name)).toBe(
+      true,
     );
   });
 });

@@ -93,7 +93,7 @@ describe('a refusal', () => {
     const code = 'from_the_future' as ProblemCode;
     expect(say.sayReason({ code })).toBeNull();
     expect(say.sayRefusal(409, { code, detail: 'two moons' })).toBe(
-      '与现有内容冲突。 服务器的说明：two moons',
+      '与现有内容冲突。服务器的说明：two moons',
     );
     expect(say.sayRefusal(418, {})).toBe('请求失败（418）。');
   });
