@@ -249,6 +249,42 @@ static void a_backup_is_a_catalogue(void **state)
     db__close(&db);
 }
 
+static int job_page_bytes(struct db *db, void *ctx, struct err *err)
+{
+    struct stmt *s = db_stmt(db, "PRAGMA page_size", err);
+    if (s == NULL)
+        return -1;
+    int rc = stmt_step(s, err) == 1 ? 0 : -1;
+    *(int64_t *)ctx = stmt_i64(s, 0);
+    stmt_done(s);
+    return rc;
+}
+
+/* A file keeps the pages that it was made with, and a copy of it has those of today. */
+static void a_backup_has_pages_of_todays_size(void **state)
+{
+    struct rig *rig = *state;
+    char path[128];
+    struct db *db;
+    int64_t n = 0, was_bytes = 0, is_bytes = 0;
+    assert_int_equal(db__open(rig->file, false, &db, NULL), 0);
+    assert_int_equal(
+        db_exec(db, "PRAGMA journal_mode = DELETE; PRAGMA page_size = 4096; VACUUM", NULL), 0);
+    db__close(&db);
+    open_catalogue(rig);
+    assert_int_equal(catalogue_write(rig->catalogue, job_add, "kept", NULL), 0);
+    assert_int_equal(catalogue_read(rig->catalogue, job_page_bytes, &was_bytes, NULL), 0);
+    snprintf(path, sizeof path, "%s/backup.db", rig->dir);
+    assert_int_equal(catalogue_backup(rig->catalogue, path, NULL), 0);
+    assert_int_equal(db__open(path, false, &db, NULL), 0);
+    assert_int_equal(job_page_bytes(db, &is_bytes, NULL), 0);
+    assert_int_equal(job_count(db, &n, NULL), 0);
+    db__close(&db);
+    assert_int_equal(was_bytes, 4096);
+    assert_int_equal(is_bytes, 16384);
+    assert_int_equal(n, 1);
+}
+
 /* What is written goes to a file without a name. */
 static void a_file_that_was_removed_is_told_and_put_back(void **state)
 {
@@ -375,6 +411,7 @@ int main(void)
         TEST(a_second_server_is_told_who_is_first),
         TEST(tools_may_come_beside_the_server),
         TEST(a_backup_is_a_catalogue),
+        TEST(a_backup_has_pages_of_todays_size),
         TEST(a_file_that_was_removed_is_told_and_put_back),
         TEST(a_broken_file_is_an_error),
         TEST(every_older_version_is_brought_up),
