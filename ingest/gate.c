@@ -120,9 +120,9 @@ static bool is_unknown(const struct gate_pass *p, int64_t now_us)
 static bool has_scout(const struct gate_pass *p, int64_t now_us)
 {
     const struct gate_host *h = p->host;
+    int64_t patience_us = p->is_proven ? GATE_SCOUT_US : GATE_NEW_SCOUT_US;
     for (size_t i = 0; i < ARRAY_LEN(h->scouts); i++)
-        if (h->scouts[i].login == p->login &&
-            (!p->is_proven || now_us - h->scouts[i].since_us < GATE_SCOUT_US))
+        if (h->scouts[i].login == p->login && now_us - h->scouts[i].since_us < patience_us)
             return true;
     return false;
 }

@@ -9,8 +9,10 @@
  *
  * A login that has not worked at the host within LOGINS_TRUST_US is tried by one stream at a time
  * (a scout): the channels of a recorder do not find out each by itself that their password is
- * wrong. A proven scout that gets no answer holds the others up for GATE_SCOUT_US only. What is
- * known of the logins of a host is kept here for all its streams (ingest/logins.h).
+ * wrong. A scout that gets no answer holds the others up for GATE_SCOUT_US only, or
+ * GATE_NEW_SCOUT_US where its login has never worked: a channel without a camera may never be
+ * described, and a wrong password is refused sooner. What is known of the logins of a host is kept
+ * here for all its streams (ingest/logins.h).
  *
  * Thread: one per ingest loop; the fleet keeps the cameras of a host on one loop.
  * Bounds: one entry per stream inside or waiting, and GATE_MAX_HOSTS remembered hosts. */
@@ -23,9 +25,10 @@
 #include "base/loop.h"
 #include "ingest/logins.h"
 
-#define GATE_PER_HOST  4
-#define GATE_SCOUT_US  (2 * US_PER_S)
-#define GATE_MAX_HOSTS 512
+#define GATE_PER_HOST     4
+#define GATE_SCOUT_US     (2 * US_PER_S)
+#define GATE_NEW_SCOUT_US (5 * US_PER_S)
+#define GATE_MAX_HOSTS    512
 
 struct gate;
 struct gate_host;
