@@ -3,13 +3,14 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
-#define MAX_DELAY_US    (30 * US_PER_S)
-#define FORGIVE_US      (30 * US_PER_S)
-#define STARTING_UP_US  (120 * US_PER_S)
-#define STARTING_MAX_US (5 * US_PER_S)
-#define AUTH_US         (600 * US_PER_S)
-#define AUTH_KNOWN_US   (60 * US_PER_S)
-#define AUTH_MAX_US     (3600 * US_PER_S)
+#define MAX_DELAY_US      (30 * US_PER_S)
+#define FORGIVE_US        (30 * US_PER_S)
+#define STARTING_UP_US    (120 * US_PER_S)
+#define STARTING_MAX_US   (5 * US_PER_S)
+#define AUTH_US           (600 * US_PER_S)
+#define AUTH_KNOWN_US     (60 * US_PER_S)
+#define AUTH_MAX_US       (3600 * US_PER_S)
+#define AUTH_KNOWN_MAX_US (1200 * US_PER_S)
 
 /* SplitMix64: spreads the cameras, nothing secret. */
 static uint64_t next_random(struct backoff *b)
@@ -45,15 +46,21 @@ void backoff_good(struct backoff *b, int64_t mono_us, int64_t since_us)
     b->n_auth = 0;
 }
 
+static int64_t wait_after_auth(const struct backoff *b)
+{
+    bool is_known = b->good_mono_us > 0;
+    if (is_known && b->n_auth == 0) /* a limit of the device, which may pass */
+        return AUTH_KNOWN_US;
+    int n = MIN(b->n_auth - is_known, 6);
+    return MIN(AUTH_US << n, is_known ? AUTH_KNOWN_MAX_US : AUTH_MAX_US);
+}
+
 int64_t backoff_failed(struct backoff *b, enum stream_cause cause, int64_t mono_us)
 {
     int n = MIN(b->n_failures, 16);
     b->n_failures++;
     if (cause == CAUSE_AUTH) {
-        bool may_be_limit = b->good_mono_us > 0 && b->n_auth == 0;
-        int n_before = b->good_mono_us > 0 ? MAX(b->n_auth - 1, 0) : b->n_auth;
-        int64_t delay_us =
-            may_be_limit ? AUTH_KNOWN_US : MIN(AUTH_US << MIN(n_before, 6), AUTH_MAX_US);
+        int64_t delay_us = wait_after_auth(b);
         b->n_auth++;
         return jitter(b, delay_us, 1000, 1200);
     }

@@ -22,7 +22,8 @@ void backoff_good(struct backoff *b, int64_t mono_us, int64_t since_us);
 
 /* A try failed: how long to wait for the next, in µs. 1, 2, 4, … 30 s ± 50 %; at most 5 s while a
  * camera that was good within the last 2 min may be starting up or the power coming back; 10 min to
- * 1 h after a wrong password, before that once 1 min when the same password worked before. */
+ * 1 h after a wrong password; when the same one worked before 1 min, then 10, then 20 min, because
+ * it may work again. */
 int64_t backoff_failed(struct backoff *b, enum stream_cause cause, int64_t mono_us);
 
 /* Up to 2 s, so that those who wait for one moment do not come in it together. */

@@ -82,7 +82,8 @@ static void A8_is_careful_with_wrong_passwords(void **state)
     backoff_good(&b, MIN_US, 0); /* the password was right: a limit of the device */
     assert_within(backoff_failed(&b, CAUSE_AUTH, MIN_US), MIN_US, 2 * MIN_US);
     assert_within(backoff_failed(&b, CAUSE_AUTH, MIN_US), 10 * MIN_US, 12 * MIN_US); /* or not */
-    assert_within(backoff_failed(&b, CAUSE_AUTH, MIN_US), 20 * MIN_US, 24 * MIN_US);
+    for (int i = 0; i < 10; i++)
+        assert_within(backoff_failed(&b, CAUSE_AUTH, MIN_US), 20 * MIN_US, 24 * MIN_US);
 }
 
 int main(void)
