@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #define US_PER_S            INT64_C(1000000)
+#define US_PER_DAY          (86400 * US_PER_S)
 #define US_PER_MS           INT64_C(1000)
 #define CLOCK_RFC3339_BYTES 32
 

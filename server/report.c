@@ -7,8 +7,6 @@
 #include "server/report_kept.h"
 #include "storage/db_report.h"
 
-#define DAY_US (INT64_C(86400) * US_PER_S)
-
 /* --- one institution --- */
 
 static double seconds(int64_t us)
@@ -73,7 +71,7 @@ static void add_camera(struct sum *sum, const struct camera_row *c, const struct
     uptime_add(&sum->total, &u->total);
     for (size_t i = 0; i < u->n_days; i++) {
         int64_t start_us = uptime_day_start(u->days[i].from_us, sum->params->zone_minutes);
-        int64_t day = (start_us - first_us) / DAY_US;
+        int64_t day = (start_us - first_us) / US_PER_DAY;
         if (day >= 0 && day < MAX_DAYS)
             uptime_add(&sum->days[day], &u->days[i]);
     }
@@ -101,9 +99,9 @@ static json_t *days_json(const struct sum *sum)
     json_t *days = json_array();
     int64_t first_us = uptime_day_start(sum->from_us, sum->params->zone_minutes);
     int64_t end_us = MIN(sum->to_us, sum->params->now_us);
-    for (int i = 0; i < MAX_DAYS && first_us + i * DAY_US < end_us; i++) {
+    for (int i = 0; i < MAX_DAYS && first_us + i * US_PER_DAY < end_us; i++) {
         struct civil c =
-            civil_of(first_us + i * DAY_US + sum->params->zone_minutes * 60 * US_PER_S);
+            civil_of(first_us + i * US_PER_DAY + sum->params->zone_minutes * 60 * US_PER_S);
         char text[48];
         json_t *o = json_object();
         snprintf(text, sizeof text, "%04d-%02d-%02d", c.year, c.month, c.day);

@@ -7,7 +7,6 @@
 #include "storage/db_report.h"
 #include "storage/db_states.h"
 
-#define DAY_US     (INT64_C(86400) * US_PER_S)
 #define SETTLED_US (5 * 60 * US_PER_S) /* after its end a period's rows are complete */
 
 /* --- one report --- */
@@ -57,10 +56,10 @@ int report_kept_put(struct catalogue *c, const char *period, int64_t now_us, con
 static void week_of(int64_t day, int *out_year, int *out_week)
 {
     int64_t thursday = day - (day + 3) % 7 + 3;
-    struct civil c = civil_of(thursday * DAY_US);
+    struct civil c = civil_of(thursday * US_PER_DAY);
     struct civil first = {.year = c.year, .month = 1, .day = 1};
     *out_year = c.year;
-    *out_week = (int)((thursday - civil_to_us(&first) / DAY_US) / 7) + 1;
+    *out_week = (int)((thursday - civil_to_us(&first) / US_PER_DAY) / 7) + 1;
 }
 
 static char *next_period(struct report_periods *p)
@@ -72,18 +71,18 @@ static void list_finished(int64_t now_us, int zone_minutes, struct report_period
 {
     const size_t cap = sizeof out->list[0];
     int64_t local_us = now_us - SETTLED_US + zone_minutes * 60 * US_PER_S;
-    int64_t today = local_us / DAY_US;
+    int64_t today = local_us / US_PER_DAY;
     struct civil c;
     int year, week;
     for (int i = 1; i <= 7; i++) {
-        c = civil_of((today - i) * DAY_US);
+        c = civil_of((today - i) * US_PER_DAY);
         snprintf(next_period(out), cap, "%04u-%02u-%02u", (unsigned)c.year % 10000u,
                  (unsigned)c.month % 100u, (unsigned)c.day % 100u);
     }
     week_of(today - 7, &year, &week);
     snprintf(next_period(out), cap, "%04u-W%02u", (unsigned)year % 10000u, (unsigned)week % 100u);
-    c = civil_of(today * DAY_US);
-    c = civil_of((today - c.day) * DAY_US); /* the last day of the month before */
+    c = civil_of(today * US_PER_DAY);
+    c = civil_of((today - c.day) * US_PER_DAY); /* the last day of the month before */
     snprintf(next_period(out), cap, "%04u-%02u", (unsigned)c.year % 10000u,
              (unsigned)c.month % 100u);
 }

@@ -1,6 +1,6 @@
 #include "storage/candidates.h"
 
-#define DAY_US (INT64_C(86400) * 1000000)
+#include "base/clock.h"
 
 /* Of one search; a volume that many streams left may cost a walk over each of them once. */
 enum { LOOKS_MAX = 512, LOOK_ROWS = 64 };
@@ -90,7 +90,7 @@ static void put_camera(void *ctx, int64_t camera, int64_t days)
     if (r->query->is_thinning)
         days = r->query->default_days;
     for (int stream = 0; stream < 2; stream++)
-        frontier_put(r->frontier, camera, stream, r->query->volume == 0 ? days * DAY_US : 0);
+        frontier_put(r->frontier, camera, stream, r->query->volume == 0 ? days * US_PER_DAY : 0);
 }
 
 int candidates_refresh(struct db *db, struct frontier *f, const struct candidates_query *q,

@@ -11,8 +11,6 @@
 #include "storage/stock.h"
 #include "storage/writing.h"
 
-#define DAY_US (INT64_C(86400) * US_PER_S)
-
 /* What was recorded in less tells no pace yet. */
 #define PACE_MIN_US (10 * US_PER_S)
 
@@ -126,14 +124,14 @@ static int add_pace(const struct load *l, const struct stream *st, const struct 
     int64_t newest_us = MAX(newest[1], writing->newest_us);
     int64_t now_us = l->q->now_us;
     int64_t to_us = now_us - newest_us < SEGMENT_LIMIT_US ? newest_us : now_us;
-    int64_t from_us = to_us - DAY_US;
+    int64_t from_us = to_us - US_PER_DAY;
     rc = ask(l->db, bytes_sql, st, (int64_t[2]){from_us, to_us}, bytes, l->err);
     int64_t range_us = to_us - MAX(from_us, oldest_us);
     if (rc < 0 || range_us < PACE_MIN_US)
         return rc;
     bytes[0] += writing->bytes;
-    if (range_us < DAY_US)
-        bytes[0] = (int64_t)((double)bytes[0] * (double)DAY_US / (double)range_us);
+    if (range_us < US_PER_DAY)
+        bytes[0] = (int64_t)((double)bytes[0] * (double)US_PER_DAY / (double)range_us);
     row->bytes_per_day += bytes[0];
     return 0;
 }
@@ -142,8 +140,8 @@ static int add_pace(const struct load *l, const struct stream *st, const struct 
  * that began in it would tell of an hour, perhaps of the night. */
 static int add_thinned(const struct load *l, const struct stream *st, int64_t oldest_us)
 {
-    int64_t to_us = l->q->now_us - l->q->thin_after_days * DAY_US - SEGMENT_LIMIT_US;
-    const int64_t day[2] = {to_us - DAY_US, to_us};
+    int64_t to_us = l->q->now_us - l->q->thin_after_days * US_PER_DAY - SEGMENT_LIMIT_US;
+    const int64_t day[2] = {to_us - US_PER_DAY, to_us};
     int64_t before[2] = {0}, in[2] = {0}, left[2] = {0};
     int rc = ask(l->db, thinned_before_sql, st, day, before, l->err);
     bool has_day = (oldest_us != 0 && oldest_us <= day[0]) || before[1] != 0;

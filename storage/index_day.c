@@ -12,8 +12,6 @@
 #include "storage/repair.h"
 #include "storage/storage_priv.h"
 
-#define DAY_US (INT64_C(86400) * US_PER_S)
-
 /* Rounding of clocks to ticks, where one segment follows another. */
 #define ADJACENT_US INT64_C(1000)
 
@@ -165,8 +163,8 @@ static int job_rows(struct db *db, void *ctx, struct err *err)
 {
     struct work *w = ctx;
     const struct index_day *d = w->day;
-    int rc =
-        db_check_day(db, d->camera_id, d->stream, d->from_us, d->from_us + DAY_US, add_row, w, err);
+    int rc = db_check_day(db, d->camera_id, d->stream, d->from_us, d->from_us + US_PER_DAY, add_row,
+                          w, err);
     return rc < 0 ? rc : db_check_unsettled(db, d->camera_id, d->stream, add_open, w, err);
 }
 

@@ -11,8 +11,6 @@
 #include "storage/list.h"
 #include "storage/storage_priv.h"
 
-#define DAY_US (INT64_C(86400) * US_PER_S)
-
 /* On a volume before the i-th; with i = n_volumes on any. */
 static bool has_directory(const struct storage *s, const struct index_day *day, size_t i)
 {
@@ -129,11 +127,11 @@ static int visit_rows_of(const struct index_days *d, const struct camera_key *ca
     struct next_day next = {.camera = camera->key, .stream = stream};
     int rc;
     while ((rc = catalogue_read(s->catalogue, job_next, &next, err)) == 1) {
-        int64_t from_us = next.at_us - next.at_us % DAY_US;
+        int64_t from_us = next.at_us - next.at_us % US_PER_DAY;
         rc = show(d, index_day_create(s, camera->id, stream, from_us), s->n_volumes);
         if (rc < 0)
             return rc;
-        next.at_us = from_us + DAY_US;
+        next.at_us = from_us + US_PER_DAY;
     }
     return rc;
 }

@@ -8,8 +8,6 @@
 
 enum { BATCH_ROWS = 1000, DAYS_PER_THREAD = 4, MIN_THREADS = 2, MAX_THREADS = 16 };
 
-#define DAY_US (INT64_C(86400) * US_PER_S)
-
 struct run {
     const struct index_walk *asked;
     struct loop *loop; /* the caller's thread: results come back here */
@@ -48,7 +46,7 @@ static int job_replace(struct db *db, void *ctx, struct err *err)
         struct check_replace r = {.camera_id = day->camera_id,
                                   .stream = day->stream,
                                   .from_us = day->from_us,
-                                  .to_us = day->from_us + DAY_US,
+                                  .to_us = day->from_us + US_PER_DAY,
                                   .rows = day->rows,
                                   .n_rows = day->n_rows,
                                   .now_us = clock_wall_us(run->asked->storage->clock)};

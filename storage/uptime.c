@@ -10,7 +10,6 @@
 #include "base/str.h"
 #include "storage/list.h"
 
-#define DAY_US        (INT64_C(86400) * US_PER_S)
 #define MIN_OUTAGE_US (5 * US_PER_S)
 /* Every camera is tried within so long after the start of a run. */
 #define FIRST_ATTEMPT_US (10 * US_PER_S)
@@ -19,7 +18,7 @@
 int64_t uptime_day_start(int64_t at_us, int zone_minutes)
 {
     int64_t local_us = at_us + ZONE_US(zone_minutes);
-    int64_t into_us = (local_us % DAY_US + DAY_US) % DAY_US;
+    int64_t into_us = (local_us % US_PER_DAY + US_PER_DAY) % US_PER_DAY;
     return at_us - into_us;
 }
 
@@ -192,10 +191,10 @@ void uptime_compute(const struct uptime_input *in, struct uptime *out)
     if (end_us <= in->from_us)
         return;
     size_t n =
-        (size_t)((end_us - uptime_day_start(in->from_us, in->zone_minutes) - 1) / DAY_US) + 1;
+        (size_t)((end_us - uptime_day_start(in->from_us, in->zone_minutes) - 1) / US_PER_DAY) + 1;
     out->days = xcalloc(n, sizeof *out->days);
     for (int64_t at_us = in->from_us; at_us < end_us;) {
-        int64_t next_us = uptime_day_start(at_us, in->zone_minutes) + DAY_US;
+        int64_t next_us = uptime_day_start(at_us, in->zone_minutes) + US_PER_DAY;
         struct uptime_day *day = &out->days[out->n_days++];
         *day = (struct uptime_day){.from_us = at_us, .to_us = MIN(next_us, end_us)};
         compute_day(in, &p, day);
@@ -224,9 +223,9 @@ static int64_t local_midnight(int year, int month, int day, int zone_minutes)
 static int64_t week_start(int year, int week, int zone_minutes)
 {
     int64_t fourth_us = local_midnight(year, 1, 4, zone_minutes);
-    int64_t day = (fourth_us + ZONE_US(zone_minutes)) / DAY_US; /* 1970-01-01 was a Thursday */
+    int64_t day = (fourth_us + ZONE_US(zone_minutes)) / US_PER_DAY; /* 1970-01-01 was a Thursday */
     int64_t since_monday = ((day + 3) % 7 + 7) % 7;
-    return fourth_us + (-since_monday + 7 * (week - 1)) * DAY_US;
+    return fourth_us + (-since_monday + 7 * (week - 1)) * US_PER_DAY;
 }
 
 int uptime_period(const char *text, int zone_minutes, int64_t *out_from_us, int64_t *out_to_us)
@@ -236,13 +235,13 @@ int uptime_period(const char *text, int zone_minutes, int64_t *out_from_us, int6
     if (n == 8 && sscanf(text, "%4d-W%2d%n", &year, &week, &end) == 2 && end == 8 && week >= 1 &&
         week <= 53) {
         *out_from_us = week_start(year, week, zone_minutes);
-        *out_to_us = *out_from_us + 7 * DAY_US;
+        *out_to_us = *out_from_us + 7 * US_PER_DAY;
         return 0;
     }
     if (n == 10 && sscanf(text, "%4d-%2d-%2d%n", &year, &month, &day, &end) == 3 && end == 10 &&
         month >= 1 && month <= 12 && day >= 1 && day <= 31) {
         *out_from_us = local_midnight(year, month, day, zone_minutes);
-        *out_to_us = *out_from_us + DAY_US;
+        *out_to_us = *out_from_us + US_PER_DAY;
         struct civil c = civil_of(*out_from_us + ZONE_US(zone_minutes));
         return c.day == day && c.month == month ? 0 : ERR_INVALID;
     }

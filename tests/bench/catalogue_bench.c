@@ -20,8 +20,6 @@
 #include "storage/db_volumes.h"
 #include "storage/storage.h"
 
-#define DAY_US (INT64_C(86400) * US_PER_S)
-
 struct bench {
     struct synthetic plan;
     int n_files, n_open;
@@ -211,7 +209,7 @@ static void find_spans(struct bench *b, int camera, int64_t from_us, int64_t to_
 static void bench_spans(struct bench *b)
 {
     struct times cold = {0}, warm = {0}, day_cold = {0}, day_warm = {0};
-    int64_t end_us = b->plan.end_us, start_us = end_us - b->plan.n_days * DAY_US;
+    int64_t end_us = b->plan.end_us, start_us = end_us - b->plan.n_days * US_PER_DAY;
     for (int i = 0; i < 20; i++) {
         reopen_cold(b);
         int camera = (int)(next_random(b) % (uint64_t)b->plan.n_cameras);
@@ -228,12 +226,13 @@ static void bench_spans(struct bench *b)
     print_times("one camera's spans of all days, warm", &warm, "30");
     for (int i = 0; i < 20; i++) {
         int first = (int)(next_random(b) % (uint64_t)b->plan.n_cameras);
-        int64_t from_us = start_us + (int64_t)(next_random(b) % (uint64_t)b->plan.n_days) * DAY_US;
+        int64_t from_us =
+            start_us + (int64_t)(next_random(b) % (uint64_t)b->plan.n_days) * US_PER_DAY;
         reopen_cold(b);
         for (int k = 0; k < 6; k++) {
             struct moment since = now();
             for (int n = 0; n < 64; n++)
-                find_spans(b, (first + n) % b->plan.n_cameras, from_us, from_us + DAY_US);
+                find_spans(b, (first + n) % b->plan.n_cameras, from_us, from_us + US_PER_DAY);
             note(k == 0 ? &day_cold : &day_warm, since);
         }
     }
@@ -308,7 +307,7 @@ static void make_files(struct bench *b, struct rows *rows)
     int64_t us = 0;
     for (int i = 0; (int)rows->n < b->n_files && i < b->plan.n_cameras; i++) {
         struct last_rows q = {
-            .from_us = b->plan.end_us - DAY_US, .to_us = b->plan.end_us, .rows = rows};
+            .from_us = b->plan.end_us - US_PER_DAY, .to_us = b->plan.end_us, .rows = rows};
         synthetic_camera_id(i, q.camera_id);
         check(catalogue_read(b->catalogue, job_last, &q, &err), &err, q.camera_id);
     }
@@ -476,7 +475,7 @@ static void crash(struct bench *b, int64_t shift_us, bool is_cold)
         open_catalogue(b);
         plan_new(&more, 20000);
         for (size_t i = 0; i < more.rows.n; i++)
-            more.rows.list[i].id.from_us += shift_us - 30 * DAY_US;
+            more.rows.list[i].id.from_us += shift_us - 30 * US_PER_DAY;
         write_batches(&more, 512);
         struct err err = {0};
         open.n = open.rows.n;
@@ -497,7 +496,7 @@ static void bench_crash(struct bench *b)
         bool is_cold = round == 1;
         struct times start = {0}, whole = {0};
         close_all(b);
-        crash(b, (round + 20) * DAY_US, is_cold);
+        crash(b, (round + 20) * US_PER_DAY, is_cold);
         struct moment since = now();
         open_catalogue(b);
         open_storage(b);

@@ -26,7 +26,6 @@
 #include "storage/volume_io.h"
 
 #define SEGMENT_US INT64_C(600000000)
-#define DAY_US     INT64_C(86400000000)
 #define END_US     INT64_C(1790000400000000)
 
 enum { MAX_TIMES = 100000, KEEP_DAYS = 3650 };
@@ -390,7 +389,7 @@ static void run(struct bench *b)
     close_all(b);
     /* what began before this is one day too old */
     int64_t old_us = END_US - (b->n_slots - half / per_slot) * SEGMENT_US;
-    atomic_store(&b->clock.now_wall_us, old_us + DAY_US);
+    atomic_store(&b->clock.now_wall_us, old_us + US_PER_DAY);
     open_all(b, 1);
     int64_t by_age = (half / per_slot) * per_slot - per_slot;
     delete_until(b, "by age", 0, by_age);

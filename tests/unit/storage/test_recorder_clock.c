@@ -5,8 +5,6 @@
 #include "media/hub.h"
 #include "storage/db_segments.h"
 
-#define DAY_US (86400 * US_PER_S)
-
 static void check_and_rebuild(struct rig *rig, int64_t frames)
 {
     struct segment_row before[16], after[16];
@@ -50,7 +48,7 @@ static void two_cameras_rotate_in_one_instant(void **state)
 /* Every jump cuts; what is recorded in the wrong day stands there. */
 static void the_clock_is_set_by_a_day_and_back(void **state)
 {
-    static const int64_t jumps[] = {DAY_US, -DAY_US, -DAY_US, DAY_US};
+    static const int64_t jumps[] = {US_PER_DAY, -US_PER_DAY, -US_PER_DAY, US_PER_DAY};
     struct rig *rig = *state;
     struct segment_row rows[16];
     rig_open(rig);
