@@ -85,7 +85,10 @@ void feed_accept(struct feed *f, struct http_request *req, const struct user *us
     char hello[100], now[CLOCK_RFC3339_BYTES];
     if (f->n_clients >= FEED_MAX_CLIENTS) {
         http_add_header(req, "Retry-After", "10");
-        http_reply_problem(req, 503, "too many pages listen: try again in ten seconds");
+        struct err err;
+        err_say(&err, ERR_BUSY, "pages_many", "%d pages listen already: try again in ten seconds",
+                FEED_MAX_CLIENTS);
+        http_reply_error(req, 503, &err);
         return;
     }
     struct client *c = xcalloc(1, sizeof *c);

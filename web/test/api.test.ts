@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { api, ApiError, apiUrl, onUnauthorized, setCsrfToken } from '@/api/client';
+import { api, ApiError, apiUrl, onUnauthorized, refusalOf, setCsrfToken } from '@/api/client';
 
 function answerWith(status: number, body: unknown, headers: Record<string, string> = {}) {
   const fetched = vi.fn(
@@ -40,6 +40,17 @@ describe('api client', () => {
       message: 'one line is wrong',
       problem: { errors },
     });
+  });
+
+  it('learns why an endless answer is refused, and does not wait for one that begins', async () => {
+    answerWith(503, { code: 'pages_many', params: ['1000'] });
+    expect(await refusalOf('/events/stream')).toMatchObject({
+      status: 503,
+      problem: { code: 'pages_many' },
+    });
+    const fetched = answerWith(200, {});
+    expect(await refusalOf('/events/stream')).toBeNull();
+    expect(fetched.mock.calls[0]?.[1].signal?.aborted).toBe(true);
   });
 
   it('says that the server is not there', async () => {

@@ -105,6 +105,19 @@ async function json<T>(method: string, path: string, options: RequestOptions = {
   return (await response.json()) as T;
 }
 
+/** Why the server refuses to begin an answer that has no end; null when it begins. */
+export async function refusalOf(path: string): Promise<ApiError | null> {
+  const abort = new AbortController();
+  try {
+    await send('GET', path, { signal: abort.signal });
+    return null;
+  } catch (error) {
+    return error instanceof ApiError ? error : null;
+  } finally {
+    abort.abort();
+  }
+}
+
 export const api = {
   get: <T>(path: string, query?: Query, signal?: AbortSignal) =>
     json<T>('GET', path, { query, signal }),

@@ -1,6 +1,6 @@
 // Server-sent events: states, motion, volumes, the catalogue, and the word that the district changed. The browser reconnects by itself.
 
-import { apiUrl, learnServerTime } from './client';
+import { apiUrl, learnServerTime, refusalOf, type ApiError } from './client';
 import type { CameraState, CatalogueHealth, Event as MotionEvent, Storage } from './schema';
 
 /** What an event tells of a volume: all but what the catalogue knows. */
@@ -15,10 +15,11 @@ export interface EventStreamHandlers {
   catalogue(health: CatalogueHealth): void;
   /** The district changed, or events may have been missed: load everything again. */
   config(): void;
-  /** false while there is no connection. */
-  connected(isConnected: boolean): void;
+  /** false while there is no connection; why, when the server refuses it. */
+  connected(isConnected: boolean, refusal?: ApiError | null): void;
 }
 
+const PATH = '/events/stream';
 const RETRY_MS = 3000;
 
 export class EventStream {
@@ -29,7 +30,7 @@ export class EventStream {
   constructor(private readonly handlers: EventStreamHandlers) {}
 
   open(): void {
-    const source = new EventSource(apiUrl('/events/stream'));
+    const source = new EventSource(apiUrl(PATH));
     this.source = source;
     const on = <T>(name: string, handle: (data: T) => void) => {
       source.addEventListener(name, (event) => {
@@ -55,7 +56,14 @@ export class EventStream {
       this.handlers.connected(false);
       if (source.readyState !== EventSource.CLOSED) return;
       this.timer = setTimeout(() => this.open(), RETRY_MS);
+      void this.explain(source);
     };
+  }
+
+  /** An EventSource does not say why it was refused; asking once more does, and ends a lost session. */
+  private async explain(source: EventSource): Promise<void> {
+    const refusal = await refusalOf(PATH);
+    if (this.source === source && refusal) this.handlers.connected(false, refusal);
   }
 
   close(): void {

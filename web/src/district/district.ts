@@ -2,7 +2,7 @@
 // by server-sent events. Changes of state are applied in batches, so that 2,000 cameras do not redraw the tree each.
 
 import { computed, reactive, shallowReactive, shallowRef, triggerRef } from 'vue';
-import { api } from '@/api/client';
+import { api, type ApiError } from '@/api/client';
 import { EventStream, type VolumeNews } from '@/api/event-stream';
 import type {
   Camera,
@@ -26,7 +26,13 @@ const institutions = shallowRef<Institution[]>([]);
 const cameras = shallowRef<Camera[]>([]);
 const states = shallowRef(new Map<string, CameraState>());
 const motion = shallowReactive(new Map<string, number>());
-const status = reactive({ phase: 'idle' as LoadPhase, error: null as unknown, isConnected: true });
+const status = reactive({
+  phase: 'idle' as LoadPhase,
+  error: null as unknown,
+  isConnected: true,
+  /** Why the server refuses the connection, when it says so. */
+  refusal: null as ApiError | null,
+});
 
 const listeners = new Set<(event: MotionEvent) => void>();
 const volumeListeners = new Set<(volume: VolumeNews) => void>();
@@ -96,8 +102,9 @@ function start(): void {
       for (const listener of catalogueListeners) listener(health);
     },
     config: queueReload,
-    connected(isConnected) {
+    connected(isConnected, refusal = null) {
       status.isConnected = isConnected;
+      status.refusal = isConnected ? null : (refusal ?? status.refusal);
     },
   });
   stream.open();

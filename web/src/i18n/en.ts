@@ -843,6 +843,8 @@ const en: Same<typeof zhCN> = {
     no_stream: 'The camera is not set up with this stream.',
     nothing_recorded: 'Nothing was recorded at this time.',
     page_old: 'The page is too old: load it again.',
+    pages_many:
+      '{0} pages listen to the server already; this one gets no news now and tries again by itself.',
     password_length: 'The password needs {0} to {1} bytes.',
     pictures_busy: 'Too many pictures are asked for: try again in a moment.',
     push_key:

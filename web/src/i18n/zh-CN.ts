@@ -817,6 +817,7 @@ export default {
     no_stream: '这路摄像机没有配置这个码流。',
     nothing_recorded: '这段时间没有录像。',
     page_old: '页面已过期，请重新载入页面后再试。',
+    pages_many: '已有 {0} 个页面连接着服务器，这一页暂时收不到更新，会自动重试。',
     password_length: '密码应为 {0} 到 {1} 个字节（字母和数字各 1 字节）。',
     pictures_busy: '同时请求的画面太多，请稍后再试。',
     push_key: '推流的摄像机需要密钥：编码器连接时出示它。请在密码处填写。',
