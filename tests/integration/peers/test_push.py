@@ -80,7 +80,7 @@ class Push(unittest.TestCase):
 
     def test_ffmpeg_pushes_over_tcp_by_user_and_password(self):
         self.add_camera("ff-tcp")
-        self.assertIn("waits for the encoder to push to /ff-tcp", self.rookery.state("ff-tcp")["detail"])
+        wait_for("the stream to wait", lambda: "waits for the encoder to push to /ff-tcp" in self.rookery.state("ff-tcp")["detail"])
         process = self.push("ff-tcp", self.url("ff-tcp", f"ff-tcp:{KEY_ENCODED}@"))
         state = self.assert_recorded_whole("ff-tcp")
         self.assertIn("over TCP", state["detail"])
