@@ -368,7 +368,11 @@ export function makeDistrict(push) {
         errors.push({ line: i + 2, column: 'main_url', reason: 'not an rtsp:// address' });
     });
     if (errors.length && !isDry)
-      return { status: 422, problem: `${errors.length} lines are wrong`, more: { errors } };
+      return {
+        status: 422,
+        problem: `${errors.length} lines are wrong`,
+        more: { errors, code: 'import_errors', params: [String(errors.length)] },
+      };
     const count = { new: errors.length ? 0 : lines.length - 1, changed: 0 };
     const none = { new: 0, changed: 0 };
     return {
@@ -393,7 +397,11 @@ export function makeDistrict(push) {
     }
     const fields = JSON.parse(body);
     if (['toilet', 'changing', 'nursing', 'staff_rest'].includes(fields.area_type))
-      return { status: 422, problem: 'The law forbids cameras in this area.' };
+      return {
+        status: 422,
+        problem: 'The law forbids cameras in this area.',
+        more: { code: 'area_forbidden', params: [] },
+      };
     const key = id ?? fields.id ?? `new-${++serial}`;
     const old = map.get(key);
     if (old) Object.assign(old, fields);
@@ -430,6 +438,7 @@ export function makeDistrict(push) {
           loops: ['ingest-0'],
           rss_bytes: 9e7,
           viewers: 1,
+          catalogue: { state: 'ok', detail: '', advice: '' },
         },
       };
     const stored = storage(method, kind, id, query, body);

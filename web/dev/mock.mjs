@@ -78,7 +78,9 @@ async function sign(request, response) {
   }
   const { username, password } = JSON.parse(await bodyOf(request));
   if (username !== 'admin' || password !== 'admin')
-    return problem(response, 401, 'The user name or the password is wrong.');
+    return problem(response, 401, 'The user name or the password is wrong.', {
+      code: 'credentials_wrong',
+    });
   response.setHeader('Set-Cookie', 'rookery_session=mock; Path=/; HttpOnly; SameSite=Strict');
   return answer(response, 200, session);
 }
