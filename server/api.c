@@ -24,7 +24,6 @@ int api_status_of(int code)
     case ERR_TOO_BIG:
         return 413;
     case ERR_INVALID:
-    case ERR_PARSE:
     case ERR_UNSUPPORTED:
         return 422;
     case ERR_BUSY:

@@ -89,6 +89,7 @@ static void codes_become_statuses(void **state)
     assert_int_equal(api_status_of(ERR_INVALID), 422);
     assert_int_equal(api_status_of(ERR_CONFLICT), 409);
     assert_int_equal(api_status_of(ERR_BUSY), 503);
+    assert_int_equal(api_status_of(ERR_PARSE), 500); /* a damaged file of ours, nobody's input */
     assert_int_equal(api_status_of(-5), 500);
 }
 
