@@ -339,7 +339,8 @@ static bool is_open_between(const struct work *w, int64_t from_us, int64_t to_us
 
 /* A row that goes on where another ended needs that one; a clock that was set puts others between
  * them. A crash that cuts a file takes what follows it, too: it is newer. So where the segment in
- * front was cut and this one was closed, it was not a crash. */
+ * front was cut and this one was closed, it was not a crash. A disk that failed and was left may
+ * have taken the newest segments with it, whole; that none is taken out by hand the hashes tell. */
 static void check_order(struct work *w, size_t i)
 {
     char path[SEGMENT_PATH_BYTES];
@@ -356,8 +357,16 @@ static void check_order(struct work *w, size_t i)
         was_deleted(w->day, before->to_us, row->id.from_us))
         return;
     int64_t us = row->id.from_us - before->to_us;
+    segment_path(&row->id, path);
+    if (us > 0 && row->began == SEGMENT_MOVED) {
+        w->day->report.n_notes++;
+        note_problem(w->day, path,
+                     "%lld ms are missing in front of it, where a disk failed and was left",
+                     (long long)us / 1000);
+        return;
+    }
     w->day->report.n_broken++;
-    note_problem(w->day, segment_path(&row->id, path),
+    note_problem(w->day, path,
                  us <= 0  ? "overlaps the segment in front by %lld ms"
                  : is_cut ? "%lld ms are missing behind the segment in front, whose end was cut off"
                           : "%lld ms are missing behind the segment in front, which ended by "

@@ -82,6 +82,7 @@ static void add_report(struct index_report *sum, const struct index_report *r)
     sum->n_mismatch += r->n_mismatch;
     sum->n_bad_files += r->n_bad_files;
     sum->n_broken += r->n_broken;
+    sum->n_notes += r->n_notes;
     sum->n_unreachable += r->n_unreachable;
 }
 

@@ -70,13 +70,16 @@ static int add_deletion(void *ctx, int64_t from_us, int64_t to_us, const char *w
 /* A disk that fails for longer is told by the camera's states, which come some seconds late. */
 #define DISK_EDGE_US (10 * US_PER_S)
 
-/* NULL: neither the end of the segment nor how the next one began tells. */
+/* NULL: neither the end of the segment nor how the next one began tells. A camera leaves a disk
+ * without a gap, unless the disk lost what it had. */
 static const char *cause_between(const struct segment_row *row, const struct segment_row *next)
 {
-    return row->ended == SEGMENT_HOLE                                  ? "timeout"
-           : row->ended == SEGMENT_NO_KEY                              ? "no_keyframe"
-           : row->ended == SEGMENT_DISK || next->began == SEGMENT_DISK ? "disk"
-                                                                       : NULL;
+    if (row->ended == SEGMENT_HOLE)
+        return "timeout";
+    if (row->ended == SEGMENT_NO_KEY)
+        return "no_keyframe";
+    bool is_disk = row->ended == SEGMENT_DISK || next->began == SEGMENT_DISK;
+    return is_disk || next->began == SEGMENT_MOVED ? "disk" : NULL;
 }
 
 /* The end of what a server recorded when it was stopped lies a picture behind that, and so may lie

@@ -136,21 +136,28 @@ static void look_at_space(struct volume *v)
         volume__set_fault(v, VOLUME_OK, 0);
 }
 
-/* Writes a small file and removes it: does the disk work again? */
-static int try_file(struct volume *v)
+static int write_probe(const struct volume *v, int dirfd)
 {
     static const char name[] = ".rookery-probe";
     char text[] = "probe\n";
     struct iovec iov = {.iov_base = text, .iov_len = sizeof text - 1};
-    unlinkat(v->dirfd, name, 0);
-    int fd = v->io->create(v->io, v->dirfd, name);
+    unlinkat(dirfd, name, 0);
+    int fd = v->io->create(v->io, dirfd, name);
     if (fd < 0)
         return fd;
     int rc = v->io->write(v->io, fd, &iov, 1, 0);
     if (rc == 0 && fdatasync(fd) < 0)
         rc = -errno;
     close(fd);
-    unlinkat(v->dirfd, name, 0);
+    unlinkat(dirfd, name, 0);
+    return rc;
+}
+
+int volume__try_file(struct volume *v, int dirfd)
+{
+    volume__begin(v, &v->writing);
+    int rc = write_probe(v, dirfd);
+    volume__end(v, &v->writing, OP_CREATE, rc, 0);
     return rc;
 }
 
@@ -161,9 +168,11 @@ static void probe(struct volume *v)
         volume__mount(v);
         return;
     }
-    volume__begin(v, &v->writing);
-    int rc = try_file(v);
-    volume__end(v, &v->writing, OP_CREATE, rc, 0);
+    if (atomic_load(&v->is_let_go)) {
+        volume__remount(v);
+        return;
+    }
+    int rc = volume__try_file(v, v->dirfd);
     if (rc == 0) {
         volume__set_fault(v, VOLUME_OK, 0);
         return;
@@ -179,7 +188,7 @@ static void sync_done(void *ctx)
     struct volume *v = ctx;
     v->is_syncing = false;
     v->sync_took_us = loop_mono_us(v->loop) - v->sync_started_mono_us;
-    if (v->sync_rc < 0)
+    if (v->sync_rc < 0 && !atomic_load(&v->is_let_go))
         volume__set_fault(v, VOLUME_FAILED, v->sync_rc);
     writer__synced(v, v->sync_epoch, v->sync_rc);
     if (v->is_sync_wanted)
@@ -189,9 +198,12 @@ static void sync_done(void *ctx)
 static void sync_work(void *ctx)
 {
     struct volume *v = ctx;
-    volume__begin(v, &v->syncing);
-    v->sync_rc = v->io->sync(v->io, v->dirfd);
-    volume__end(v, &v->syncing, OP_SYNC, v->sync_rc, 0);
+    v->sync_rc = -ENODEV;
+    if (!atomic_load(&v->is_let_go)) {
+        volume__begin(v, &v->syncing);
+        v->sync_rc = v->io->sync(v->io, v->dirfd);
+        volume__end(v, &v->syncing, OP_SYNC, v->sync_rc, 0);
+    }
     loop_post(v->loop, sync_done, v);
 }
 
@@ -246,7 +258,7 @@ static void on_tick(void *ctx)
 {
     struct volume *v = ctx;
     int64_t now_us = loop_mono_us(v->loop);
-    if (v->dirfd >= 0)
+    if (v->dirfd >= 0 && !atomic_load(&v->is_let_go))
         look_at_space(v);
     if (is_probe_due(v, now_us))
         probe(v);

@@ -93,6 +93,7 @@ struct volume {
     uint64_t sync_epoch; /* of the newest sync started */
     int64_t sync_started_mono_us, sync_took_us;
     int64_t probed_mono_us;
+    atomic_bool is_let_go; /* dirfd leads nowhere; the sync loop reads it, too */
 
     /* sync loop writes, volume loop reads after the answer was posted */
     int sync_rc;
@@ -179,9 +180,12 @@ int volume__sync_apart(const struct volume *v);
 
 /* Opens the directory, checks or makes the marker, learns its key. Sets the fault. */
 void volume__mount(struct volume *v);
-/* A disk that was pulled and put back is another file system: takes it over when its marker is
- * ours. */
+/* Of one that does not work. A disk that was pulled and put back, or unmounted, repaired and
+ * mounted, is another file system: takes it over when its marker is ours and it works. One that
+ * cannot even be read is let go: nothing of it stays open, so that it can be unmounted. */
 void volume__remount(struct volume *v);
+/* Writes a small file below dirfd and removes it: does the disk work? */
+int volume__try_file(struct volume *v, int dirfd);
 void volume__set_fault(struct volume *v, enum volume_fault fault, int code);
 /* Makes what was written so far durable soon; at once when is_urgent. */
 void volume__want_sync(struct volume *v, bool is_urgent);

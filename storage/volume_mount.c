@@ -212,25 +212,53 @@ void volume__mount(struct volume *v)
     volume__set_fault(v, fault, rc);
 }
 
-/* While the old disk is still there its marker is locked by ourselves, and nothing is replaced. */
+/* Below a file there is nothing: whatever is tried there fails, and not with ENOENT, which would
+ * say that a recording is gone. */
+static void let_go(struct volume *v)
+{
+    int nowhere = open("/dev/null", O_PATH | O_CLOEXEC);
+    if (nowhere < 0)
+        return;
+    if (dup3(nowhere, v->dirfd, O_CLOEXEC) >= 0) {
+        atomic_store(&v->is_let_go, true);
+        close(v->marker_fd);
+        v->marker_fd = -1;
+        writer__disk_gone(v);
+        log_warn(v->path, "volume is let go until it works: it can be unmounted and repaired");
+    }
+    close(nowhere);
+}
+
+static bool take_over(struct volume *v, int dirfd, int marker_fd)
+{
+    if (volume__try_file(v, dirfd) < 0 || dup3(dirfd, v->dirfd, O_CLOEXEC) < 0)
+        return false;
+    if (v->marker_fd >= 0)
+        close(v->marker_fd);
+    v->marker_fd = marker_fd;
+    atomic_store(&v->is_let_go, false);
+    writer__disk_replaced(v);
+    log_info(v->path, "volume is back");
+    return true;
+}
+
 void volume__remount(struct volume *v)
 {
     char uuid[UUID_CHARS] = "";
     int marker_fd = -1;
+    bool is_back = false;
     int fd = open(v->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return;
-    int rc = read_marker(v, fd, &marker_fd, uuid);
-    if (rc == 0 && strcmp(uuid, v->uuid) != 0) {
+    int rc = fd < 0 ? -errno : read_marker(v, fd, &marker_fd, uuid);
+    if (rc == 0 && strcmp(uuid, v->uuid) != 0)
         volume__set_fault(v, VOLUME_SWAPPED, ERR_CONFLICT);
-    } else if (rc == 0 && dup3(fd, v->dirfd, O_CLOEXEC) >= 0) {
-        close(v->marker_fd);
-        v->marker_fd = marker_fd;
-        marker_fd = -1;
-        writer__disk_replaced(v);
-        log_info(v->path, "volume is back");
-    }
-    if (marker_fd >= 0)
+    else if (rc == 0)
+        is_back = take_over(v, fd, marker_fd);
+    if (marker_fd >= 0 && !is_back)
         close(marker_fd);
-    close(fd);
+    if (fd >= 0)
+        close(fd);
+    /* while the old disk is there and can be read, its marker is locked by ourselves */
+    bool is_readable = rc == ERR_BUSY || rc == -EMFILE || rc == -ENFILE || rc == -ENOMEM;
+    if (!is_back && !is_readable && !atomic_load(&v->is_let_go))
+        let_go(v);
 }

@@ -80,11 +80,12 @@ static void remove_file(struct writer *w)
 /* A file without a whole fragment is none; but a power cut may bring it back. */
 static void drop_file(struct writer *w)
 {
-    if (w->fd < 0) {
+    if (w->fd < 0 && !w->is_lost) {
         index_it(w);
         return;
     }
-    close(w->fd);
+    if (w->fd >= 0)
+        close(w->fd);
     w->fd = -1;
     remove_file(w);
     await_sync(w);
@@ -287,5 +288,21 @@ void writer__disk_replaced(struct volume *v)
         atomic_store(&w->is_failed, true);
         w->is_failed_here = true;
         w->row.ended = SEGMENT_DISK;
+    }
+}
+
+static void close_fd(void *ctx)
+{
+    close((int)(intptr_t)ctx);
+}
+
+void writer__disk_gone(struct volume *v)
+{
+    writer__disk_replaced(v);
+    for (struct writer *w = v->writers; w != NULL; w = w->next) {
+        if (w->fd < 0)
+            continue;
+        loop_post(v->sync_loop, close_fd, (void *)(intptr_t)w->fd); /* behind what is sent off */
+        w->fd = -1;
     }
 }

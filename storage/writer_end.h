@@ -25,6 +25,9 @@ void writer__synced(struct volume *v, uint64_t epoch, int rc);
 /* Every second: rows that the catalogue did not take are offered again. */
 void writer__retry(struct volume *v);
 
+/* The disk is let go: its files are closed, and read again when it is back. */
+void writer__disk_gone(struct volume *v);
+
 /* What is open belongs to a disk that was pulled and put back since: nothing more is written to it,
  * and what is there now is read again. */
 void writer__disk_replaced(struct volume *v);

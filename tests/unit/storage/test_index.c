@@ -237,6 +237,34 @@ static void what_is_missing_between_two_segments_that_followed_each_other_is_tol
     check(rig, false, 0);
 }
 
+/* A segment that was lost whole with the disk: the camera had gone on on another. */
+static void what_a_failed_disk_took_is_told_and_not_wrong(void **state)
+{
+    struct rig *rig = *state;
+    struct recordings rec;
+    struct segment_row rows[8];
+    char path[RIG_PATH_BYTES];
+    record_some(rig);
+    rig_rows(rig, rows, 8);
+    rig_file(rig, &rows[1], path);
+    assert_int_equal(unlink(path), 0);
+    rig_sql(rig, "DELETE FROM segments WHERE n = (SELECT n FROM segments ORDER BY from_us"
+                 " LIMIT 1 OFFSET 1);"
+                 "UPDATE segments SET began = 10 WHERE n = (SELECT n FROM segments ORDER BY from_us"
+                 " LIMIT 1 OFFSET 1)");
+    struct index_report report = check_telling(rig);
+    assert_int_equal(report.n_broken, 0);
+    assert_int_equal(report.n_notes, 1);
+    assert_non_null(
+        strstr(told.what[0], "4000 ms are missing in front of it, where a disk failed"));
+    rig_recordings(rig, &rec);
+    bool is_told = false;
+    for (size_t i = 0; i < rec.n_gaps; i++)
+        is_told |= rec.gaps[i].from_us == rows[0].to_us && strcmp(rec.gaps[i].cause, "disk") == 0;
+    assert_true(is_told);
+    recordings_fini(&rec);
+}
+
 /* Rebuilding takes a cut file for one that a crash left; but a crash would have cut the next too.
  */
 static void a_tail_that_was_cut_off_shows_after_a_rebuild(void **state)
@@ -498,6 +526,7 @@ int main(void)
         TEST(odd_things_are_told_and_not_wrong),
         TEST(segments_of_an_unknown_volume_are_told_once),
         TEST(what_is_missing_between_two_segments_that_followed_each_other_is_told),
+        TEST(what_a_failed_disk_took_is_told_and_not_wrong),
         TEST(a_tail_that_was_cut_off_shows_after_a_rebuild),
         TEST(an_overlap_is_told),
         TEST(a_copy_on_another_volume_is_told),

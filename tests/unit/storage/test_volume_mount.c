@@ -2,7 +2,7 @@
 #include "rig.h"
 
 #include <errno.h>
-#include <sys/stat.h>
+#include "base/str.h"
 
 static struct volume_status status_of(struct rig *rig, size_t i)
 {
@@ -197,13 +197,21 @@ static void a_disk_that_was_exchanged_is_not_taken_over(void **state)
     rig_stop(rig);
 }
 
-static bool is_put_back(struct rig *rig)
+/* Nothing of it is open: it can be unmounted. */
+static bool is_let_go(struct rig *rig)
 {
-    char path[80];
-    struct stat a, b;
-    snprintf(path, sizeof path, "%s/rec", rig->dir);
-    return stat(path, &a) == 0 && fstat(rig->storage->volumes[0]->dirfd, &b) == 0 &&
-           a.st_ino == b.st_ino;
+    char link[64], target[256], path[80];
+    snprintf(path, sizeof path, "%s/away", rig->dir);
+    if (!atomic_load(&rig->storage->volumes[0]->is_let_go))
+        return false;
+    for (int fd = 3; fd < 300; fd++) {
+        snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+        ssize_t n = readlink(link, target, sizeof target - 1);
+        target[MAX(n, 0)] = '\0';
+        if (str_starts(target, path))
+            return false;
+    }
+    return true;
 }
 
 static bool is_usable(struct rig *rig)
@@ -211,7 +219,33 @@ static bool is_usable(struct rig *rig)
     return volume_is_ok(rig->storage->volumes[0]);
 }
 
-/* It holds less than was written, and files that are open still lead to the disk of before. */
+static void break_disk(struct rig *rig, int error)
+{
+    atomic_store(&rig->disk.create_error, error);
+    atomic_store(&rig->disk.write_error, error);
+    atomic_store(&rig->disk.cut_error, error);
+    atomic_store(&rig->disk.sync_error, error);
+}
+
+/* Fails in the middle of a segment, and is pulled. */
+static void lose_disk(struct rig *rig)
+{
+    break_disk(rig, -EIO);
+    rig_wait(rig, is_broken);
+    rig_shell(rig, "mv rec away");
+    rig_wait(rig, is_let_go);
+}
+
+static void use_disk_again(struct rig *rig, const char *name)
+{
+    rig_shell(rig, "mv %s rec", name);
+    break_disk(rig, 0);
+    rig_wait(rig, is_usable);
+    rig_pictures(rig, 100, 25);
+    rig_stop(rig);
+}
+
+/* It holds less than was written. */
 static void a_disk_that_was_pulled_and_put_back_counts_as_it_is(void **state)
 {
     struct rig *rig = *state;
@@ -223,21 +257,43 @@ static void a_disk_that_was_pulled_and_put_back_counts_as_it_is(void **state)
     rig_shell(rig, "cp -a rec back");
     rig_pictures(rig, 60, 25);
     rig_wait(rig, rig_is_written);
-    atomic_store(&rig->disk.create_error, -EIO);
-    atomic_store(&rig->disk.write_error, -EIO);
-    atomic_store(&rig->disk.cut_error, -EIO);
-    atomic_store(&rig->disk.sync_error, -EIO);
-    rig_wait(rig, is_broken);
-    rig_shell(rig, "mv rec away && mv back rec");
-    rig_wait(rig, is_put_back);
-    atomic_store(&rig->disk.create_error, 0);
-    atomic_store(&rig->disk.write_error, 0);
-    atomic_store(&rig->disk.sync_error, 0);
-    rig_wait(rig, is_usable);
-    rig_pictures(rig, 100, 25);
-    rig_stop(rig);
+    lose_disk(rig);
+    use_disk_again(rig, "back");
     rig_shell(rig, "rm -r away");
     assert_int_equal(rig_check(rig), 50 + 100); /* whole fragments */
+}
+
+/* One that failed has to be unmounted before it can be repaired. */
+static void a_disk_that_was_repaired_is_used_again(void **state)
+{
+    struct rig *rig = *state;
+    rig->params.sync_interval_us = US_PER_S / 4;
+    rig_open(rig);
+    rig_record(rig, "cam");
+    rig_pictures(rig, 125, 25);
+    rig_wait(rig, rig_is_written);
+    lose_disk(rig);
+    use_disk_again(rig, "away");
+    assert_int_equal(rig_check(rig), 100 + 100);
+    assert_int_equal(rig_unsettled(rig), 0);
+}
+
+/* The server ends without waiting for it, and the next start finds what is there. */
+static void a_disk_that_stays_away_holds_up_no_end(void **state)
+{
+    struct rig *rig = *state;
+    rig->params.sync_interval_us = US_PER_S / 4;
+    rig_open(rig);
+    rig_record(rig, "cam");
+    rig_pictures(rig, 125, 25);
+    rig_wait(rig, rig_is_written);
+    lose_disk(rig);
+    rig_stop(rig);
+    rig_close(rig);
+    break_disk(rig, 0);
+    rig_shell(rig, "mv away rec");
+    rig_open(rig);
+    assert_int_equal(rig_check(rig), 100);
 }
 
 static void a_reader_does_not_mistake_one_for_the_other(void **state)
@@ -347,6 +403,8 @@ int main(void)
         TEST(a_copy_beside_its_original_is_refused),
         TEST(a_disk_that_was_exchanged_is_not_taken_over),
         TEST(a_disk_that_was_pulled_and_put_back_counts_as_it_is),
+        TEST(a_disk_that_was_repaired_is_used_again),
+        TEST(a_disk_that_stays_away_holds_up_no_end),
         TEST(a_reader_does_not_mistake_one_for_the_other),
         TEST(a_directory_with_foreign_files_is_refused),
         TEST(a_disk_that_comes_back_is_used_again),
