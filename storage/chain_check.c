@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 
+#include "base/log.h"
 #include "base/str.h"
 #include "storage/chain_read.h"
 #include "storage/list.h"
@@ -33,7 +34,7 @@ static int job_strands(struct db *db, void *ctx, struct err *err)
 
 struct stretch {
     const struct segment_id *id;
-    int64_t from_us, to_us;
+    int64_t camera, from_us, to_us;
     bool is_deleted;
 };
 
@@ -58,6 +59,21 @@ static bool is_in_ledger(struct chain_check *c, const struct segment_id *id, int
 {
     struct stretch s = {.id = id, .from_us = from_us, .to_us = to_us};
     return catalogue_read(c->storage->catalogue, job_deletions, &s, NULL) >= 0 && s.is_deleted;
+}
+
+static int job_has_segment(struct db *db, void *ctx, struct err *err)
+{
+    const struct stretch *s = ctx;
+    return db_chain_has_segment(db, s->camera, s->id->stream, s->from_us, s->to_us, err);
+}
+
+/* Recording goes on while files are read, which takes hours: whether there is a segment now that
+ * was not there when the rows were read, or one that will be. */
+static bool has_appeared(const struct chain_check *c, int64_t from_us, int64_t to_us)
+{
+    struct stretch s = {
+        .id = &c->last.id, .camera = c->last.camera, .from_us = from_us, .to_us = to_us};
+    return catalogue_read(c->storage->catalogue, job_has_segment, &s, NULL) == 1;
 }
 
 /* --- a stream --- */
@@ -86,7 +102,8 @@ static void finish_stream(struct chain_check *c)
         struct segment_id id = c->last.id;
         id.from_us = strand->last_us;
         id.n = 0;
-        if (c->ends[i].is_found || is_in_ledger(c, &id, strand->last_us, strand->last_us + 1))
+        if (c->ends[i].is_found || is_in_ledger(c, &id, strand->last_us, strand->last_us + 1) ||
+            has_appeared(c, strand->last_us, strand->last_us + 1))
             continue;
         segment_path(&id, path);
         *strrchr(path, '-') = '\0';
@@ -108,6 +125,27 @@ static int begin_stream(struct chain_check *c, const struct segment_row *row, st
     int rc = catalogue_read(c->storage->catalogue, job_strands, c, err);
     c->ends = xcalloc(c->n_strands + 1, sizeof *c->ends);
     return rc < 0 ? rc : 0;
+}
+
+/* Strands go on and begin meanwhile. What was found of an end stays true. */
+static void read_strands_again(struct chain_check *c)
+{
+    struct chain_row *strands = c->strands;
+    struct chain_end *ends = c->ends;
+    size_t n = c->n_strands;
+    c->strands = NULL;
+    c->n_strands = 0;
+    if (catalogue_read(c->storage->catalogue, job_strands, c, NULL) < 0)
+        log_warn("index", "the ends of the hash chains cannot be read again");
+    c->ends = xcalloc(c->n_strands + 1, sizeof *c->ends);
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < c->n_strands; k++)
+            if (strands[i].first_us == c->strands[k].first_us &&
+                strands[i].first_n == c->strands[k].first_n &&
+                strands[i].last_us == c->strands[k].last_us)
+                c->ends[k] = ends[i];
+    free(strands);
+    free(ends);
 }
 
 /* --- where strands go on --- */
@@ -152,6 +190,12 @@ static bool is_strand_start(const struct chain_check *c, const struct segment_ro
     return false;
 }
 
+static bool is_new_strand(struct chain_check *c, const struct segment_row *row)
+{
+    read_strands_again(c);
+    return is_strand_start(c, row);
+}
+
 static void compare_ends(struct chain_check *c, const struct segment_row *row,
                          const struct chain_file *file)
 {
@@ -177,7 +221,8 @@ static void compare_front(struct chain_check *c, const char *path, const struct 
         const struct chain_row *strand = &c->strands[i];
         char when[CLOCK_RFC3339_BYTES], text[128];
         if (strand->first_us >= row->id.from_us || strand->last_us < row->id.from_us ||
-            is_in_ledger(c, &row->id, strand->first_us, row->id.from_us))
+            is_in_ledger(c, &row->id, strand->first_us, row->id.from_us) ||
+            has_appeared(c, strand->first_us, row->id.from_us))
             continue;
         snprintf(text, sizeof text, "segments in front of it were taken out: they began at %s",
                  rfc3339_print(strand->first_us, when));
@@ -194,7 +239,9 @@ static void compare_links(struct chain_check *c, const char *path, const struct 
         return;
     if (c->is_first)
         compare_front(c, path, row);
-    else if (!take_tip(c, NULL) && !is_in_ledger(c, &row->id, c->last.id.from_us, row->id.from_us))
+    else if (!take_tip(c, NULL) &&
+             !is_in_ledger(c, &row->id, c->last.id.from_us, row->id.from_us) &&
+             !has_appeared(c, c->last.id.from_us + 1, row->id.from_us) && !is_new_strand(c, row))
         tell(c, path,
              "does not follow the segment in front: one between was taken out or exchanged");
 }
