@@ -26,7 +26,7 @@ struct pool {
     struct job *ring; /* max_waiting entries, grown on demand */
     size_t cap, head, n;
     bool is_closing;
-    int n_alive;   /* threads */
+    int n_alive;   /* threads that use this */
     int n_posting; /* of them */
     loop_fn *drop; /* it was abandoned; NULL = not */
     pthread_cond_t posted;
@@ -155,6 +155,7 @@ void pool_abandon(struct pool **poolp, loop_fn *drop)
     if (!pool)
         return;
     pthread_mutex_lock(&pool->lock);
+    pool->n_alive++; /* this thread, too, until it is done here */
     struct job *ring = pool->ring;
     size_t cap = pool->cap, head = pool->head, n = pool->n;
     pool->ring = NULL;
@@ -166,7 +167,7 @@ void pool_abandon(struct pool **poolp, loop_fn *drop)
     for (int i = 0; i < pool->n_threads; i++)
         pthread_detach(pool->threads[i]);
     pthread_cond_broadcast(&pool->wake);
-    bool is_last = pool->n_alive == 0;
+    bool is_last = --pool->n_alive == 0;
     pthread_mutex_unlock(&pool->lock);
     for (size_t i = 0; i < n; i++)
         drop(ring[(head + i) % cap].ctx);
