@@ -264,7 +264,7 @@ void clip_get(struct api_call *call)
     snprintf(name, sizeof name, "%s_%s.mp4", call->id, from);
     clip_answer_start(&(struct clip_answer_params){.req = call->req,
                                                    .loop = s->loop,
-                                                   .pool = s->pool,
+                                                   .pool = s->reading_pool,
                                                    .clip = {.source = grant.source,
                                                             .camera_id = call->id,
                                                             .stream = r.stream,

@@ -225,7 +225,7 @@ void snapshot_get(struct api_call *call)
         return;
     }
     s->source = grant.source;
-    if (!pool_submit(server->pool, read_key, server->loop, key_read, s)) {
+    if (!pool_submit(server->reading_pool, read_key, server->loop, key_read, s)) {
         err_say(&s->err, ERR_BUSY, "busy", "the server is busy: try again in a moment");
         answer(s);
     }

@@ -22,7 +22,8 @@
 #include "server/web.h"
 
 /* Cameras that are being connected at once, in all. */
-#define MAX_HANDSHAKES 512
+#define MAX_HANDSHAKES  512
+#define READING_THREADS 16 /* each reads for one page at a time */
 
 static int open_stores(struct server *s, struct err *err)
 {
@@ -72,6 +73,8 @@ static void start_loops(struct server *s)
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     int n = s->config->n_loops > 0 ? s->config->n_loops : (int)CLAMP(cores, 1L, 32L);
     s->pool = pool_create(&(struct pool_params){.name = "pool", .n_threads = 4});
+    s->reading_pool =
+        pool_create(&(struct pool_params){.name = "reading", .n_threads = READING_THREADS});
     s->resolver = resolver_create(NULL);
     s->password_pool =
         pool_create(&(struct pool_params){.name = "passwords", .n_threads = 2, .max_waiting = 16});
@@ -170,7 +173,7 @@ int parts_build(struct server *s, struct err *err)
     s->packagers = packager_table_create(s->loop);
     struct wall_host host = wall_host_of(s);
     s->wall = wall_create(&(struct wall_params){
-        .loop = s->loop, .pool = s->pool, .packagers = s->packagers, .host = &host});
+        .loop = s->loop, .pool = s->reading_pool, .packagers = s->packagers, .host = &host});
     s->feed = feed_create(s->loop);
     s->events = events_create(s);
     s->watched = watched_create(s->catalogue);
@@ -200,6 +203,7 @@ void parts_tear_down(struct server *s)
     }
     resolver_destroy(&s->resolver);
     pool_destroy(&s->pool);
+    pool_destroy(&s->reading_pool);
     pool_destroy(&s->password_pool);
     for (int i = 0; i < 4; i++)
         loop_turn(s->loop, false);

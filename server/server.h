@@ -34,7 +34,8 @@ struct server {
     struct process_files files;
     struct allowance allowance; /* of files.n_cameras */
     int n_ingest;
-    struct pool *pool;
+    struct pool *pool;         /* what asks the catalogue */
+    struct pool *reading_pool; /* what reads recordings: a disk may let it wait for long */
     struct resolver *resolver; /* of cameras' host names */
     struct pool *password_pool;
     struct catalogue *catalogue;

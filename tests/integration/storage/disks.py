@@ -70,7 +70,7 @@ class Tap:
             rookery.env["ROOKERY_TAP_JOURNAL"] = journal
 
     def rule(self, path, ops, error=0, delay_ms=0):
-        """From now on; returns what ends it."""
+        """From now on; returns what ends it and answers how often it was met, or only that with stop=False."""
         n = self.n
         self.n = (n + 1) % 8
         at = 8 + n * 256
@@ -78,8 +78,9 @@ class Tap:
         self.map[at + 4:at + 16] = struct.pack("=iII", error, delay_ms, 0)
         self.map[at:at + 4] = struct.pack("=I", ops)
 
-        def end():
-            self.map[at:at + 4] = bytes(4)
+        def end(stop=True):
+            if stop:
+                self.map[at:at + 4] = bytes(4)
             return struct.unpack("=I", self.map[at + 12:at + 16])[0]
         return end
 

@@ -174,6 +174,27 @@ class TwoDisks(Rig):
 class OneDisk(Rig):
     volumes = ("a",)
 
+    def test_a_disk_that_does_not_answer_holds_up_who_reads_and_nobody_else(self):
+        start, end = spans(self.rookery, self.names[0])[0][:2]
+        span = f"from={rfc3339(moment(start))}&to={rfc3339(moment(end))}"
+        clip = f"/cameras/{self.names[0]}/clip.mp4?{span}"
+        self.rookery.api("GET", clip, expect=200)
+        slow = self.tap.rule(self.path("a"), READ, delay_ms=8000)
+        clips = []
+        readers = [threading.Thread(target=lambda: clips.append(self.rookery.api("GET", clip, timeout=120).status))
+                   for _ in range(6)]
+        for reader in readers:
+            reader.start()
+        wait_for("readers to wait", lambda: slow(stop=False) >= len(readers), 20)
+        asked = time.monotonic()
+        self.rookery.get(f"/cameras/{self.names[0]}/recordings?{span}")
+        self.assertLess(time.monotonic() - asked, 6)
+        self.assertEqual(clips, [])
+        slow()
+        for reader in readers:
+            reader.join()
+        self.assertEqual(clips, [200] * len(readers))
+
     @unittest.skipUnless(NIGHTLY, "nightly")
     def test_the_queue_bridges_a_stall_of_the_only_disk(self):
         slow = self.tap.rule(self.path("a"), CHANGE | SPACE, delay_ms=5000)
