@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "base/str.h"
 #include "delivery/clip_answer.h"
 #include "server/events.h"
@@ -65,14 +66,31 @@ static json_t *gaps_json(const struct recordings *rec)
     return list;
 }
 
+/* Of a camera that exists; in its first second the catalogue of recordings does not know it. */
+static int find(const struct api_call *call, const struct range *r, struct recordings *out,
+                struct err *err)
+{
+    int rc = storage_recordings(call->server->storage, call->id, r->stream, r->from_us, r->to_us,
+                                out, err);
+    if (rc != ERR_NOT_FOUND)
+        return rc;
+    err_clear(err);
+    *out = (struct recordings){.gaps = xcalloc(1, sizeof *out->gaps)};
+    struct gap_row gap = {.from_us = r->from_us,
+                          .to_us = MIN(r->to_us, clock_wall_us(clock_system())),
+                          .cause = "unknown"};
+    if (gap.to_us > gap.from_us)
+        out->gaps[out->n_gaps++] = gap;
+    return 0;
+}
+
 int recordings_get(struct api_call *call, struct err *err)
 {
     struct range r;
     struct recordings rec = {0};
     int rc = read_range(call, &r, err);
     if (rc == 0)
-        rc = storage_recordings(call->server->storage, call->id, r.stream, r.from_us, r.to_us, &rec,
-                                err);
+        rc = find(call, &r, &rec, err);
     if (rc < 0)
         return rc;
     call->json = json_object();
@@ -123,8 +141,7 @@ int timeline_get(struct api_call *call, struct err *err)
     if (rc == 0)
         rc = read_bucket(call, &r, &bucket_us, err);
     if (rc == 0)
-        rc = storage_recordings(call->server->storage, call->id, r.stream, r.from_us, r.to_us, &rec,
-                                err);
+        rc = find(call, &r, &rec, err);
     if (rc < 0)
         return rc;
     rc = events_of_camera(call->server->catalogue, call->id, r.from_us, r.to_us, MAX_MOTION,
@@ -198,7 +215,7 @@ int days_get(struct api_call *call, struct err *err)
     json_put(call->json, "days", days);
     if (to_us <= from_us)
         return 0;
-    rc = storage_recordings(call->server->storage, call->id, stream, from_us, to_us, &rec, err);
+    rc = find(call, &(struct range){from_us, to_us, stream}, &rec, err);
     if (rc < 0)
         return rc;
     rc = events_of_camera(call->server->catalogue, call->id, from_us, to_us, MAX_MOTION, &motion,

@@ -230,6 +230,9 @@ class WithCameras(Fixture):
         made = self.api("POST", "/cameras", c, expect=201).json
         self.assertEqual((made["main_url"], made["username"], made["has_password"]), ("rtsp://127.0.0.1:9/x", "u", True))
         self.assertNotIn("password", made)
+        for what in ("recordings", "timeline", "days"):  # from its first moment on
+            more = f"month={now()[:7]}" if what == "days" else f"from={now(-60)}&to={now()}"
+            self.api("GET", f"/cameras/cam-8/{what}?{more}", expect=200)
         self.rookery.wait_cause("cam-8", "refused")
         self.assertFalse(self.api("PATCH", "/cameras/cam-8", {"enabled": False}, expect=200).json["enabled"])
         self.rookery.wait_cause("cam-8", "disabled")
