@@ -13,7 +13,6 @@
 #define RANGE_MAX_DAYS 400
 #define RANGE_MAX_US   (INT64_C(86400) * RANGE_MAX_DAYS * US_PER_S)
 #define MAX_BUCKETS    10000
-#define DAY_US         (INT64_C(86400) * US_PER_S)
 #define MAX_MOTION     100000 /* events looked at for one drawing */
 
 struct range {
@@ -195,7 +194,7 @@ static int read_month(const struct api_call *call, int64_t *out_from_us, int *ou
     struct civil first = {.year = (int)year, .month = (int)month, .day = 1};
     struct civil next = {.year = (int)year + (month == 12), .month = (int)month % 12 + 1, .day = 1};
     *out_from_us = civil_to_us(&first) - call->utc_offset_minutes * 60 * US_PER_S;
-    *out_days = (int)((civil_to_us(&next) - civil_to_us(&first)) / DAY_US);
+    *out_days = (int)((civil_to_us(&next) - civil_to_us(&first)) / US_PER_DAY);
     return 0;
 }
 
@@ -209,7 +208,7 @@ int days_get(struct api_call *call, struct err *err)
     int rc = stream != NULL ? read_month(call, &from_us, &n_days, err) : ERR_INVALID;
     if (rc < 0)
         return rc;
-    int64_t to_us = MIN(from_us + n_days * DAY_US, now_us);
+    int64_t to_us = MIN(from_us + n_days * US_PER_DAY, now_us);
     json_t *days = json_array();
     call->json = json_object();
     json_put(call->json, "days", days);
@@ -226,18 +225,19 @@ int days_get(struct api_call *call, struct err *err)
     }
     double recorded[31] = {0}, gaps[31] = {0}, moved[31] = {0};
     for (size_t i = 0; i < rec.n_spans; i++)
-        spread(recorded, 31, from_us, DAY_US, rec.spans[i].from_us, rec.spans[i].to_us, 86400,
+        spread(recorded, 31, from_us, US_PER_DAY, rec.spans[i].from_us, rec.spans[i].to_us, 86400,
                true);
     /* before somebody entered the camera nothing was missing */
     int64_t since_us = call->node.camera->created_us;
     for (size_t i = 0; i < rec.n_gaps; i++)
-        spread(gaps, 31, from_us, DAY_US, MAX(rec.gaps[i].from_us, since_us),
+        spread(gaps, 31, from_us, US_PER_DAY, MAX(rec.gaps[i].from_us, since_us),
                MIN(rec.gaps[i].to_us, to_us), 86400, true);
     for (size_t i = 0; i < motion.n; i++)
-        spread(moved, 31, from_us, DAY_US, motion.rows[i].event.from_us, motion.rows[i].event.to_us,
-               86400, true);
-    for (int i = 0; i < n_days && from_us + i * DAY_US < to_us; i++) {
-        struct civil c = civil_of(from_us + i * DAY_US + call->utc_offset_minutes * 60 * US_PER_S);
+        spread(moved, 31, from_us, US_PER_DAY, motion.rows[i].event.from_us,
+               motion.rows[i].event.to_us, 86400, true);
+    for (int i = 0; i < n_days && from_us + i * US_PER_DAY < to_us; i++) {
+        struct civil c =
+            civil_of(from_us + i * US_PER_DAY + call->utc_offset_minutes * 60 * US_PER_S);
         char day[48];
         snprintf(day, sizeof day, "%04d-%02d-%02d", c.year, c.month, c.day);
         json_t *o = json_object();

@@ -152,7 +152,7 @@ static int read_key_of(struct snapshot *s, const char *stream)
     return rc;
 }
 
-static void read_key(void *ctx) /* pool */
+static void read_key(void *ctx) /* reading pool */
 {
     struct snapshot *s = ctx;
     bool is_any = api_query(s->call, "stream") == NULL;

@@ -12,8 +12,6 @@
 #include "storage/db_segments.h"
 #include "storage/stock.h"
 
-#define DAY_US (INT64_C(86400) * US_PER_S)
-
 static int days_required(const struct camera_row *c, const struct storage_policy *policy)
 {
     return c != NULL && c->retention_days > 0 ? c->retention_days : policy->retention_days;
@@ -96,7 +94,7 @@ static json_t *camera_json(const struct api_call *call, const struct camera_row 
 {
     const struct stock_row none = {.oldest_us = 0}, *row = stock_find(stock, c->id);
     const struct institution_row *inst = district_institution(call->district, c->institution_id);
-    int64_t required_us = days_required(c, policy) * DAY_US;
+    int64_t required_us = days_required(c, policy) * US_PER_DAY;
     json_t *o = json_object();
     row = row != NULL ? row : &none;
     int64_t kept_us = row->oldest_us != 0 ? stock->as_of_us - row->oldest_us : 0;
@@ -106,7 +104,7 @@ static json_t *camera_json(const struct api_call *call, const struct camera_row 
     json_put_text(o, "institution_name", inst != NULL ? inst->name : "");
     json_put_int(o, "days_required", days_required(c, policy));
     json_put_time(o, "oldest", row->oldest_us);
-    json_put_real(o, "days_kept", floor((double)MAX(kept_us, 0) / (double)DAY_US * 100) / 100);
+    json_put_real(o, "days_kept", floor((double)MAX(kept_us, 0) / (double)US_PER_DAY * 100) / 100);
     json_put_int(o, "bytes_per_day", row->bytes_per_day);
     json_put_int(o, "holds", row->n_holds);
     json_put_bool(o, "is_short",

@@ -64,7 +64,7 @@ static bool is_in_ledger(struct chain_check *c, const struct segment_id *id, int
 static int job_has_segment(struct db *db, void *ctx, struct err *err)
 {
     const struct stretch *s = ctx;
-    return db_chain_has_segment(db, s->camera, s->id->stream, s->from_us, s->to_us, err);
+    return db_segment_begins_in(db, s->camera, s->id->stream, s->from_us, s->to_us, err);
 }
 
 /* Recording goes on while files are read, which takes hours: whether there is a segment now that

@@ -103,28 +103,6 @@ int db_chains_of(struct db *db, int64_t camera, enum stream_kind stream, chain_r
     return rc;
 }
 
-int db_chain_has_segment(struct db *db, int64_t camera, enum stream_kind stream, int64_t from_us,
-                         int64_t to_us, struct err *err)
-{
-    struct stmt *s = db_stmt(db,
-                             "SELECT EXISTS(SELECT 1 FROM segments WHERE camera = ?1"
-                             " AND stream = ?2 AND from_us >= ?3 AND from_us < ?4)"
-                             " OR EXISTS(SELECT 1 FROM open_segments WHERE camera = ?1"
-                             " AND stream = ?2 AND from_us >= ?3 AND from_us < ?4)",
-                             err);
-    if (s == NULL)
-        return -EIO;
-    stmt_bind_i64(s, 1, camera);
-    stmt_bind_i64(s, 2, stream);
-    stmt_bind_i64(s, 3, from_us);
-    stmt_bind_i64(s, 4, to_us);
-    int rc = stmt_step(s, err);
-    if (rc == 1)
-        rc = stmt_i64(s, 0) != 0;
-    stmt_done(s);
-    return rc;
-}
-
 int db_chains_bare(struct db *db, chain_stream_fn *fn, void *ctx, struct err *err)
 {
     struct stmt *s = db_stmt(db,

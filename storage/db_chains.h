@@ -19,10 +19,6 @@ struct chain_row {
 };
 typedef int chain_row_fn(void *ctx, const struct chain_row *row);
 
-/* Whether a segment of the stream begins in [from_us, to_us), settled or not: 1 or 0. */
-int db_chain_has_segment(struct db *db, int64_t camera, enum stream_kind stream, int64_t from_us,
-                         int64_t to_us, struct err *err);
-
 /* All of a stream, in order. */
 int db_chains_of(struct db *db, int64_t camera, enum stream_kind stream, chain_row_fn *fn,
                  void *ctx, struct err *err);

@@ -114,4 +114,8 @@ typedef int deletion_fn(void *ctx, int64_t from_us, int64_t to_us, const char *w
 int db_deletions_in(struct db *db, const char *camera_id, enum stream_kind stream, int64_t from_us,
                     int64_t to_us, deletion_fn *fn, void *ctx, struct err *err);
 
+/* Whether one of the stream begins in [from_us, to_us), settled or not: 1 or 0. */
+int db_segment_begins_in(struct db *db, int64_t camera, enum stream_kind stream, int64_t from_us,
+                         int64_t to_us, struct err *err);
+
 #endif

@@ -170,15 +170,21 @@ static void unknown_cameras_are_not_found(void **state)
 
 /* --- causes of gaps, from the states and runs of the catalogue --- */
 
+/* The server starts, and the camera records. */
+static int begin_recording(struct db *db, struct state_row *row, int64_t *run, struct err *err)
+{
+    *row = (struct state_row){.camera_id = "cam", .from_us = RIG_START_US, .cause = "ok"};
+    row->is_reachable = row->is_advancing = row->is_recording = true;
+    int rc = db_run_begin(db, RIG_START_US, "test", run, err);
+    return rc == 0 ? db_state_change(db, row, err) : rc;
+}
+
 static int job_story(struct db *db, void *ctx, struct err *err)
 {
     (void)ctx;
     int64_t run, t = RIG_START_US;
-    struct state_row row = {.camera_id = "cam", .from_us = t, .cause = "ok"};
-    row.is_reachable = row.is_advancing = row.is_recording = true;
-    int rc = db_run_begin(db, t, "test", &run, err);
-    if (rc == 0)
-        rc = db_state_change(db, &row, err);
+    struct state_row row;
+    int rc = begin_recording(db, &row, &run, err);
     row = (struct state_row){.camera_id = "cam", .from_us = t + 7 * US_PER_S, .cause = "timeout"};
     if (rc == 0)
         rc = db_state_change(db, &row, err);
@@ -265,11 +271,8 @@ static int job_off_and_on(struct db *db, void *ctx, struct err *err)
 {
     (void)ctx;
     int64_t run, t = RIG_START_US;
-    struct state_row row = {.camera_id = "cam", .from_us = t, .cause = "ok"};
-    row.is_reachable = row.is_advancing = row.is_recording = true;
-    int rc = db_run_begin(db, t, "test", &run, err);
-    if (rc == 0)
-        rc = db_state_change(db, &row, err);
+    struct state_row row;
+    int rc = begin_recording(db, &row, &run, err);
     row.from_us = t + 5 * US_PER_S; /* watched, and not recorded any more */
     row.is_recording = false;
     row.is_unasked = true;
